@@ -1,0 +1,3 @@
+"""Sprout: carbon-friendly LLM batches on llama.cpp."""
+
+__version__ = "0.1.0"
