@@ -1,0 +1,128 @@
+"""What a request at one level costs, learned from requests; recent ones weigh more. Pure.
+
+Each new sample multiplies the weight of all older ones by DECAY. With weights w_i the mean is
+sum(w x) / sum(w), its standard error s / sqrt(n_eff) with n_eff = sum(w)^2 / sum(w^2) (Kish).
+The sums are updated one sample at a time (West 1979), so a row of the store is all there is to keep.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+ALL_TASKS = "*"
+"""The task under which every sample counts, whatever its own."""
+
+HALF_LIFE_REQUESTS = 200
+"""After this many newer requests of its level and task a sample counts half."""
+
+DECAY = 0.5 ** (1 / HALF_LIFE_REQUESTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under what a cost was measured; costs under other conditions are never pooled with it.
+
+    Args:
+        model: fingerprint of the model file.
+        machine: the processor and GPUs.
+        parallel: requests decoded at the same time.
+        threads: CPU threads of the engine.
+        gpu_layers: layers on the GPU.
+        max_tokens: limit of new tokens.
+        energy_method: how joules were obtained, e.g. "nvml_counter+rapl".
+    """
+
+    model: str
+    machine: str
+    parallel: int
+    threads: int
+    gpu_layers: int
+    max_tokens: int
+    energy_method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one finished request cost."""
+
+    directive_key: str
+    task: str
+    energy_j: float
+    busy_s: float
+    num_prompt_tokens: int
+    num_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Mean and weighted sum of squared deviations of one quantity."""
+
+    mean: float = 0.0
+    deviations: float = 0.0
+
+    def add(self, value: float, weight: float) -> "Moments":
+        """Return the moments with one more value; `weight` is the sum of weights including it."""
+        mean = self.mean + (value - self.mean) / weight
+        return Moments(mean, DECAY * self.deviations + (value - self.mean) * (value - mean))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Weighted means per request at one level: joules, busy seconds and tokens."""
+
+    num_requests: int = 0
+    weight: float = 0.0
+    weight_squared: float = 0.0
+    energy_j: Moments = Moments()
+    busy_s: Moments = Moments()
+    prompt_tokens: Moments = Moments()
+    new_tokens: Moments = Moments()
+
+    def add(self, sample: Sample) -> "Cost":
+        """Return the cost with one more request."""
+        weight = DECAY * self.weight + 1
+        return Cost(
+            self.num_requests + 1,
+            weight,
+            DECAY**2 * self.weight_squared + 1,
+            self.energy_j.add(sample.energy_j, weight),
+            self.busy_s.add(sample.busy_s, weight),
+            self.prompt_tokens.add(sample.num_prompt_tokens, weight),
+            self.new_tokens.add(sample.num_new_tokens, weight),
+        )
+
+    def variance(self, moments: Moments) -> float | None:
+        """Return the variance of one request's quantity, or None for fewer than two requests."""
+        degrees = self.weight - self.weight_squared / self.weight if self.weight else 0.0
+        return max(0.0, moments.deviations / degrees) if self.num_requests > 1 else None
+
+    def standard_error(self, moments: Moments) -> float | None:
+        """Return the standard error of the mean, or None for fewer than two requests."""
+        variance = self.variance(moments)
+        if variance is None:
+            return None
+        return math.sqrt(variance * self.weight_squared) / self.weight
+
+
+CostTable = Mapping[tuple[str, str], Cost]
+"""Costs by (directive key, task); `ALL_TASKS` is one of the tasks."""
+
+
+def learn(table: CostTable, samples: Iterable[Sample]) -> dict[tuple[str, str], Cost]:
+    """Return the rows that the samples change: each sample's own task and all tasks."""
+    changed: dict[tuple[str, str], Cost] = {}
+    for sample in samples:
+        for task in dict.fromkeys((sample.task, ALL_TASKS)):
+            row = (sample.directive_key, task)
+            changed[row] = changed.get(row, table.get(row, Cost())).add(sample)
+    return changed
+
+
+def is_cheaper(cost: Cost, baseline: Cost) -> bool:
+    """Return whether a level costs less energy than the baseline by two standard errors."""
+    error = cost.standard_error(cost.energy_j)
+    baseline_error = baseline.standard_error(baseline.energy_j)
+    if error is None or baseline_error is None:
+        return False
+    saved_j = baseline.energy_j.mean - cost.energy_j.mean
+    return saved_j > 2 * math.hypot(error, baseline_error)

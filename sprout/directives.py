@@ -1,0 +1,252 @@
+"""Generation directives: instructions that guide the model's generation (section 1 of the paper).
+
+A level is one such text with its placement. A set orders its levels from L0, the bare request that
+every saving is counted against. Sets are TOML, shown in `directives.toml` beside this module.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import reduce
+from importlib import resources
+from typing import Literal, TypeVar
+
+from sprout.chat import Chat, Message
+from sprout.errors import InputError, UsageError
+
+Placement = Literal["system", "suffix"]
+
+T = TypeVar("T", str, int, list[object])
+
+PLACEMENTS: dict[str, Placement] = {"system": "system", "suffix": "suffix"}
+KINDS: dict[type, str] = {str: "a string", int: "a whole number", list: "a list"}
+
+BASELINE = "L0"
+DEFAULT_SET = "concise"
+PACKAGED = "directives.toml"
+
+# Shares of prompts for which the level's answer was judged best, in the order alpaca, gsm8k, mmlu,
+# naturalqa, scienceqa, triviaqa. Derived from the judgements published with the EMNLP 2024 paper.
+PAPER_PREFERENCE: dict[str, float] = {
+    "L0": (0.54 + 0.56 + 0.26 + 0.36 + 0.24 + 0.31) / 6,  # 2.27 / 6 = 0.378
+    "L1": (0.26 + 0.26 + 0.38 + 0.40 + 0.35 + 0.42) / 6,  # 2.07 / 6 = 0.345
+    "L2": (0.20 + 0.18 + 0.36 + 0.24 + 0.41 + 0.27) / 6,  # 1.66 / 6 = 0.277
+}
+PRIOR_SOURCE = "prior: Llama-2-13B-chat, GPT-4 judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One level.
+
+    Args:
+        level: its short name, unique in its set.
+        text: the instruction; empty adds none.
+        placement: "system" adds it to the system message, "suffix" to the last user turn.
+        max_tokens: a ceiling on the answer's new tokens; None leaves the request's own.
+        paper_level: the paper's level whose published preference stands in until a judge has
+            measured this one; None is no prior.
+    """
+
+    level: str
+    text: str
+    placement: Placement = "system"
+    max_tokens: int | None = None
+    paper_level: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the identity of measurements: 16 hex digits of what reaches the model."""
+        placement = self.placement if self.text else ""
+        asked = json.dumps([self.text, placement, self.max_tokens])
+        return hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectiveSet:
+    """Levels to choose among; the first is L0, without text or ceiling."""
+
+    name: str
+    about: str
+    directives: tuple[Directive, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTraits:
+    """What a model's chat template does with system messages.
+
+    Args:
+        default_system: the system prompt that it puts in when the chat has none; None puts in none.
+        has_system_role: whether it accepts a system message at all.
+    """
+
+    default_system: str | None
+    has_system_role: bool
+
+
+def load(name: str) -> DirectiveSet:
+    """Return the packaged set of this name."""
+    sets = packaged()
+    if name not in sets:
+        raise UsageError(f"no directive set {name!r}: choose one of {', '.join(sets)}, or a file")
+    return sets[name]
+
+
+def packaged() -> dict[str, DirectiveSet]:
+    """Return the sets that come with Sprout, by name."""
+    text = resources.files("sprout").joinpath(PACKAGED).read_text(encoding="utf-8")
+    return parse(text, PACKAGED)
+
+
+def parse(toml_text: str, source: str) -> dict[str, DirectiveSet]:
+    """Return the sets in a TOML text, by name, in its order; errors name `source` and the key."""
+    try:
+        tables = tomllib.loads(toml_text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: not TOML: {error}") from error
+    if not tables:
+        raise InputError(f"{source}: no directive set; write one as [name] and [[name.directives]]")
+    return {name: _parse_set(name, table, f"{source}: {name}") for name, table in tables.items()}
+
+
+def apply(directive: Directive, chat: Chat, template: TemplateTraits) -> Chat:
+    """Return the chat that asks the model at this level.
+
+    A system text follows the chat's own system message, or else the template's default one, which
+    an added system message would silently replace: levels are to differ in the directive only.
+    A template without system role gets all of it before the first user turn.
+    """
+    if not any(message.role == "user" for message in chat):
+        raise ValueError("a chat needs a user message")
+    if directive.text and directive.placement == "suffix":
+        chat = _with_suffix(chat, directive.text)
+        instruction = ""
+    else:
+        instruction = directive.text
+    if template.has_system_role:
+        return _with_system(chat, instruction, template.default_system) if instruction else chat
+    return _without_system_role(chat, instruction)
+
+
+def _with_suffix(chat: Chat, text: str) -> Chat:
+    """Return the chat with `text` at the end of its last user turn."""
+    last = max(i for i, message in enumerate(chat) if message.role == "user")
+    return _replaced(chat, last, _joined(chat[last].content, text))
+
+
+def _with_system(chat: Chat, text: str, default_system: str | None) -> Chat:
+    """Return the chat with `text` at the end of its system message, made if it has none."""
+    own = next((i for i, message in enumerate(chat) if message.role == "system"), None)
+    if own is None:
+        return (Message("system", _joined(default_system or "", text)), *chat)
+    return _replaced(chat, own, _joined(chat[own].content, text))
+
+
+def _without_system_role(chat: Chat, text: str) -> Chat:
+    """Return the chat with its system messages and `text` at the start of its first user turn."""
+    system = reduce(_joined, (m.content for m in chat if m.role == "system"), "")
+    turns = tuple(message for message in chat if message.role != "system")
+    first = next(i for i, message in enumerate(turns) if message.role == "user")
+    return _replaced(turns, first, _joined(_joined(system, text), turns[first].content))
+
+
+def _joined(before: str, after: str) -> str:
+    """Return both texts with a blank line between them; an empty one leaves the other as it is."""
+    return f"{before}\n\n{after}" if before and after else before or after
+
+
+def _replaced(chat: Chat, index: int, content: str) -> Chat:
+    """Return the chat with another content in the message at `index`."""
+    return (*chat[:index], replace(chat[index], content=content), *chat[index + 1 :])
+
+
+def _parse_set(name: str, value: object, where: str) -> DirectiveSet:
+    """Return the set of one TOML table."""
+    table = _table(value, where, {"about", "directives"})
+    about = _take(table, "about", str, where)
+    entries: list[object] = _take(table, "directives", list, where) or []
+    directives = tuple(
+        _parse_directive(entry, f"{where}.directives[{i}]") for i, entry in enumerate(entries)
+    )
+    if not directives or not _is_bare(directives[0]):
+        raise InputError(
+            f"{where}.directives[0]: the first level must be the bare one: "
+            f'level = "{BASELINE}", text = "", no max_tokens'
+        )
+    _check_distinct(directives, where)
+    return DirectiveSet(name, about or "", directives)
+
+
+def _is_bare(directive: Directive) -> bool:
+    """Return whether this is the level that every saving is counted against."""
+    return (directive.level, directive.text, directive.max_tokens) == (BASELINE, "", None)
+
+
+def _parse_directive(value: object, where: str) -> Directive:
+    """Return the directive of one TOML table."""
+    table = _table(value, where, {"level", "text", "placement", "max_tokens", "paper_level"})
+    level = _need(_take(table, "level", str, where), f"{where}.level")
+    text = _need(_take(table, "text", str, where), f"{where}.text")
+    placement = _choice(table, "placement", PLACEMENTS, where)
+    if text:
+        _need(placement, f"{where}.placement")
+    max_tokens = _take(table, "max_tokens", int, where)
+    if max_tokens is not None and max_tokens < 1:
+        raise InputError(f"{where}.max_tokens: {max_tokens} is not at least 1")
+    return Directive(
+        level=level,
+        text=text,
+        placement=PLACEMENTS[placement or "system"],
+        max_tokens=max_tokens,
+        paper_level=_choice(table, "paper_level", PAPER_PREFERENCE, where),
+    )
+
+
+def _check_distinct(directives: tuple[Directive, ...], where: str) -> None:
+    """Raise InputError where two levels share a name or ask the same."""
+    names: dict[str, int] = {}
+    keys: dict[str, int] = {}
+    for i, directive in enumerate(directives):
+        if (first := names.setdefault(directive.level, i)) != i:
+            raise InputError(
+                f"{where}.directives[{i}].level: {directive.level!r} is also directives[{first}]"
+            )
+        if (first := keys.setdefault(directive.key, i)) != i:
+            raise InputError(f"{where}.directives[{i}].text: asks what directives[{first}] asks")
+
+
+def _table(value: object, where: str, known: set[str]) -> dict[str, object]:
+    """Return `value` as a TOML table that has no other keys than the known ones."""
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: {value!r} is not a table")
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise InputError(f"{where}.{unknown[0]}: unknown key; known are {', '.join(sorted(known))}")
+    return value
+
+
+def _take(table: dict[str, object], key: str, kind: type[T], where: str) -> T | None:
+    """Return the value of `key`, which must be of this kind; None if the table has none."""
+    value = table.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"{where}.{key}: {value!r} is not {KINDS[kind]}")
+    return value
+
+
+def _need(value: str | None, where: str) -> str:
+    """Return the value, which must be there."""
+    if value is None:
+        raise InputError(f"{where}: missing")
+    return value
+
+
+def _choice(table: dict[str, object], key: str, options: Collection[str], where: str) -> str | None:
+    """Return the value of `key`, which must be one of the options; None if the table has none."""
+    value = _take(table, key, str, where)
+    if value is not None and value not in options:
+        raise InputError(f"{where}.{key}: {value!r} is not one of {', '.join(options)}")
+    return value

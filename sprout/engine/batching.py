@@ -1,0 +1,163 @@
+"""The engine in one sentence: schedule, decode, sample, collect the finished."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sprout.accounting import Step
+from sprout.directives import TemplateTraits
+from sprout.engine.answer import Answer
+from sprout.engine.base import Completion, FinishReason, Request, StepResult
+from sprout.engine.llamacpp import LlamaContext, LlamaModel, Sampler, open_sampler
+from sprout.engine.scheduler import Batch, Limits, Scheduler
+from sprout.engine.sequence import Prefix, Sequence
+from sprout.engine.template import ChatTemplate
+from sprout.errors import InputError
+
+
+@dataclass(slots=True)
+class _Live:
+    """What the engine keeps beside a sequence while it is answered."""
+
+    answer: Answer
+    sampler: Sampler
+    started_s: float | None = None
+
+
+class BatchingEngine:
+    """Answers many requests at a time on one llama.cpp context."""
+
+    def __init__(
+        self, model: LlamaModel, context: LlamaContext, template: ChatTemplate, limits: Limits
+    ) -> None:
+        self._model = model
+        self._context = context
+        self._template = template
+        self._traits = template.traits()
+        self._scheduler = Scheduler(limits)
+        self._live: dict[Sequence, _Live] = {}
+        self._failed: list[Completion] = []
+        self._busy_until_s: float | None = None
+
+    @property
+    def traits(self) -> TemplateTraits:
+        """What the model's chat template does with system prompts."""
+        return self._traits
+
+    @property
+    def num_wanted(self) -> int:
+        """Requests to queue now, so that prefixes are seen and no row stays empty."""
+        limits = self._scheduler.limits
+        return max(0, 2 * limits.num_sequences - len(self._scheduler.waiting))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any submitted request is unfinished."""
+        return bool(self._live or self._failed)
+
+    def submit(self, request: Request) -> None:
+        """Tokenise and queue a request; one that cannot run fails alone in the next step."""
+        try:
+            tokens = self._model.tokenize(self._template.fragments(request.chat))
+        except InputError as error:
+            self._fail(request, 0, str(error))
+            return
+        sequence = Sequence(request.id, tokens, request.sampling.max_tokens)
+        longest = min(self._scheduler.limits.num_cells, self._model.num_trained_context)
+        if sequence.num_reserved > longest:
+            self._fail(
+                request,
+                len(tokens),
+                (
+                    f"prompt of {len(tokens)} tokens + max_tokens {sequence.max_new_tokens} exceeds "
+                    f"the context of {longest} tokens: shorten it, or raise --ctx"
+                ),
+            )
+            return
+        sampling = request.sampling
+        self._live[sequence] = _Live(Answer(sampling.stop), open_sampler(sampling, _seed(request)))
+        self._scheduler.submit(sequence)
+
+    def step(self) -> StepResult:
+        """Advance every running request by one batch."""
+        # Without a pause the step begins where the last one ended, so that the bookkeeping in
+        # between is charged to the requests that were running.
+        start_s = time.perf_counter() if self._busy_until_s is None else self._busy_until_s
+        failed, self._failed = self._failed, []
+        batch = self._scheduler.schedule()
+        if not batch.chunks:
+            return StepResult(None, tuple(failed))
+        for sequence in self._scheduler.running:
+            live = self._live[sequence]
+            live.started_s = start_s if live.started_s is None else live.started_s
+        self._context.decode(batch)
+        shares = tuple(_shares(batch))
+        finished = self._advance(batch)
+        end_s = time.perf_counter()
+        completions = [self._complete(sequence, reason, end_s) for sequence, reason in finished]
+        self._busy_until_s = end_s if self._scheduler.running else None
+        return StepResult(Step(start_s, end_s, shares), (*failed, *completions))
+
+    def close(self) -> None:
+        """Free the context and the model."""
+        for live in self._live.values():
+            live.sampler.close()
+        self._context.close()
+        self._model.close()
+
+    def _advance(self, batch: Batch) -> list[tuple[Sequence, FinishReason]]:
+        """Count what is cached now, sample the next tokens and return who finished, and why."""
+        finished: list[tuple[Sequence, FinishReason]] = []
+        for chunk in batch.chunks:
+            self._scheduler.advance(chunk)
+            if isinstance(chunk.row, Sequence) and chunk.wants_logits:
+                reason = self._append_token(chunk.row)
+                if reason is not None:
+                    finished.append((chunk.row, reason))
+        return finished
+
+    def _append_token(self, sequence: Sequence) -> FinishReason | None:
+        live = self._live[sequence]
+        token = self._context.sample(sequence, live.sampler)
+        if self._model.ends_generation(token):
+            return "stop"
+        sequence.new_tokens.append(token)
+        if live.answer.append(self._model.piece(token)):
+            return "stop"
+        return "length" if len(sequence.new_tokens) == sequence.max_new_tokens else None
+
+    def _complete(self, sequence: Sequence, reason: FinishReason, end_s: float) -> Completion:
+        live = self._live.pop(sequence)
+        live.sampler.close()
+        self._scheduler.finish(sequence)
+        started_s = end_s if live.started_s is None else live.started_s
+        return Completion(
+            sequence.id,
+            live.answer.text,
+            reason,
+            len(sequence.tokens),
+            len(sequence.new_tokens),
+            started_s,
+            end_s,
+        )
+
+    def _fail(self, request: Request, num_tokens: int, reason: str) -> None:
+        now_s = time.perf_counter()
+        self._failed.append(Completion(request.id, "", None, num_tokens, 0, now_s, now_s, reason))
+
+
+def _shares(batch: Batch) -> Iterator[tuple[str, float]]:
+    """Yield each request's tokens in this batch; a prefix's go to those who waited for it."""
+    for chunk in batch.chunks:
+        if isinstance(chunk.row, Prefix):
+            each = len(chunk.tokens) / len(chunk.row.waiting)
+            yield from ((request_id, each) for request_id in chunk.row.waiting)
+        else:
+            yield chunk.row.id, float(len(chunk.tokens))
+
+
+def _seed(request: Request) -> int:
+    if request.sampling.seed is not None:
+        return request.sampling.seed % 2**32
+    return int.from_bytes(hashlib.sha256(request.id.encode()).digest()[:4], "big")

@@ -1,0 +1,306 @@
+"""llama.cpp through the C functions of llama-cpp-python: the only file that knows them.
+
+Written against llama-cpp-python 0.3.36 (llama.h of 2026-11). Used: model and vocabulary look-ups,
+llama_batch_init / llama_decode, llama_memory_seq_rm / seq_cp on a unified KV cache, and
+llama_sampler_* chains. Not promised: that other batch sizes give bit-equal logits.
+"""
+
+import ctypes
+import hashlib
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import llama_cpp.llama_cpp as lib
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from sprout.chat import Sampling
+from sprout.engine.scheduler import Batch
+from sprout.engine.sequence import Prefix, Tokens
+from sprout.engine.template import Fragment
+from sprout.errors import EngineError, InputError, NoInputError, PermissionDeniedError
+
+_SAMPLED_BYTES = 1 << 20  # read at each of the sampled places of a model file
+_NUM_SAMPLED_PLACES = 64
+_log_lines: list[str] = []
+
+
+def fingerprint(path: Path) -> str:
+    """Return 16 hex digits that identify a model file by its size and 64 evenly spread samples.
+
+    Reading 64 MiB takes the same fraction of a second for 0.1 and for 100 GB.
+
+    Raises:
+        NoInputError: there is no such file.
+        PermissionDeniedError: it may not be read.
+        InputError: it is not a GGUF file.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise InputError(f"{path} is not a GGUF file: convert the model for llama.cpp")
+            size = path.stat().st_size
+            digest.update(str(size).encode())
+            for place in range(_NUM_SAMPLED_PLACES):
+                file.seek(max(0, size - _SAMPLED_BYTES) * place // (_NUM_SAMPLED_PLACES - 1))
+                digest.update(file.read(_SAMPLED_BYTES))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NoInputError(f"no model file at {path}: set `model` or --model") from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"the model file {path} may not be read") from error
+    return digest.hexdigest()[:16]
+
+
+def build_info() -> tuple[str, bool]:
+    """Return the version of llama-cpp-python and whether its build can use a GPU."""
+    return llama_cpp.__version__, bool(lib.llama_supports_gpu_offload())
+
+
+def has_amx_kernels() -> bool:
+    """Return whether this build carries AMX kernels, which are then left unused.
+
+    GCC's _tile_loadconfig tells the compiler of 8 of the 64 bytes it reads, so builds by GCC load a
+    half-written tile configuration and die of a general protection fault (llama.cpp #20824).
+    """
+    return b"AMX_INT8 = 1" in (lib.llama_print_system_info() or b"")
+
+
+class LlamaModel:
+    """A loaded GGUF file and its vocabulary."""
+
+    def __init__(self, path: Path, num_gpu_layers: int) -> None:
+        self.fingerprint = fingerprint(path)
+        _check_memory(path, num_gpu_layers)
+        if num_gpu_layers and not lib.llama_supports_gpu_offload():
+            raise EngineError(
+                f"--gpu-layers {num_gpu_layers}: this build of llama-cpp-python has no GPU "
+                'support; reinstall it with CMAKE_ARGS="-DGGML_CUDA=on"'
+            )
+        lib.llama_log_set(_log, ctypes.c_void_p(0))
+        lib.llama_backend_init()
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = num_gpu_layers
+        params.use_extra_bufts = not has_amx_kernels()
+        _log_lines.clear()
+        self.handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        if self.handle is None:
+            raise EngineError(f"llama.cpp cannot load {path}: {_last_log()}")
+        self.vocab = lib.llama_model_get_vocab(self.handle)
+        self.num_trained_context = int(lib.llama_model_n_ctx_train(self.handle))
+        self._num_tokens = int(lib.llama_vocab_n_tokens(self.vocab))
+        self._control = self._find_control_tokens()
+        self._pieces: dict[int, bytes] = {}
+
+    @property
+    def template(self) -> str:
+        """The Jinja source of the chat template in the GGUF."""
+        source = lib.llama_model_chat_template(self.handle, None)
+        if source is None:
+            raise EngineError("this GGUF has no chat template: use an instruct (chat) model")
+        return str(source.decode())
+
+    @property
+    def control_tokens(self) -> list[str]:
+        """The texts of all control tokens."""
+        return list(self._control)
+
+    @property
+    def bos(self) -> str:
+        """The text of the token that begins a sequence; empty when there is none."""
+        return self._text(lib.llama_vocab_bos(self.vocab))
+
+    @property
+    def eos(self) -> str:
+        """The text of the token that ends a sequence; empty when there is none."""
+        return self._text(lib.llama_vocab_eos(self.vocab))
+
+    def tokenize(self, fragments: Items[Fragment]) -> Tokens:
+        """Return the tokens of a prompt; only fragments marked as control become such tokens."""
+        tokens: list[int] = []
+        for text, is_control in fragments:
+            tokens += [self._control[text]] if is_control else self._tokenize_text(text)
+        bos = int(lib.llama_vocab_bos(self.vocab))
+        if lib.llama_vocab_get_add_bos(self.vocab) and tokens[:1] != [bos]:
+            tokens.insert(0, bos)
+        return np.array(tokens, dtype=np.int32)
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of one token; control tokens have none."""
+        found = self._pieces.get(token)
+        if found is None:
+            buffer = ctypes.create_string_buffer(512)
+            length = lib.llama_token_to_piece(self.vocab, token, buffer, 512, 0, False)
+            found = self._pieces[token] = buffer.raw[: max(0, length)]
+        return found
+
+    def ends_generation(self, token: int) -> bool:
+        """Return whether the model says that its answer ends here."""
+        return bool(lib.llama_vocab_is_eog(self.vocab, token))
+
+    def close(self) -> None:
+        """Free the weights."""
+        if self.handle is not None:
+            lib.llama_model_free(self.handle)
+            self.handle = None
+
+    def _tokenize_text(self, text: str) -> list[int]:
+        data = text.encode()
+        size = len(data) + 8  # never more tokens than bytes, but for a leading space
+        buffer = (lib.llama_token * size)()
+        length = lib.llama_tokenize(self.vocab, data, len(data), buffer, size, False, False)
+        if length < 0:
+            raise InputError(f"a text of {len(data)} bytes cannot be tokenised by this model")
+        return list(buffer[:length])
+
+    def _find_control_tokens(self) -> dict[str, int]:
+        wanted = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        ids = (
+            token
+            for token in range(self._num_tokens)
+            if lib.llama_vocab_get_attr(self.vocab, token) & wanted
+        )
+        return {text: token for token in ids if (text := self._text(token))}
+
+    def _text(self, token: int) -> str:
+        if token < 0:
+            return ""
+        return (lib.llama_vocab_get_text(self.vocab, token) or b"").decode(errors="replace")
+
+
+@dataclass(slots=True)
+class Sampler:
+    """Picks the next token of one request: greedy in numpy, otherwise a llama.cpp chain."""
+
+    chain: Any  # llama_sampler_p, or None for greedy
+
+    def close(self) -> None:
+        """Free the chain."""
+        if self.chain is not None:
+            lib.llama_sampler_free(self.chain)
+            self.chain = None
+
+
+class LlamaContext:
+    """A llama.cpp context with one KV cache shared by all rows.
+
+    Args:
+        num_cells: size of the KV cache in tokens.
+        num_rows: rows that may exist at the same time.
+        num_batch_tokens: tokens in one call of decode.
+        num_threads: for prompts and for generation alike.
+    """
+
+    def __init__(
+        self,
+        model: LlamaModel,
+        *,
+        num_cells: int,
+        num_rows: int,
+        num_batch_tokens: int,
+        num_threads: int,
+    ) -> None:
+        self._vocab_size = int(lib.llama_vocab_n_tokens(model.vocab))
+        params = lib.llama_context_default_params()
+        params.n_ctx = num_cells
+        params.n_batch = params.n_ubatch = num_batch_tokens
+        params.n_seq_max = params.n_outputs_max = num_rows
+        params.n_threads = params.n_threads_batch = num_threads
+        params.kv_unified = True
+        params.swa_full = True  # a sliding window would lose what a shared prefix needs
+        params.no_perf = True
+        _log_lines.clear()
+        self._context = lib.llama_init_from_model(model.handle, params)
+        if self._context is None:
+            raise EngineError(
+                f"llama.cpp cannot make a context of {num_cells} tokens: {_last_log()}; "
+                "try a smaller --ctx or --parallel"
+            )
+        self._memory = lib.llama_get_memory(self._context)
+        self._batch = lib.llama_batch_init(num_batch_tokens, 0, 1)
+        self._rows_with_logits: dict[object, int] = {}
+
+    def decode(self, batch: Batch) -> None:
+        """Drop and copy rows, then run the model over the batch's tokens."""
+        for slot in batch.dropped_slots:
+            lib.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        for copy in batch.copies:
+            lib.llama_memory_seq_cp(self._memory, copy.from_slot, copy.to_slot, 0, copy.num_tokens)
+        self._fill(batch)
+        status = lib.llama_decode(self._context, self._batch)
+        if status != 0:
+            reason = "the KV cache is full" if status == 1 else _last_log()
+            raise EngineError(f"llama_decode returned {status}: {reason}; try a smaller --parallel")
+
+    def logits(self, row: object) -> npt.NDArray[np.float32]:
+        """Return a row's latest logits, one per token of the vocabulary; valid until decode."""
+        pointer = lib.llama_get_logits_ith(self._context, self._rows_with_logits[row])
+        return np.ctypeslib.as_array(pointer, shape=(self._vocab_size,))
+
+    def sample(self, row: object, sampler: Sampler) -> int:
+        """Return the next token of a row that this batch completed."""
+        if sampler.chain is None:
+            return int(self.logits(row).argmax())
+        index = self._rows_with_logits[row]
+        return int(lib.llama_sampler_sample(sampler.chain, self._context, index))
+
+    def close(self) -> None:
+        """Free the cache and the batch."""
+        if self._context is not None:
+            lib.llama_batch_free(self._batch)
+            lib.llama_free(self._context)
+            self._context = None
+
+    def _fill(self, batch: Batch) -> None:
+        arrays = self._batch
+        self._rows_with_logits = {}
+        n = 0
+        for chunk in batch.chunks:
+            slot = chunk.row.slot
+            for offset, token in enumerate(chunk.tokens.tolist()):
+                arrays.token[n] = token
+                arrays.pos[n] = chunk.first_position + offset
+                arrays.n_seq_id[n] = 1
+                arrays.seq_id[n][0] = slot
+                arrays.logits[n] = 0
+                n += 1
+            if chunk.wants_logits and not isinstance(chunk.row, Prefix):
+                arrays.logits[n - 1] = 1
+                self._rows_with_logits[chunk.row] = n - 1
+        arrays.n_tokens = n
+
+
+def open_sampler(sampling: Sampling, seed: int) -> Sampler:
+    """Return the sampler of one request; temperature 0 is greedy."""
+    if sampling.temperature == 0:
+        return Sampler(None)
+    chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+    lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_top_k(sampling.top_k))
+    lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_top_p(sampling.top_p, 1))
+    lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_min_p(sampling.min_p, 1))
+    lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_temp(sampling.temperature))
+    lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_dist(seed))
+    return Sampler(chain)
+
+
+def _check_memory(path: Path, num_gpu_layers: int) -> None:
+    size, total = path.stat().st_size, psutil.virtual_memory().total
+    if num_gpu_layers == 0 and size > total:
+        raise EngineError(
+            f"the model {path} needs {size / 1e9:.1f} GB and this machine has {total / 1e9:.1f} GB "
+            "of memory: use a smaller quantisation, or a GPU with --gpu-layers"
+        )
+
+
+@lib.llama_log_callback  # type: ignore[untyped-decorator]
+def _log(level: int, text: bytes, _data: object) -> None:
+    if level in {3, 4}:  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+        _log_lines.append(text.decode(errors="replace").strip())
+
+
+def _last_log() -> str:
+    return "; ".join(_log_lines[-3:]) or "no reason given"

@@ -1,0 +1,138 @@
+"""The model's own chat template, rendered so that no text of a user can write control tokens.
+
+A template puts text and control tokens into one string. Each content is first replaced by a
+sentinel; what the template itself wrote is then everything between the sentinels, and only there
+are control tokens looked for. Contents stay plain text, whatever they spell.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from sprout.chat import Chat, Message
+from sprout.directives import TemplateTraits
+from sprout.errors import EngineError, InputError
+
+Fragment = tuple[str, bool]
+"""A piece of the prompt, and whether it is a control token that the template wrote."""
+
+
+class ChatTemplate:
+    """Renders chats as the model was trained to read them.
+
+    Args:
+        source: the Jinja template from the GGUF.
+        bos, eos: the texts of the model's first and last token, which templates may print.
+        control_tokens: the texts of all control tokens.
+        now: the date that templates with `strftime_now` print.
+    """
+
+    def __init__(
+        self, source: str, *, bos: str, eos: str, control_tokens: Sequence[str], now: datetime
+    ) -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        )
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = now.strftime
+        try:
+            self._template = environment.from_string(source)
+        except jinja2.TemplateError as error:
+            raise EngineError(f"the model's chat template does not parse: {error}") from error
+        self._names = {"bos_token": bos, "eos_token": eos}
+        longest_first = sorted(filter(None, control_tokens), key=len, reverse=True)
+        self._control = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        self._literals: Callable[[tuple[str, ...]], list[str] | None]
+        self._literals = lru_cache(maxsize=64)(self._find_literals)
+
+    def traits(self) -> TemplateTraits:
+        """Return what the template does with system prompts, found by rendering probes."""
+        probe = (Message("user", _sentinel(1)),)
+        bare = self._render(probe)
+        try:
+            full = self._render((Message("system", _sentinel(0)), *probe))
+        except InputError:
+            return TemplateTraits(default_system=None, has_system_role=False)
+        if _sentinel(0) not in full:
+            return TemplateTraits(default_system=None, has_system_role=False)
+        before, after = full.split(_sentinel(0))
+        is_injected = len(bare) > len(before) + len(after) and bare.startswith(before)
+        if not (is_injected and bare.endswith(after)):
+            return TemplateTraits(default_system=None, has_system_role=True)
+        injected = bare[len(before) : len(bare) - len(after)]
+        return TemplateTraits(default_system=injected.strip() or None, has_system_role=True)
+
+    def fragments(self, chat: Chat) -> list[Fragment]:
+        """Return the prompt as plain text and control tokens, in order.
+
+        Raises:
+            InputError: the template refuses this chat, or rewrites a content that spells a
+                control token, so that the two cannot be told apart.
+        """
+        rendered = self._render(chat)
+        literals = self._literals(tuple(message.role for message in chat))
+        for contents in _variants(chat):
+            if literals is not None and _join(literals, contents) == rendered:
+                return self._split(literals, contents)
+        if any(self._control.search(message.content) for message in chat):
+            raise InputError(
+                "a message spells a control token of this model, and its chat template rewrites "
+                "message contents: remove the control token from the prompt"
+            )
+        return self._split([rendered], [])
+
+    def _split(self, literals: Sequence[str], contents: Sequence[str]) -> list[Fragment]:
+        fragments: list[Fragment] = []
+        text = ""
+        for literal, content in zip(literals, [*contents, ""], strict=True):
+            position = 0
+            for match in self._control.finditer(literal):
+                text += literal[position : match.start()]
+                fragments += [(text, False)] if text else []
+                fragments.append((match.group(), True))
+                text, position = "", match.end()
+            text += literal[position:] + content
+        return [*fragments, (text, False)] if text else fragments
+
+    def _find_literals(self, roles: tuple[str, ...]) -> list[str] | None:
+        chat = tuple(Message(role, _sentinel(i)) for i, role in enumerate(roles))  # type: ignore[arg-type]
+        try:
+            rendered = self._render(chat)
+        except InputError:
+            return None
+        order = [int(found) for found in re.findall("\ue000([0-9]+)\ue001", rendered)]
+        is_plain = order == list(range(len(roles)))
+        return re.split("\ue000[0-9]+\ue001", rendered) if is_plain else None
+
+    def _render(self, chat: Chat) -> str:
+        messages: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in chat]
+        try:
+            return self._template.render(
+                messages=messages, add_generation_prompt=True, **self._names
+            )
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            raise InputError(f"the model's chat template refuses this chat: {error}") from error
+
+
+def _variants(chat: Chat) -> list[list[str]]:
+    """Return the contents as they are, and trimmed as many templates do."""
+    contents = [message.content for message in chat]
+    return [contents, [content.strip() for content in contents]]
+
+
+def _join(literals: Sequence[str], contents: Sequence[str]) -> str:
+    return "".join(text for pair in zip(literals, [*contents, ""], strict=True) for text in pair)
+
+
+def _sentinel(index: int) -> str:
+    return f"\ue000{index}\ue001"  # private-use characters: no template writes them
+
+
+def _refuse(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)

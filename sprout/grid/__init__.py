@@ -1,0 +1,1 @@
+"""Carbon intensity of the electricity grid: records, traces, imports and the yearly table."""

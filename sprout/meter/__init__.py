@@ -1,0 +1,1 @@
+"""Energy counters, and the curve that their samples draw."""

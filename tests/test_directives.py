@@ -1,0 +1,213 @@
+import pytest
+
+from sprout.chat import Chat, Message
+from sprout.directives import (
+    DEFAULT_SET,
+    PAPER_PREFERENCE,
+    Directive,
+    TemplateTraits,
+    apply,
+    load,
+    packaged,
+    parse,
+)
+from sprout.errors import InputError, UsageError
+
+L0 = Directive("L0", "")
+SYSTEM = Directive("L1", "Be brief.", "system")
+SUFFIX = Directive("L2", "Be brief.", "suffix")
+
+PLAIN = TemplateTraits(default_system=None, has_system_role=True)
+DEFAULT = TemplateTraits(default_system="You are helpful.", has_system_role=True)
+NO_ROLE = TemplateTraits(default_system=None, has_system_role=False)
+
+QUESTION: Chat = (Message("user", "Why?"),)
+WITH_SYSTEM: Chat = (Message("system", "You are a pirate."), Message("user", "Why?"))
+LONG: Chat = (
+    Message("system", "You are a pirate."),
+    Message("user", "Why?"),
+    Message("assistant", "Because."),
+    Message("user", "And how?"),
+)
+
+
+@pytest.mark.parametrize("template", [PLAIN, DEFAULT])
+@pytest.mark.parametrize("chat", [QUESTION, WITH_SYSTEM, LONG])
+def test_l0_leaves_the_chat_as_it_is(chat: Chat, template: TemplateTraits) -> None:
+    assert apply(L0, chat, template) == chat
+
+
+def test_l0_without_system_role_moves_the_chats_system_message_into_the_first_turn() -> None:
+    assert apply(L0, LONG, NO_ROLE) == (
+        Message("user", "You are a pirate.\n\nWhy?"),
+        Message("assistant", "Because."),
+        Message("user", "And how?"),
+    )
+    assert apply(L0, QUESTION, NO_ROLE) == QUESTION
+
+
+@pytest.mark.parametrize("template", [PLAIN, DEFAULT])
+def test_system_text_follows_the_chats_own_system_message(template: TemplateTraits) -> None:
+    assert apply(SYSTEM, LONG, template) == (
+        Message("system", "You are a pirate.\n\nBe brief."),
+        *LONG[1:],
+    )
+
+
+def test_system_text_follows_the_templates_default_when_the_chat_has_none() -> None:
+    assert apply(SYSTEM, QUESTION, DEFAULT) == (
+        Message("system", "You are helpful.\n\nBe brief."),
+        *QUESTION,
+    )
+
+
+def test_system_text_stands_alone_when_there_is_no_other() -> None:
+    assert apply(SYSTEM, QUESTION, PLAIN) == (Message("system", "Be brief."), *QUESTION)
+
+
+def test_an_empty_system_message_stays_the_chats_own() -> None:
+    chat = (Message("system", ""), *QUESTION)
+    assert apply(SYSTEM, chat, DEFAULT) == (Message("system", "Be brief."), *QUESTION)
+
+
+def test_system_text_without_system_role_goes_before_the_first_turn() -> None:
+    assert apply(SYSTEM, LONG, NO_ROLE) == (
+        Message("user", "You are a pirate.\n\nBe brief.\n\nWhy?"),
+        Message("assistant", "Because."),
+        Message("user", "And how?"),
+    )
+    assert apply(SYSTEM, QUESTION, NO_ROLE) == (Message("user", "Be brief.\n\nWhy?"),)
+
+
+@pytest.mark.parametrize("template", [PLAIN, DEFAULT])
+def test_suffix_text_ends_the_last_user_turn(template: TemplateTraits) -> None:
+    assert apply(SUFFIX, LONG, template) == (
+        *LONG[:3],
+        Message("user", "And how?\n\nBe brief."),
+    )
+    assert apply(SUFFIX, QUESTION, template) == (Message("user", "Why?\n\nBe brief."),)
+
+
+def test_suffix_text_ends_the_last_user_turn_even_when_an_answer_follows() -> None:
+    chat = (*QUESTION, Message("assistant", "Becau"))
+    assert apply(SUFFIX, chat, PLAIN)[0] == Message("user", "Why?\n\nBe brief.")
+
+
+def test_suffix_text_without_system_role_keeps_the_chats_system_message() -> None:
+    assert apply(SUFFIX, WITH_SYSTEM, NO_ROLE) == (
+        Message("user", "You are a pirate.\n\nWhy?\n\nBe brief."),
+    )
+
+
+@pytest.mark.parametrize("directive", [L0, SYSTEM, SUFFIX])
+def test_a_chat_without_user_message_is_refused(directive: Directive) -> None:
+    with pytest.raises(ValueError, match="user message"):
+        apply(directive, (Message("system", "Hello."),), PLAIN)
+
+
+def test_key_tells_apart_what_reaches_the_model() -> None:
+    keys = {
+        L0.key,
+        SYSTEM.key,
+        SUFFIX.key,
+        Directive("L1", "Be brief.", "system", max_tokens=64).key,
+        Directive("L1", "Be brief", "system").key,
+    }
+    assert len(keys) == 5
+    assert all(len(key) == 16 and int(key, 16) >= 0 for key in keys)
+
+
+def test_key_ignores_names_and_the_placement_of_nothing() -> None:
+    assert Directive("x", "Be brief.", "system", paper_level="L1").key == SYSTEM.key
+    assert Directive("L0", "", "suffix").key == L0.key
+
+
+def test_packaged_sets_are_there_and_start_bare() -> None:
+    sets = packaged()
+    assert list(sets) == ["paper", "concise", "library"]
+    assert DEFAULT_SET in sets
+    for directive_set in sets.values():
+        assert directive_set.about
+        assert directive_set.directives[0].level == "L0"
+        assert directive_set.directives[0].text == ""
+
+
+def test_the_paper_set_is_the_papers() -> None:
+    assert load("paper").directives == (
+        Directive("L0", "", paper_level="L0"),
+        Directive("L1", "Always answer briefly", "system", paper_level="L1"),
+        Directive("L2", "Always answer very briefly", "system", paper_level="L2"),
+    )
+
+
+def test_the_library_holds_every_level_of_the_other_sets() -> None:
+    sets = packaged()
+    library = {directive.key for directive in sets["library"].directives}
+    for name in ("paper", "concise"):
+        assert {directive.key for directive in sets[name].directives} <= library
+
+
+def test_an_unknown_set_is_a_usage_error_that_lists_the_sets() -> None:
+    with pytest.raises(UsageError, match="'terse': choose one of paper, concise, library"):
+        load("terse")
+
+
+def test_the_prior_is_the_mean_over_the_papers_six_tasks() -> None:
+    # Sums over the six tasks: 2.27, 2.07 and 1.66.
+    assert [PAPER_PREFERENCE[level] for level in ("L0", "L1", "L2")] == pytest.approx(
+        [0.378333, 0.345, 0.276667], abs=1e-6
+    )
+    assert sum(PAPER_PREFERENCE.values()) == pytest.approx(1)
+
+
+BARE = '[[mine.directives]]\nlevel = "L0"\ntext = ""\n'
+
+
+def test_a_file_of_ones_own_is_read() -> None:
+    text = (
+        f'[mine]\nabout = "for me"\n{BARE}\n'
+        '[[mine.directives]]\nlevel = "L1"\ntext = "Short!"\nplacement = "suffix"\nmax_tokens = 9\n'
+        '[[mine.directives]]\nlevel = "cut"\ntext = ""\nmax_tokens = 9\n'
+    )
+    mine = parse(text, "my.toml")["mine"]
+    assert (mine.name, mine.about) == ("mine", "for me")
+    assert mine.directives == (
+        L0,
+        Directive("L1", "Short!", "suffix", max_tokens=9),
+        Directive("cut", "", max_tokens=9),
+    )
+
+
+LEVEL = f'{BARE}[[mine.directives]]\nlevel = "L1"\ntext = "Short!"\n'
+NAMED = f'{BARE}[[mine.directives]]\nlevel = "L1"\nplacement = "system"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "my.toml: no directive set"),
+        ("[mine", "my.toml: not TOML"),
+        ("mine = 3", "my.toml: mine: 3 is not a table"),
+        ("[mine]", r"my.toml: mine.directives\[0\]: the first level must be the bare one"),
+        ("[mine]\ndirectives = 3", "mine.directives: 3 is not a list"),
+        ("[mine]\ndirectives = [3]", r"mine.directives\[0\]: 3 is not a table"),
+        ("[mine]\nabout = 3", "mine.about: 3 is not a string"),
+        (f"[mine]\nlevels = 3\n{BARE}", "mine.levels: unknown key; known are about, directives"),
+        ('[[mine.directives]]\ntext = ""', r"mine.directives\[0\].level: missing"),
+        ('[[mine.directives]]\nlevel = "L0"', r"mine.directives\[0\].text: missing"),
+        (BARE.replace("L0", "L1"), "the first level must be the bare one"),
+        (f"{BARE}max_tokens = 5", "the first level must be the bare one"),
+        (LEVEL, r"mine.directives\[1\].placement: missing"),
+        (f'{LEVEL}placement = "prefix"', r"placement: 'prefix' is not one of system, suffix"),
+        (f'{LEVEL}placement = "system"\nmax_tokens = 0', "max_tokens: 0 is not at least 1"),
+        (f'{LEVEL}placement = "system"\nmax_tokens = true', "True is not a whole number"),
+        (f'{LEVEL}placement = "system"\npaper_level = "L9"', "'L9' is not one of L0, L1, L2"),
+        (f'{LEVEL}placement = "system"\ntone = "dry"', "tone: unknown key"),
+        (f'{NAMED}text = ""', r"directives\[1\].text: asks what directives\[0\] asks"),
+        (f"{BARE}{BARE}max_tokens = 5", r"directives\[1\].level: 'L0' is also directives\[0\]"),
+    ],
+)
+def test_a_bad_file_is_an_input_error_that_names_file_and_key(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        parse(text, "my.toml")
+    assert str(error.value).startswith("my.toml: ")
