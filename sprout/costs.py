@@ -2,7 +2,7 @@
 
 Each new sample multiplies the weight of all older ones by DECAY. With weights w_i the mean is
 sum(w x) / sum(w), its standard error s / sqrt(n_eff) with n_eff = sum(w)^2 / sum(w^2) (Kish).
-The sums are updated one sample at a time (West 1979), so a row of the store is all there is to keep.
+The sums are updated one sample at a time (West 1979): a row of the store is all there is to keep.
 """
 
 import math

@@ -13,7 +13,7 @@ from functools import reduce
 from importlib import resources
 from typing import Literal, TypeVar
 
-from sprout.chat import Chat, Message
+from sprout.chat import Chat, Message, Sampling
 from sprout.errors import InputError, UsageError
 
 Placement = Literal["system", "suffix"]
@@ -62,6 +62,12 @@ class Directive:
         placement = self.placement if self.text else ""
         asked = json.dumps([self.text, placement, self.max_tokens])
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+    def limit(self, sampling: Sampling) -> Sampling:
+        """Return the sampling of a request at this level: its own limit, or the lower ceiling."""
+        if self.max_tokens is None or self.max_tokens >= sampling.max_tokens:
+            return sampling
+        return replace(sampling, max_tokens=self.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)

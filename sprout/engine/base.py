@@ -72,3 +72,9 @@ class Engine(Protocol):
 
     def step(self) -> StepResult:
         """Advance every running request by one batch."""
+
+    def abandon(self) -> None:
+        """Forget every request that is not finished."""
+
+    def close(self) -> None:
+        """Free what the engine holds."""

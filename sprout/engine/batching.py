@@ -69,10 +69,8 @@ class BatchingEngine:
             self._fail(
                 request,
                 len(tokens),
-                (
-                    f"prompt of {len(tokens)} tokens + max_tokens {sequence.max_new_tokens} exceeds "
-                    f"the context of {longest} tokens: shorten it, or raise --ctx"
-                ),
+                f"prompt of {len(tokens)} tokens + max_tokens {sequence.max_new_tokens} exceeds "
+                f"the context of {longest} tokens: shorten it, or raise --ctx",
             )
             return
         sampling = request.sampling
@@ -99,10 +97,20 @@ class BatchingEngine:
         self._busy_until_s = end_s if self._scheduler.running else None
         return StepResult(Step(start_s, end_s, shares), (*failed, *completions))
 
-    def close(self) -> None:
-        """Free the context and the model."""
+    def abandon(self) -> None:
+        """Forget every request that is not finished."""
+        for sequence in list(self._scheduler.running):
+            self._scheduler.finish(sequence)
+        self._scheduler.waiting.clear()
         for live in self._live.values():
             live.sampler.close()
+        self._live.clear()
+        self._failed.clear()
+        self._busy_until_s = None
+
+    def close(self) -> None:
+        """Free the context and the model."""
+        self.abandon()
         self._context.close()
         self._model.close()
 

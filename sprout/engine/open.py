@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sprout.engine.batching import BatchingEngine
-from sprout.engine.llamacpp import LlamaContext, LlamaModel
+from sprout.engine import recorded
+from sprout.engine.base import Engine
 from sprout.engine.scheduler import Limits
-from sprout.engine.template import ChatTemplate
 
 NUM_BATCH_TOKENS = 512
 NUM_PREFIXES = 8
@@ -32,8 +31,28 @@ class EngineOptions:
     shares_prefixes: bool
 
 
-def open_engine(path: Path, options: EngineOptions, now: datetime) -> BatchingEngine:
-    """Return an engine with the model loaded."""
+def fingerprint(path: Path) -> str:
+    """Return 16 hex digits that identify what answers."""
+    if recorded.is_recording(path):
+        return recorded.fingerprint(path)
+    from sprout.engine import llamacpp
+
+    return llamacpp.fingerprint(path)
+
+
+def open_engine(path: Path, options: EngineOptions, now: datetime) -> Engine:
+    """Return an engine, ready to answer."""
+    if recorded.is_recording(path):
+        return recorded.RecordedEngine(path, options.parallel)
+    return _open_llamacpp(path, options, now)
+
+
+def _open_llamacpp(path: Path, options: EngineOptions, now: datetime) -> Engine:
+    # here, so that a recording is replayed without loading llama.cpp
+    from sprout.engine.batching import BatchingEngine
+    from sprout.engine.llamacpp import LlamaContext, LlamaModel
+    from sprout.engine.template import ChatTemplate
+
     model = LlamaModel(path, options.gpu_layers)
     template = ChatTemplate(
         model.template,

@@ -171,7 +171,11 @@ class Scheduler:
         return True
 
     def _evict(self, keep: Prefix | None) -> bool:
-        idle = [p for p in self.prefixes if p.num_users == 0 and p is not keep]
+        # Rows are dropped before others are copied, so one about to be copied has to stay.
+        copied = {copy.from_slot for copy in self._copies}
+        idle = [
+            p for p in self.prefixes if p.num_users == 0 and p is not keep and p.slot not in copied
+        ]
         if not idle:
             return False
         oldest = min(idle, key=lambda p: p.last_used)

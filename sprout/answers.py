@@ -1,0 +1,152 @@
+"""Output lines: OpenAI Batch form plus a `sprout` object, written and read back.
+
+What a line says of itself is enough to rebuild its row of the store, so a run that was killed
+between writing the line and storing the row loses nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sprout.carbon import Footprint
+from sprout.engine.base import Completion
+from sprout.prompts import Prompt, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A prompt with its level; recorded before the first token is decoded.
+
+    `plan_id` is None for a line that pins its directive.
+    """
+
+    prompt: Prompt
+    level: str
+    directive_key: str
+    plan_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The intensity a request was served at, in gCO2eq/kWh, and its source with its mark."""
+
+    zone: str
+    g_per_kwh: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A finished request with all that it cost.
+
+    Args:
+        energy_j: its share of the metered energy, in J, without PUE.
+        busy_s: its token share of the engine's busy time.
+    """
+
+    admission: Admission
+    completion: Completion
+    energy_j: float
+    energy_method: str
+    busy_s: float
+    footprint: Footprint
+    grid: Grid
+
+    @property
+    def duration_s(self) -> float:
+        """Return the latency, from joining the batch to the last token."""
+        return self.completion.ended_s - self.completion.started_s
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A line that got no answer: rejected when read, or failed alone in the engine."""
+
+    id: str
+    line_no: int
+    code: str
+    reason: str
+
+
+def failed_line(rejected: Rejected) -> Failed:
+    """Return the failure of a line that could not be read."""
+    return Failed(
+        rejected.id or f"line-{rejected.line_no:06d}",
+        rejected.line_no,
+        rejected.code,
+        rejected.reason,
+    )
+
+
+def answer_line(served: Served, run_id: str, model_name: str, now: datetime) -> str:
+    """Return one line of the output file, without its newline.
+
+    `model_name` is said where the prompt names no model of its own.
+    """
+    prompt, completion = served.admission.prompt, served.completion
+    num_total = completion.num_prompt_tokens + completion.num_new_tokens
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": completion.text},
+        "logprobs": None,
+        "finish_reason": completion.finish_reason,
+    }
+    body = {
+        "id": f"chatcmpl-{prompt.content_hash}",
+        "object": "chat.completion",
+        "created": int(now.timestamp()),
+        "model": prompt.model or model_name,
+        "choices": [choice],
+        "usage": {
+            "prompt_tokens": completion.num_prompt_tokens,
+            "completion_tokens": completion.num_new_tokens,
+            "total_tokens": num_total,
+        },
+    }
+    line = {
+        "id": f"{run_id}-{prompt.line_no}",
+        "custom_id": prompt.id,
+        "response": {"status_code": 200, "request_id": prompt.content_hash, "body": body},
+        "error": None,
+        "sprout": _sprout(served),
+    }
+    return json.dumps(line, ensure_ascii=False)
+
+
+def error_line(failed: Failed, run_id: str) -> str:
+    """Return one line of the errors file, without its newline."""
+    error = {"code": failed.code, "message": failed.reason, "line": failed.line_no}
+    line = {
+        "id": f"{run_id}-{failed.line_no}",
+        "custom_id": failed.id,
+        "response": None,
+        "error": error,
+    }
+    return json.dumps(line, ensure_ascii=False)
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Return an output line of ours as it was written, or None when it is not one."""
+    try:
+        value = json.loads(line)
+        known = isinstance(value["custom_id"], str) and isinstance(value["sprout"]["level"], str)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return value if known else None
+
+
+def _sprout(served: Served) -> dict[str, object]:
+    return {
+        "level": served.admission.level,
+        "zone": served.grid.zone,
+        "intensity_g_per_kwh": served.grid.g_per_kwh,
+        "intensity_source": served.grid.source,
+        "energy_j": served.energy_j,
+        "energy_method": served.energy_method,
+        "embodied_g": served.footprint.embodied_g,
+        "carbon_g": served.footprint.carbon_g,
+        "busy_s": served.busy_s,
+        "duration_s": served.duration_s,
+        "plan_id": served.admission.plan_id,
+    }

@@ -1,0 +1,130 @@
+"""The output file and the errors file of a run: append-only, resumable, never another's.
+
+The output file is the truth about what is finished. A line is complete when it ends in a newline; a
+kill can leave a torn last line, which is cut off before anything is appended. Lines are flushed as
+they are written; fsync runs at most once a second.
+"""
+
+import os
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from sprout.answers import parse_line
+from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
+
+FSYNC_EVERY_S = 1.0
+
+
+class LineFile:
+    """A file that lines are appended to."""
+
+    def __init__(self, path: Path, *, starts_empty: bool) -> None:
+        self.path = path
+        try:
+            # unbuffered: after a failed write nothing lingers that would fail again on closing
+            self._file = path.open("wb" if starts_empty else "ab", buffering=0)
+        except OSError as error:
+            raise _translate(path, error) from error
+        self._synced_s = time.perf_counter()
+
+    def append(self, lines: list[str]) -> None:
+        """Append and flush lines; at most once a second also to the disk."""
+        if not lines:
+            return
+        try:
+            data = memoryview("".join(f"{line}\n" for line in lines).encode())
+            while data:
+                data = data[self._file.write(data) :]
+            if time.perf_counter() - self._synced_s >= FSYNC_EVERY_S:
+                self._sync()
+        except OSError as error:
+            raise _translate(self.path, error) from error
+
+    def close(self) -> None:
+        """Write everything to the disk and close."""
+        try:
+            self._sync()
+            self._file.close()
+        except OSError as error:
+            raise _translate(self.path, error) from error
+
+    def _sync(self) -> None:
+        os.fsync(self._file.fileno())
+        self._synced_s = time.perf_counter()
+
+
+def errors_path(output: Path) -> Path:
+    """Return where the failed lines of an output file go."""
+    return output.with_name(output.name + ".errors.jsonl")
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off what follows the last newline."""
+    try:
+        with path.open("rb+") as file:
+            end = position = file.seek(0, os.SEEK_END)
+            while position:
+                start = max(0, position - (1 << 16))
+                file.seek(start)
+                found = file.read(position - start).rfind(b"\n")
+                if found >= 0:
+                    position = start + found + 1
+                    break
+                position = start
+            if position != end:
+                file.truncate(position)
+    except OSError as error:
+        raise _translate(path, error) from error
+
+
+def read_lines(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the lines of an output file that this run wrote.
+
+    Raises:
+        OutputExistsError: a line is not this run's.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            value = parse_line(line)
+            if value is None or not str(value["id"]).startswith(f"{run_id}-"):
+                raise OutputExistsError(
+                    f"{path}:{number}: not a line of the unfinished run {run_id}: "
+                    "choose another -o file, or --overwrite"
+                )
+            yield value
+
+
+def keep_last_lines(path: Path, ids: Collection[str]) -> None:
+    """Keep only the last line of each of these ids: their prompts changed and were answered again.
+
+    The file is replaced at once, so a kill leaves the old or the new one.
+    """
+    last = {found: number for number, found in _numbered_ids(path) if found in ids}
+    dropped = {n for n, found in _numbered_ids(path) if last.get(found, n) != n}
+    replacement = path.with_name(f".{path.name}.new")
+    try:
+        with path.open("rb") as file, replacement.open("wb") as new:
+            new.writelines(line for number, line in enumerate(file) if number not in dropped)
+            new.flush()
+            os.fsync(new.fileno())
+        replacement.replace(path)
+    except OSError as error:
+        raise _translate(path, error) from error
+
+
+def _numbered_ids(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            value = parse_line(line)
+            yield number, value["custom_id"] if value is not None else ""
+
+
+def _translate(path: Path, error: OSError) -> DiskError | PermissionDeniedError:
+    if isinstance(error, PermissionError):
+        return PermissionDeniedError(f"{path} may not be written: {error.strerror}")
+    return DiskError(
+        f"{path} cannot be written: {error.strerror}; what is finished is kept: make room, "
+        "then run the same command again"
+    )

@@ -1,0 +1,293 @@
+"""One line of a prompt file: from its bytes to a validated form, or a `LineError` for people.
+
+Three layers, in this order: the bytes are UTF-8 and one JSON object whose strings can be stored and
+sent; the object has one of three forms (pydantic); the first fault is put into words.
+"""
+
+import codecs
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+_INT32_MAX = 2**31 - 1  # llama.cpp counts tokens in int32
+_SEED_MAX = 2**32 - 2  # 2**32 - 1 asks llama.cpp for a random seed, which no rerun repeats
+_ID_CHARS = 512
+_SHOWN_CHARS = 60  # of a foreign value inside a reason
+_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
+_UNSUPPORTED = (
+    "unsupported",
+    "part",
+    "extra_forbidden",
+    "literal_error",
+)  # pydantic's names of faults
+_TEXT_PART = '{"type": "text", "text": "..."}'
+_WANTED = "a line is an object with one of `body`, `messages` and `prompt`"
+
+
+class LineError(Exception):
+    """Why a line is rejected.
+
+    Args:
+        code: one of those that `sprout.prompts.Rejected` lists.
+        reason: one sentence for people: what is wrong, with the key and the value.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def _only(*served: str) -> AfterValidator:
+    """Return a validator of a key that may only ask for what is done anyway, given as JSON."""
+
+    def check(value: object) -> object:
+        if value is None or json.dumps(value) in served:
+            return value
+        raise PydanticCustomError("unsupported", "only {only} can be served", {"only": served[0]})
+
+    return AfterValidator(check)
+
+
+def _id_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _joined_parts(content: object) -> object:
+    """Return the text of a list of text parts; anything else is passed on to be checked."""
+    if not isinstance(content, list):
+        return content
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind != "text" or part.keys() != {"type", "text"} or not isinstance(part["text"], str):
+            got = {"kind": shown(kind)}
+            raise PydanticCustomError("part", "a part of type {kind} cannot be served", got)
+    return "".join(part["text"] for part in content)
+
+
+_Id = Annotated[str, Field(min_length=1, max_length=_ID_CHARS), BeforeValidator(_id_text)]
+_Text = Annotated[str, BeforeValidator(_joined_parts)]
+_Count = Annotated[int, Field(gt=0, le=_INT32_MAX)]
+_Fraction = Annotated[float, Field(ge=0, le=1)]
+_Stops = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(max_length=16),
+    BeforeValidator(_as_tuple),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class MessageForm(_Strict):
+    """One entry of `messages`."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: _Text
+
+
+class Options(_Strict):
+    """The keys of OpenAI's chat completions that every form may carry, and llama.cpp's own."""
+
+    model: str | None = None
+    max_tokens: _Count | None = None
+    max_completion_tokens: _Count | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=_INT32_MAX)] | None = None
+    min_p: _Fraction | None = None
+    seed: Annotated[int, Field(ge=0, le=_SEED_MAX)] | None = None
+    stop: _Stops | None = None
+    # Without effect on an answer.
+    user: str | None = None
+    metadata: dict[str, object] | None = None
+    store: bool | None = None
+    # What is done anyway.
+    n: Annotated[object, _only("1")] = None
+    stream: Annotated[object, _only("false")] = None
+    tools: Annotated[object, _only("[]")] = None
+    response_format: Annotated[object, _only('{"type": "text"}')] = None
+    logprobs: Annotated[object, _only("false")] = None
+    frequency_penalty: Annotated[object, _only("0", "0.0")] = None
+    presence_penalty: Annotated[object, _only("0", "0.0")] = None
+    logit_bias: Annotated[object, _only("{}")] = None
+
+
+class Body(Options):
+    """A chat completion request."""
+
+    messages: list[MessageForm]
+
+
+class _Line(_Strict):
+    """What every form may add at the top."""
+
+    id: _Id | None = None
+    custom_id: _Id | None = None
+    task: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    directive: str | None = None
+    reference: object = None
+
+
+class BatchLine(_Line):
+    """A line in the input format of OpenAI's Batch API."""
+
+    method: Annotated[object, _only('"POST"')] = None
+    url: Annotated[object, _only('"/v1/chat/completions"')] = None
+    body: Body
+
+
+class MessagesLine(_Line, Body):
+    """A chat completion request with an id beside it."""
+
+
+class PromptLine(_Line, Options):
+    """A single question."""
+
+    prompt: str
+    system: str | None = None
+
+
+Form = BatchLine | MessagesLine | PromptLine
+
+_FORMS: dict[str, type[Form]] = {
+    "body": BatchLine,
+    "messages": MessagesLine,
+    "prompt": PromptLine,
+}
+
+
+def decode(text: bytes) -> dict[str, Any]:
+    """Return the object that a line holds; every string in it can be stored and sent.
+
+    Raises:
+        LineError: it is not UTF-8, not a JSON object, or a string of it cannot be stored.
+        RecursionError: it is nested too deeply.
+    """
+    if b"\0" in text or text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise LineError(
+            "not_utf8", "this looks like UTF-16; convert the file: iconv -f UTF-16 -t UTF-8"
+        )
+    try:
+        data = _JSON.decode(text.decode())
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{text[error.start]:02x} at offset {error.start}"
+        raise LineError("not_utf8", f"{byte} is not UTF-8; convert the file to UTF-8") from error
+    except json.JSONDecodeError as error:
+        where = f"{error.msg} at column {error.colno}"
+        raise LineError("invalid_json", f"{where}; write one JSON object a line") from error
+    except ValueError as error:
+        raise LineError("invalid_json", f"{error}; write one JSON object a line") from error
+    if not isinstance(data, dict):
+        raise LineError("invalid_json", f"{shown(data)} is not an object; {_WANTED}")
+    # Only an escape can bring in what UTF-8 and JSON forbid, so most lines are spared the walk.
+    if b"\\u" in text and any(_UNSENDABLE.search(string) for string in _strings(data)):
+        raise LineError(
+            "invalid_text", "a string holds \\u0000 or half of a surrogate pair; remove it"
+        )
+    return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {shown(twice)} appears twice")
+    return data
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+
+def _strings(data: object) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        yield from data
+        for value in data.values():
+            yield from _strings(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _strings(value)
+
+
+def given_id(data: dict[str, Any]) -> str | None:
+    """Return the id for the record of a rejection, whatever else is wrong with the line."""
+    for key in ("custom_id", "id"):
+        value = _id_text(data.get(key))
+        if isinstance(value, str) and value:
+            return value[:_ID_CHARS]
+    return None
+
+
+def parse(data: dict[str, Any]) -> Form:
+    """Return the form that an object has; a LineError says what is wrong with it."""
+    forms = [key for key in _FORMS if key in data]
+    if len(forms) != 1:
+        raise LineError("invalid_request", f"found {' and '.join(forms) or 'none'}; {_WANTED}")
+    try:
+        return _FORMS[forms[0]].model_validate(data)
+    except ValidationError as error:
+        raise LineError(*_explain(error)) from error
+
+
+def shown(value: object) -> str:
+    """Return a foreign value as a reason may quote it."""
+    match value:
+        case dict():
+            return "an object"
+        case list() | tuple():
+            return "a list"
+        case str():
+            return repr(value[:_SHOWN_CHARS])
+        case _:
+            return json.dumps(value)[:_SHOWN_CHARS]
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    """Return the code and the reason of the first fault, or of the first that is unsupported."""
+    faults = error.errors(include_url=False)
+    fault = min(faults, key=lambda fault: fault["type"] not in _UNSUPPORTED)
+    code = "unsupported" if fault["type"] in _UNSUPPORTED else "invalid_request"
+    return code, f"{_path(fault)}: {_complaint(fault)}"
+
+
+def _path(fault: ErrorDetails) -> str:
+    path = ""
+    for part in fault["loc"]:
+        name = part if isinstance(part, int) or part.isidentifier() else repr(part)
+        path += f"[{name}]" if isinstance(name, int) else f".{name[:_SHOWN_CHARS]}"
+    return path.removeprefix(".")
+
+
+def _complaint(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            return "this key is not served; remove it or correct its name"
+        case "missing":
+            return "is missing; add it"
+        case "model_type":
+            return f"should be an object, got {shown(fault['input'])}"
+        case "part":
+            return f"{fault['msg']}; send text as {_TEXT_PART}"
+        case "string_too_short":
+            return "should not be empty; leave it out or fill it in"
+        case "string_too_long" | "too_long":
+            return f"is too long; at most {fault['ctx']['max_length']} fit"
+        case _:
+            message = fault["msg"].removeprefix("Input ")
+            return f"{message}, got {shown(fault['input'])}"

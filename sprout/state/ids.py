@@ -1,0 +1,23 @@
+"""A set of strings on disk, gone when it is closed: memory stays flat for millions of ids."""
+
+import sqlite3
+
+
+class IdSet:
+    """Remembers which ids were seen."""
+
+    def __init__(self) -> None:
+        # An empty name is a private temporary database, in memory only up to its page cache.
+        self._connection = sqlite3.connect("", isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode=OFF")
+        self._connection.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._connection.execute("BEGIN")
+
+    def add(self, value: str) -> bool:
+        """Remember an id; return whether it is new."""
+        cursor = self._connection.execute("INSERT OR IGNORE INTO ids VALUES (?)", (value,))
+        return cursor.rowcount == 1
+
+    def close(self) -> None:
+        """Drop the set."""
+        self._connection.close()

@@ -1,0 +1,282 @@
+"""Runs, their plans and their completions in the store."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from sqlite3 import Connection
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sprout.answers import Admission, Failed, Served
+from sprout.clock import to_text
+from sprout.plan import Plan
+from sprout.state.store import Store
+
+_LINES_PER_COMMIT = 5000  # other processes get the write lock in between
+_PLAN = TypeAdapter(Plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One use of `sprout run`: what it serves and how its carbon is counted."""
+
+    id: str
+    started_at: datetime
+    input: str
+    output: str | None
+    model: str
+    machine: str
+    zone: str
+    energy_method: str
+    pue: float
+    embodied_preset: str
+    embodied_g_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an interrupted run already recorded of a prompt."""
+
+    content_hash: str
+    level: str
+    plan_id: str | None
+    is_answered: bool
+
+
+class Runs:
+    """Reads and writes the tables `runs`, `plans`, `completions` and `texts`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def start(self, run: Run) -> None:
+        """Record a new run."""
+        with self._store.write() as connection:
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
+                (
+                    run.id,
+                    to_text(run.started_at),
+                    run.input,
+                    run.output,
+                    run.model,
+                    run.machine,
+                    run.zone,
+                    run.energy_method,
+                    run.pue,
+                    run.embodied_preset,
+                    run.embodied_g_per_s,
+                ),
+            )
+
+    def latest(self, output: str) -> tuple[str, bool] | None:
+        """Return the id of the latest run that wrote this output file, and whether it finished."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT run_id, finished_at IS NOT NULL FROM runs WHERE output = ?"
+                " ORDER BY started_at DESC, rowid DESC LIMIT 1",
+                (output,),
+            ).fetchone()
+        return None if row is None else (row[0], bool(row[1]))
+
+    def reopen(self, run_id: str) -> None:
+        """Mark a finished run as unfinished, to retry what failed."""
+        with self._store.write() as connection:
+            connection.execute("UPDATE runs SET finished_at = NULL WHERE run_id = ?", (run_id,))
+
+    def finish(self, run_id: str, now: datetime) -> None:
+        """Mark a run as finished."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE runs SET finished_at = ? WHERE run_id = ?", (to_text(now), run_id)
+            )
+
+    def add_meter(self, run_id: str, metered_j: float, idle_j: float) -> None:
+        """Add what the counters saw of this run, in J."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE runs SET metered_j = metered_j + ?, idle_j = idle_j + ? WHERE run_id = ?",
+                (metered_j, idle_j, run_id),
+            )
+
+    def add_plan(self, plan: Plan, run_id: str | None) -> None:
+        """Store a plan with all its inputs."""
+        document = _PLAN.dump_json(plan).decode()
+        with self._store.write() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)",
+                (plan.id, run_id, to_text(plan.made_at), to_text(plan.valid_until), document),
+            )
+
+    def latest_plan(self, run_id: str | None = None) -> Plan | None:
+        """Return the newest plan, of one run or of all."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT document FROM plans WHERE run_id = ? OR ? IS NULL"
+                " ORDER BY made_at DESC, rowid DESC LIMIT 1",
+                (run_id, run_id),
+            ).fetchone()
+        return None if row is None else _PLAN.validate_json(row[0])
+
+    def level_counts(self, run_id: str, plan_id: str) -> dict[tuple[str, str], int]:
+        """Return how many prompts each (task, level) of a plan was given to."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT task, level, count(*) FROM completions WHERE run_id = ? AND plan_id = ?"
+                " GROUP BY task, level",
+                (run_id, plan_id),
+            ).fetchall()
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def recall(self, run_id: str, prompt_id: str) -> Past | None:
+        """Return what this run already recorded of a prompt."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT content_hash, level, plan_id, finished_at IS NOT NULL AND error IS NULL"
+                " FROM completions WHERE run_id = ? AND prompt_id = ?",
+                (run_id, prompt_id),
+            ).fetchone()
+        return None if row is None else Past(row[0], row[1], row[2], bool(row[3]))
+
+    def admit(self, run_id: str, admissions: Iterable[Admission], now: datetime) -> None:
+        """Record prompts with their levels, before anything of them is decoded."""
+        rows = [
+            (
+                run_id,
+                a.prompt.id,
+                a.prompt.content_hash,
+                a.prompt.task or "",
+                a.level,
+                a.directive_key,
+                a.plan_id,
+                to_text(now),
+            )
+            for a in admissions
+        ]
+        with self._store.write() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO completions (run_id, prompt_id, content_hash, task, level,"
+                " directive_key, plan_id, admitted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def complete(self, run_id: str, served: Iterable[Served], now: datetime) -> None:
+        """Record finished requests with what they cost."""
+        with self._store.write() as connection:
+            connection.executemany(
+                f"UPDATE completions SET {_FINISHED} WHERE run_id = ? AND prompt_id = ?",
+                [(*_finished(row, now), run_id, row.admission.prompt.id) for row in served],
+            )
+
+    def reconcile(self, run_id: str, lines: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Bring the store in line with an output file, and return the ids that it holds twice.
+
+        An answered line without its row gets its row back; a row whose line a power loss took is
+        open again, with its level and plan.
+        """
+        with self._store.read() as connection:
+            connection.execute("DROP TABLE IF EXISTS temp.written")
+            connection.execute("CREATE TEMP TABLE written (prompt_id TEXT PRIMARY KEY)")
+        remaining, repeated = iter(lines), set()
+        while batch := list(islice(remaining, _LINES_PER_COMMIT)):
+            with self._store.write() as connection:
+                for line in batch:
+                    if not self._restore(connection, run_id, line):
+                        repeated.add(line["custom_id"])
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE completions SET finished_at = NULL WHERE run_id = ?"
+                " AND finished_at IS NOT NULL AND error IS NULL"
+                " AND prompt_id NOT IN (SELECT prompt_id FROM temp.written)",
+                (run_id,),
+            )
+            connection.execute("DROP TABLE temp.written")
+        return repeated
+
+    def fail(self, run_id: str, failures: Iterable[Failed], now: datetime) -> None:
+        """Record admitted requests that failed alone."""
+        with self._store.write() as connection:
+            connection.executemany(
+                "UPDATE completions SET finished_at = ?, error = ?"
+                " WHERE run_id = ? AND prompt_id = ?",
+                [(to_text(now), f.reason, run_id, f.id) for f in failures],
+            )
+
+    def keep_texts(self, run_id: str, served: Iterable[Served], limit: int) -> None:
+        """Keep prompts and answers, and only the newest `limit` of all."""
+        rows = [
+            (
+                run_id,
+                row.admission.prompt.id,
+                json.dumps([asdict(message) for message in row.admission.prompt.chat]),
+                row.completion.text,
+            )
+            for row in served
+        ]
+        with self._store.write() as connection:
+            connection.executemany(
+                "INSERT INTO texts (run_id, prompt_id, chat, answer) VALUES (?, ?, ?, ?)", rows
+            )
+            connection.execute(
+                "DELETE FROM texts WHERE text_id <= (SELECT max(text_id) FROM texts) - ?", (limit,)
+            )
+
+    def _restore(self, connection: Connection, run_id: str, line: Mapping[str, Any]) -> bool:
+        """Give an answered line its row; return whether its id is new in the file."""
+        prompt_id, content_hash = line["custom_id"], line["response"]["request_id"]
+        written = connection.execute("INSERT OR IGNORE INTO temp.written VALUES (?)", (prompt_id,))
+        is_new = written.rowcount == 1
+        past = self.recall(run_id, prompt_id)
+        if past is not None and past.is_answered and past.content_hash == content_hash:
+            return is_new
+        body, cost = line["response"]["body"], line["sprout"]
+        finished_at = to_text(datetime.fromtimestamp(body["created"], UTC))
+        key = (run_id, prompt_id)
+        told = (content_hash, cost["level"], cost["plan_id"])
+        connection.execute(
+            "INSERT OR IGNORE INTO completions (run_id, prompt_id, content_hash, task, level,"
+            " directive_key, plan_id, admitted_at) VALUES (?, ?, ?, '', ?, '', ?, ?)",
+            (*key, *told, finished_at),
+        )
+        numbers = (
+            finished_at,
+            body["choices"][0]["finish_reason"],
+            body["usage"]["prompt_tokens"],
+            body["usage"]["completion_tokens"],
+            cost["energy_j"],
+            cost["busy_s"],
+            cost["duration_s"],
+            cost["intensity_g_per_kwh"],
+            cost["carbon_g"] - cost["embodied_g"],
+            cost["embodied_g"],
+        )
+        connection.execute(
+            f"UPDATE completions SET {_FINISHED}, content_hash = ?, level = ?, plan_id = ?"
+            " WHERE run_id = ? AND prompt_id = ?",
+            (*numbers, *told, *key),
+        )
+        return is_new
+
+
+_FINISHED = (
+    "finished_at = ?, error = NULL, finish_reason = ?, num_prompt_tokens = ?, num_new_tokens = ?,"
+    " energy_j = ?, busy_s = ?, duration_s = ?, g_per_kwh = ?, operational_g = ?, embodied_g = ?"
+)
+
+
+def _finished(row: Served, now: datetime) -> tuple[object, ...]:
+    return (
+        to_text(now),
+        row.completion.finish_reason,
+        row.completion.num_prompt_tokens,
+        row.completion.num_new_tokens,
+        row.energy_j,
+        row.busy_s,
+        row.duration_s,
+        row.grid.g_per_kwh,
+        row.footprint.operational_g,
+        row.footprint.embodied_g,
+    )

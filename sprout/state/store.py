@@ -1,0 +1,132 @@
+"""Opens the store and owns its one way of writing.
+
+SQLite in WAL mode, a busy timeout of 30 s, synchronous=NORMAL (a power loss may cost the last
+second, never the file). Every write runs inside `Store.write`, which begins with BEGIN IMMEDIATE:
+a deferred transaction that starts by reading fails at once when another process writes.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlite_utils import Database
+
+from sprout.errors import DiskError, PermissionDeniedError, SproutError, TryLaterError
+from sprout.state.migrations import migrations
+
+BUSY_TIMEOUT_S = 30.0
+
+
+class Store:
+    """An open store; the tables are read and written by the classes beside this file."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+        """Open or create the store, bringing its schema up to date.
+
+        Raises:
+            PermissionDeniedError: the file or its folder may not be written.
+            TryLaterError: another process holds the write lock for too long.
+            DiskError: the file is damaged, or newer than this program.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermissionDeniedError(f"cannot make the folder of the store: {error}") from error
+        with translated(path):
+            # autocommit: transactions begin and end only where this file says so
+            connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
+            connection.row_factory = sqlite3.Row
+            store = cls(path, connection)
+            try:
+                store._prepare()
+            except BaseException:
+                connection.close()
+                raise
+        return store
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Run the block in one transaction: all of it is stored, or nothing.
+
+        Inside another `write` it joins that transaction.
+        """
+        with translated(self.path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading."""
+        with translated(self.path):
+            yield self._connection
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        database = Database(self._connection, execute_plugins=False)
+        self._refuse_newer(database)
+        if migrations.pending(database):
+            with self.write():
+                # another process may have been first: asked again under the lock
+                migrations.apply(database)
+
+    def _refuse_newer(self, database: Database) -> None:
+        with Database(memory=True) as empty:
+            known = {migration.name for migration in migrations.pending(empty)}
+        unknown = {migration.name for migration in migrations.applied(database)} - known
+        if unknown:
+            raise DiskError(
+                f"the store {self.path} was written by a newer Sprout "
+                f"({', '.join(sorted(unknown))}): update Sprout, or set another `state` file"
+            )
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, saying which file and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(path, error) from error
+
+
+def _translate(path: Path, error: sqlite3.Error) -> SproutError:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return TryLaterError(f"the store {path} is locked by another process: try again later")
+    if "full" in text:
+        return DiskError(f"no space left for the store {path}: free some, then run the same again")
+    if "readonly" in text or "unable to open" in text:
+        return PermissionDeniedError(f"the store {path} cannot be opened for writing: {text}")
+    if isinstance(error, (sqlite3.OperationalError, sqlite3.DatabaseError)) and any(
+        word in text for word in ("malformed", "not a database", "disk I/O", "corrupt")
+    ):
+        return DiskError(
+            f"the store {path} is damaged ({text}): move it away, or restore it from a backup"
+        )
+    raise error
