@@ -1,6 +1,8 @@
 """Times as text: UTC, ISO-8601, ending in Z."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+from sprout.errors import UsageError
 
 
 def to_text(when: datetime) -> str:
@@ -11,3 +13,21 @@ def to_text(when: datetime) -> str:
 def from_text(text: str) -> datetime:
     """Return the time that `to_text` wrote."""
     return datetime.fromisoformat(text)
+
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_age(text: str) -> timedelta:
+    """Return the time span that "90d", "12w", "24h" or "30m" says.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    number, unit = text[:-1], text[-1:]
+    if not number.isascii() or not number.isdigit() or unit not in _UNITS:
+        raise UsageError(f"{text!r} is no age: write a number and m, h, d or w, such as 90d")
+    try:
+        return timedelta(**{_UNITS[unit]: int(number)})
+    except OverflowError as error:
+        raise UsageError(f"{text!r} is too long an age") from error

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from ortools.glop.parameters_pb2 import GlopParameters
 from ortools.math_opt.python import mathopt
 
 from sprout.errors import InputError
@@ -28,9 +29,14 @@ IntArray = NDArray[np.int64]
 
 PREFERENCE_POINT = 0.01
 # A share below this is the solver's rounding.
-SMALLEST_SHARE = 1e-11
+SMALLEST_SHARE = 1e-9
+# A coefficient of a row below this is rounding, on which the solver's presolve stumbles.
+SMALLEST_COEFFICIENT = 1e-12
 # Room above the least shortfall, so that the second solve is feasible in floating point.
-SHORTFALL_ROOM = 1e-9
+SHORTFALL_ROOM = 1e-8
+
+# GLOP calls a solution imprecise, and gives none, for residues that do not matter here.
+PARAMETERS = mathopt.SolveParameters(glop=GlopParameters(change_status_to_imprecise=False))
 
 INFEASIBLE = (
     mathopt.TerminationReason.INFEASIBLE,
@@ -164,15 +170,15 @@ class _Programme:
     def _bound_shares(self) -> None:
         """Keep each level within its bounds of what a cell serves, where that is not given."""
         least, most = self._problem.share_bounds
-        for n in np.flatnonzero(~self._is_alone):
-            served = mathopt.fast_sum(self._variables[n])
+        itself = np.eye(self._problem.shape[2])
+        for n in np.flatnonzero(~self._is_alone).tolist():
             task_class = self._cells.task_class[n]
-            bounds = zip(least[task_class].tolist(), most[task_class].tolist(), strict=True)
-            for variable, (low, high) in zip(self._variables[n], bounds, strict=True):
-                if low > 0:
-                    self._model.add_linear_constraint(variable >= low * served)
-                if high < 1:
-                    self._model.add_linear_constraint(variable <= high * served)
+            for level in np.flatnonzero(least[task_class] > 0):
+                row = self._model.add_linear_constraint(lb=0.0)
+                self._set_row(row, n, itself[level] - least[task_class, level])
+            for level in np.flatnonzero(most[task_class] < 1):
+                row = self._model.add_linear_constraint(ub=0.0)
+                self._set_row(row, n, itself[level] - most[task_class, level])
 
     def _limit_capacity(self) -> None:
         """Keep the seconds of each slot within its capacity; both in units of the longest cell."""
@@ -204,7 +210,8 @@ class _Programme:
     def _set_row(self, row: mathopt.LinearConstraint, cell: int, values: FloatArray) -> None:
         """Give the levels of one cell their coefficients in a row."""
         for variable, value in zip(self._variables[cell], values.tolist(), strict=True):
-            row.set_coefficient(variable, value)
+            if abs(value) > SMALLEST_COEFFICIENT:
+                row.set_coefficient(variable, value)
 
     def _shares(self, result: mathopt.SolveResult) -> FloatArray:
         """Return the variables' values [n, v], without rounding: none negative, groups sum to 1."""
@@ -227,7 +234,7 @@ class _Programme:
 
 def _run(model: mathopt.Model) -> mathopt.SolveResult:
     """Return the optimal result, or raise _InfeasibleError."""
-    result = mathopt.solve(model, mathopt.SolverType.GLOP)
+    result = mathopt.solve(model, mathopt.SolverType.GLOP, params=PARAMETERS)
     reason = result.termination.reason
     if reason is not mathopt.TerminationReason.OPTIMAL:
         failure = _InfeasibleError if reason in INFEASIBLE else RuntimeError

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 # Far above a solver's rounding, far below what a judge can tell.
-FLOOR_TOLERANCE = 1e-7
+FLOOR_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)

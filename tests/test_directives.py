@@ -1,6 +1,6 @@
 import pytest
 
-from sprout.chat import Chat, Message
+from sprout.chat import Chat, Message, Sampling
 from sprout.directives import (
     DEFAULT_SET,
     PAPER_PREFERENCE,
@@ -120,6 +120,15 @@ def test_key_tells_apart_what_reaches_the_model() -> None:
 def test_key_ignores_names_and_the_placement_of_nothing() -> None:
     assert Directive("x", "Be brief.", "system", paper_level="L1").key == SYSTEM.key
     assert Directive("L0", "", "suffix").key == L0.key
+
+
+@pytest.mark.parametrize(("ceiling", "limit"), [(None, 256), (64, 64), (1024, 256)])
+def test_a_level_lowers_the_limit_of_a_request_but_never_raises_it(
+    ceiling: int | None, limit: int
+) -> None:
+    sampling = Sampling(max_tokens=256, temperature=0.5)
+    limited = Directive("L1", "Be brief.", max_tokens=ceiling).limit(sampling)
+    assert limited == Sampling(max_tokens=limit, temperature=0.5)
 
 
 def test_packaged_sets_are_there_and_start_bare() -> None:

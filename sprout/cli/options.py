@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Say notes and summaries even when no terminal listens."),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Read this sprout.toml.")
+]
+State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Use this store.")]
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", metavar="FILE", help="GGUF file, or a recording (.jsonl)."),
+]
+Directives = Annotated[
+    str | None,
+    typer.Option("--directives", metavar="SET", help="Directive set: concise, paper, or a TOML."),
+]
+Zone = Annotated[str | None, typer.Option("--zone", "-z", help="Grid zone, such as DE.")]
+Intensity = Annotated[
+    float | None,
+    typer.Option("--intensity", metavar="G", min=0, help="Grid intensity in gCO2eq/kWh."),
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(help="Preference that may be given up at the dirtiest hour, 0 to 1."),
+]
+Pue = Annotated[float | None, typer.Option(help="Power usage effectiveness of the data centre.")]
+Embodied = Annotated[
+    str | None,
+    typer.Option(metavar="PRESET", help="server, paper, or g per busy second."),
+]
+Parallel = Annotated[int | None, typer.Option(help="Requests decoded at the same time.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
+Ctx = Annotated[int | None, typer.Option(help="KV cache in tokens, shared by all requests.")]
+GpuLayers = Annotated[
+    int | None, typer.Option("--gpu-layers", help="Model layers on the GPU; -1 for all.")
+]
+MaxTokens = Annotated[int | None, typer.Option(help="New tokens per answer, at most.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse priors and estimates, naming what measures them.")
+]

@@ -1,0 +1,151 @@
+"""The only place that prints: results to standard output, everything else to standard error.
+
+With --json standard output is one object, also when a command fails:
+{"sprout": version, "command", "status": ok | partial | error, "data", "errors"}.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from sprout import __version__
+from sprout.errors import DiskError, SproutError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PARTIAL = 3
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class ReportedExit(SystemExit):
+    """The end of a command that has said all there is to say."""
+
+
+@dataclass(slots=True)
+class Out:
+    """Says things in the way that was asked for.
+
+    Args:
+        is_json: print the envelope to standard output.
+        is_quiet: only errors.
+        is_verbose: summaries and notes also when standard error is not a terminal.
+    """
+
+    name: str
+    is_json: bool = False
+    is_quiet: bool = False
+    is_verbose: bool = False
+    data: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def is_talkative(self) -> bool:
+        """Whether a person is there to read notes; cron mails every line."""
+        return not self.is_quiet and (self.is_verbose or sys.stderr.isatty())
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether to draw progress on standard error."""
+        return not self.is_quiet and not self.is_json and sys.stderr.isatty()
+
+    def note(self, text: str) -> None:
+        """Say something that is good to know."""
+        if self.is_talkative:
+            _write(sys.stderr, f"{text}\n")
+
+    def error(self, text: str) -> None:
+        """Say that something failed; never silenced."""
+        _write(sys.stderr, f"sprout {self.name}: {text}\n")
+
+    def line(self, text: str) -> None:
+        """Print one line of results."""
+        _write(sys.stdout, f"{text}\n")
+
+    def table(self, table: "Table") -> None:
+        """Show a result to people; with --json the data stand for it."""
+        if not self.is_json:
+            _console(stderr=False).print(table)
+
+    def summary(self, *parts: "Table | str") -> None:
+        """Show a summary on standard error."""
+        if self.is_talkative:
+            for part in parts:
+                _console(stderr=True).print(part, highlight=False)
+
+    def text(self, text: str) -> None:
+        """Show a line of a result to people; with --json the data stand for it."""
+        if not self.is_json:
+            self.line(text)
+
+    def finish(self, code: int = 0, errors: tuple[str, ...] = ()) -> NoReturn:
+        """End the command, printing the envelope when it was asked for."""
+        status = {0: "ok", PARTIAL: "partial"}.get(code, "error")
+        if self.is_json:
+            self.line(envelope(self.name, status, self.data, code, errors))
+        raise ReportedExit(code)
+
+
+@contextmanager
+def command(
+    name: str, *, json: bool = False, quiet: bool = False, verbose: bool = False
+) -> Iterator[Out]:
+    """Run a command's body, turning our errors into one message and their exit code."""
+    out = Out(name, json, quiet, verbose)
+    try:
+        yield out
+        out.finish()
+    except SproutError as error:
+        _fail(out, str(error), error.exit_code)
+    except BrokenPipeError:
+        _abandon_stdout()
+        _fail(out, "standard output was closed; what was written is complete", DiskError.exit_code)
+    except KeyboardInterrupt:
+        _fail(out, "interrupted", INTERRUPTED)
+
+
+def envelope(
+    name: str, status: str, data: Mapping[str, object], code: int, errors: tuple[str, ...]
+) -> str:
+    """Return the JSON object that stands for a whole command."""
+    return json.dumps(
+        {
+            "sprout": __version__,
+            "command": name,
+            "status": status,
+            "data": data,
+            "errors": [{"exit_code": code, "message": message} for message in errors],
+        },
+        ensure_ascii=False,
+        default=str,
+    )
+
+
+def _fail(out: Out, message: str, code: int) -> NoReturn:
+    out.error(message)
+    try:
+        out.finish(code, (message,))
+    except BrokenPipeError:
+        _abandon_stdout()
+        raise ReportedExit(code) from None
+
+
+def _write(stream: object, text: str) -> None:
+    stream.write(text)  # type: ignore[attr-defined]
+    stream.flush()  # type: ignore[attr-defined]
+
+
+def _abandon_stdout() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)

@@ -1,0 +1,75 @@
+"""`sprout profile`: measure what each level costs on this model and machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sprout.cli import options, output
+
+
+def profile(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="Prompts to measure with; default: bundled ones."),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Times that each prompt is answered at each level.")
+    ] = 3,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Use only the first N prompts of FILE.")
+    ] = 50,
+    idle: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Watch the idle machine this long.")
+    ] = 3.0,
+    search: Annotated[
+        bool,
+        typer.Option("--search", help="Try a library of directives and placements instead."),
+    ] = False,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="With --search: write the set here."),
+    ] = None,
+    model: options.Model = None,
+    directives: options.Directives = None,
+    max_tokens: options.MaxTokens = None,
+    parallel: options.Parallel = None,
+    threads: options.Threads = None,
+    ctx: options.Ctx = None,
+    gpu_layers: options.GpuLayers = None,
+    state: options.State = None,
+    config: options.ConfigFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure energy, time and tokens of every level on this model and machine.
+
+    Levels alternate, at the parallelism of a run. What is measured is stored for `sprout run` and
+    `sprout optimize`; runs keep it fresh. With --search a library of wordings and placements is
+    tried, and those that make this model write less are proposed as a directive set.
+
+    Example: sprout profile --repeats 2
+    """
+    with output.command("profile", json=json, quiet=quiet) as out:
+        from sprout.cli import profiling
+        from sprout.config import load
+
+        configured = load(
+            {
+                "model": model,
+                "directives": "library" if search else directives,
+                "max_tokens": max_tokens,
+                "parallel": parallel,
+                "threads": threads,
+                "ctx": ctx,
+                "gpu_layers": gpu_layers,
+                "state": state,
+            },
+            config,
+        )
+        flags = profiling.ProfileFlags(
+            source=source, limit=limit, num_repeats=repeats, idle_s=idle, proposal=out_file
+        )
+        measured = profiling.profile(out, flags, configured)
+        if search:
+            profiling.propose(out, flags, configured, measured)

@@ -1,0 +1,179 @@
+"""The body of `sprout profile`."""
+
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from sprout import search
+from sprout.chat import Sampling
+from sprout.cli import wiring
+from sprout.cli.measuring import bundled_prompts, measure_levels
+from sprout.cli.output import Out
+from sprout.cli.source import open_lines
+from sprout.config import Config, Settings, model_path
+from sprout.costs import ALL_TASKS, Cost
+from sprout.engine.open import fingerprint, open_engine
+from sprout.errors import DiskError, InputError
+from sprout.meter.sampler import Sampler
+from sprout.metering import MeteredEngine
+from sprout.profile import Effort, Measured, idle_power_w
+from sprout.prompts import Prompt, read
+from sprout.report import terminal
+from sprout.state.profiles import Profiles
+from sprout.state.store import Store
+
+HEADERS = (
+    "level",
+    "task",
+    "requests",
+    "energy J",
+    "± SE",
+    "busy s",
+    "± SE",
+    "prompt tokens",
+    "new tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFlags:
+    """The flags of a profile that are no settings."""
+
+    source: str | None
+    limit: int
+    num_repeats: int
+    idle_s: float
+    proposal: Path | None
+
+
+def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, str], Cost]:
+    """Measure every level, store and show it; return the costs of this profile."""
+    settings = config.settings
+    directives = wiring.directive_set(settings.directives)
+    prompts = _prompts(flags, settings)
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(settings.state))
+        power = wiring.open_power(config)
+        path = model_path(settings)
+        known = wiring.Known(
+            store=store,
+            config=config,
+            directives=directives,
+            conditions=wiring.conditions(settings, fingerprint(path), power),
+            is_energy_estimated=power.meter.is_estimated,
+            intensity=None,
+        )
+        engine = open_engine(path, wiring.engine_options(settings), wiring.utc_now())
+        stack.callback(engine.close)
+        sampler = stack.enter_context(Sampler(power.meter))
+        for note in power.notes:
+            out.note(note)
+        idle_w = None
+        if flags.idle_s > 0:
+            idle_w = idle_power_w(sampler, lambda: time.sleep(flags.idle_s))
+            Profiles(store).set_idle(known.conditions, idle_w, flags.idle_s, wiring.utc_now())
+        effort = Effort(num_repeats=flags.num_repeats, budget_s=None)
+        measured = measure_levels(out, known, MeteredEngine(engine, sampler), prompts, effort)
+    costs = _costs(measured)
+    _show(out, known, idle_w, costs)
+    return costs
+
+
+def propose(
+    out: Out, flags: ProfileFlags, config: Config, costs: dict[tuple[str, str], Cost]
+) -> None:
+    """Propose the directives that make this model write less."""
+    library = wiring.directive_set(config.settings.directives)
+    tokens = {d.level: costs[d.level, ALL_TASKS] for d in library.directives}
+    chosen = search.propose(library, tokens)
+    text = search.to_toml(chosen, model_path(config.settings).stem)
+    out.data["proposal"] = [directive.level for directive in chosen]
+    out.data["proposal_toml"] = text
+    if len(chosen) == 1:
+        out.text("no directive of the library makes this model write clearly less: keep L0 alone")
+    if flags.proposal is None:
+        out.text(text)
+        return
+    try:
+        flags.proposal.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DiskError(f"{flags.proposal} cannot be written: {error.strerror}") from error
+    out.text(f"wrote {flags.proposal}: use it with --directives {flags.proposal}")
+
+
+def _prompts(flags: ProfileFlags, settings: Settings) -> list[Prompt]:
+    if flags.source is None:
+        return bundled_prompts(settings)
+    defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
+    with open_lines(flags.source, None) as lines:
+        rows = read(lines, defaults=defaults, levels=(), is_new_id=lambda _id: True)
+        prompts = [row for row in islice(rows, flags.limit) if isinstance(row, Prompt)]
+    if not prompts:
+        raise InputError(f"{flags.source} holds no valid prompt: `sprout run --check` says why")
+    return prompts
+
+
+def _costs(measured: list[Measured]) -> dict[tuple[str, str], Cost]:
+    """Return the costs by (level, task) and of all tasks, from these requests alone."""
+    costs: defaultdict[tuple[str, str], Cost] = defaultdict(Cost)
+    for row in measured:
+        for task in dict.fromkeys((row.sample.task, ALL_TASKS)):
+            costs[row.level, task] = costs[row.level, task].add(row.sample)
+    return dict(costs)
+
+
+def _show(
+    out: Out, known: wiring.Known, idle_w: float | None, costs: dict[tuple[str, str], Cost]
+) -> None:
+    method = known.conditions.energy_method
+    out.data |= {
+        "model": known.conditions.model,
+        "machine": known.conditions.machine,
+        "parallel": known.conditions.parallel,
+        "max_tokens": known.conditions.max_tokens,
+        "energy_method": method,
+        "is_energy_estimated": known.is_energy_estimated,
+        "idle_w": idle_w,
+        "levels": [_row_data(level, task, cost) for (level, task), cost in sorted(costs.items())],
+    }
+    rows = [_row(level, task, cost) for (level, task), cost in sorted(costs.items())]
+    marked = f"{method}, estimated" if known.is_energy_estimated else method
+    out.table(terminal.levels_table(rows, HEADERS, f"cost of a request ({marked})"))
+    if idle_w is not None:
+        out.text(f"idle {idle_w:.3g} W ({marked})")
+
+
+def _row(level: str, task: str, cost: Cost) -> tuple[str, ...]:
+    return (
+        level,
+        "all" if task == ALL_TASKS else task or "none",
+        str(cost.num_requests),
+        f"{cost.energy_j.mean:.3g}",
+        _spread(cost.standard_error(cost.energy_j)),
+        f"{cost.busy_s.mean:.3g}",
+        _spread(cost.standard_error(cost.busy_s)),
+        f"{cost.prompt_tokens.mean:.0f}",
+        f"{cost.new_tokens.mean:.0f}",
+    )
+
+
+def _row_data(level: str, task: str, cost: Cost) -> dict[str, object]:
+    return {
+        "level": level,
+        "task": None if task == ALL_TASKS else task,
+        "num_requests": cost.num_requests,
+        "energy_j": cost.energy_j.mean,
+        "energy_se_j": cost.standard_error(cost.energy_j),
+        "busy_s": cost.busy_s.mean,
+        "busy_se_s": cost.standard_error(cost.busy_s),
+        "prompt_tokens": cost.prompt_tokens.mean,
+        "new_tokens": cost.new_tokens.mean,
+        "new_tokens_se": cost.standard_error(cost.new_tokens),
+    }
+
+
+def _spread(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2g}"

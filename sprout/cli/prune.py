@@ -1,0 +1,39 @@
+"""`sprout prune`: forget old runs."""
+
+from typing import Annotated
+
+import typer
+
+from sprout.cli import options, output
+
+
+def prune(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="AGE", help="Such as 90d, 12w or 24h.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    state: options.State = None,
+    config: options.ConfigFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Delete runs, completions, texts and plans of a certain age.
+
+    Profiles and intensities stay: they are small, and plans need them.
+
+    Example: sprout prune --older-than 90d
+    """
+    with output.command("prune", json=json, quiet=quiet) as out:
+        from sprout.cli.wiring import utc_now
+        from sprout.clock import parse_age
+        from sprout.config import load
+        from sprout.state.retention import prune as forget
+        from sprout.state.store import Store
+
+        before = utc_now() - parse_age(older_than)
+        with Store.open(load({"state": state}, config).settings.state) as store:
+            counts = forget(store, before, dry_run=dry_run)
+        out.data |= {"before": before, "dry_run": dry_run, **counts}
+        verb = "would delete" if dry_run else "deleted"
+        what = ", ".join(f"{count} {table}" for table, count in counts.items())
+        out.text(f"{verb} {what} from before {before:%Y-%m-%d %H:%M} UTC")

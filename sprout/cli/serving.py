@@ -1,0 +1,299 @@
+"""The body of `sprout run`: validate, estimate, or serve."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sprout import outfile
+from sprout.carbon import EmbodiedRate
+from sprout.chat import Sampling
+from sprout.cli import batch, interrupt, wiring
+from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
+from sprout.cli.output import PARTIAL, Out
+from sprout.cli.progress import progress
+from sprout.cli.recorder import MAX_SHOWN_FAILURES, Recorder
+from sprout.cli.source import Lines, open_lines
+from sprout.config import Config, Settings, model_path
+from sprout.costs import ALL_TASKS, Cost
+from sprout.directives import DirectiveSet
+from sprout.engine.open import fingerprint, open_engine
+from sprout.errors import NoInputError
+from sprout.grid import yearly
+from sprout.meter.sampler import Sampler
+from sprout.metering import MeteredEngine
+from sprout.plan import check_strict, make, unmeasured
+from sprout.prompts import Prompt, Rejected, read
+from sprout.report import terminal
+from sprout.report.summary import RunSummary, saving
+from sprout.run import Job, Turn
+from sprout.run import serve as serve_prompts
+from sprout.state.ids import IdSet
+from sprout.state.profiles import Profiles
+from sprout.state.runs import Run, Runs
+from sprout.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RunFlags:
+    """The flags of a run that are no settings."""
+
+    source: str
+    output: Path | None
+    errors: Path | None
+    limit: int | None
+    intensity: float | None
+    overwrites: bool
+    retries_errors: bool
+    learns: bool
+    shares_prefixes: bool
+    is_strict: bool
+
+
+def check(out: Out, flags: RunFlags, settings: Settings) -> None:
+    """Validate every line, naming each bad one."""
+    directives = wiring.directive_set(settings.directives)
+    num_good = num_bad = 0
+    with _prompts(flags, settings, directives) as (_, prompts):
+        for row in prompts:
+            if isinstance(row, Prompt):
+                num_good += 1
+                continue
+            num_bad += 1
+            if num_bad <= MAX_SHOWN_FAILURES:
+                out.error(f"{flags.source}:{row.line_no}: {row.reason}")
+    _refuse_empty(flags, num_good + num_bad)
+    out.data |= {"num_valid": num_good, "num_invalid": num_bad}
+    out.text(f"{flags.source}: {num_good} valid, {num_bad} invalid")
+    if num_bad:
+        out.finish(PARTIAL, (f"{num_bad} invalid lines",))
+
+
+def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
+    """Say what serving would cost, from what is known; serve nothing."""
+    settings = config.settings
+    with Store.open(settings.state) as store:
+        power = wiring.open_power(config)
+        known = _known(store, config, flags, power)
+        snapshot = known.snapshot(wiring.utc_now())
+        missing = unmeasured(snapshot.costs, known.directives)
+        num_good = num_bad = 0
+        with _prompts(flags, settings, known.directives) as (_, prompts):
+            for row in prompts:
+                num_good, num_bad = (
+                    (num_good + 1, num_bad) if isinstance(row, Prompt) else (num_good, num_bad + 1)
+                )
+        _refuse_empty(flags, num_good + num_bad)
+    out.text(f"{flags.source}: {num_good} prompts to serve, {num_bad} invalid lines")
+    out.data |= {"num_valid": num_good, "num_invalid": num_bad, "estimate": None}
+    if missing:
+        out.text(
+            f"no estimate: {', '.join(missing)} never measured with this model, machine and "
+            "settings; `sprout profile` measures, and so does the first run"
+        )
+        return
+    rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
+    options = wiring.plan_options(settings, rate)
+    plan = make(snapshot, known.directives, options, wiring.utc_now())
+    out.data["estimate"] = terminal.estimate_data(plan, num_good)
+    for line in terminal.estimate_lines(plan, num_good):
+        out.text(line)
+
+
+def serve(out: Out, flags: RunFlags, config: Config) -> None:
+    """Serve the batch."""
+    settings = config.settings
+    with ExitStack() as stack:
+        stop = stack.enter_context(interrupt.catching())
+        store = stack.enter_context(Store.open(settings.state))
+        stack.enter_context(batch.locked(flags.output, settings.state.parent / "locks"))
+        power = wiring.open_power(config)
+        known = _known(store, config, flags, power)
+        lines, prompts = stack.enter_context(_prompts(flags, settings, known.directives))
+        target = _target(out, store, flags)
+        engine = _engine(stack, config, flags, power)
+        for note in power.notes:
+            out.note(note)
+        _calibrate(out, known, engine)
+        rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
+        plan_at = batch.plan_of(known, target, wiring.plan_options(settings, rate))
+        if flags.is_strict:
+            check_strict(plan_at(wiring.utc_now()))
+        job = Job(
+            directives=known.directives,
+            engine=engine,
+            energy_method=power.meter.method,
+            pue=settings.pue,
+            embodied_g_per_s=rate.g_per_s,
+            plan_at=plan_at,
+            counts_of=batch.counts_of(store, target),
+            recall=batch.memory_of(store, target, known.directives),
+            now=wiring.utc_now,
+            should_stop=stop.came,
+        )
+        recorder = _recorder(out, flags, known, target, rate)
+        with closing(recorder):
+            _loop(out, lines, serve_prompts(prompts, job), recorder)
+        is_complete = stop.exit_code is None and lines.is_exhausted
+        if is_complete:
+            Runs(store).finish(recorder.run_id, wiring.utc_now())
+        summary = _summary(known, recorder, rate, is_complete=is_complete)
+        _close(out, flags, recorder, summary, stop)
+
+
+def _loop(out: Out, lines: Lines, turns: Iterator[Turn], recorder: Recorder) -> None:
+    started_s = time.perf_counter()
+    with progress(out, "serving") as bar:
+        for turn in turns:
+            if turn.plan is not None:
+                for note in turn.plan.notes:
+                    out.note(note)
+            recorder.record(turn)
+            elapsed_s = time.perf_counter() - started_s
+            words = terminal.progress_words(recorder.tally, recorder.saved_g, elapsed_s)
+            bar.update(recorder.tally.num_lines, lines.num_expected, words)
+
+
+def _close(
+    out: Out,
+    flags: RunFlags,
+    recorder: Recorder,
+    summary: RunSummary,
+    stop: interrupt.Interrupt,
+) -> None:
+    """Say what the run came to, and end with the exit code for it."""
+    tally = recorder.tally
+    out.data |= summary.data()
+    out.summary(*terminal.run_summary(summary))
+    if stop.exit_code is not None:
+        out.error(f"stopped after {tally.num_served} answers; the same command continues")
+        out.finish(stop.exit_code, ("interrupted",))
+    _refuse_empty(flags, tally.num_lines)
+    if tally.num_failed:
+        where = f"; see {recorder.errors_path}" if recorder.errors_path else ""
+        message = f"{tally.num_failed} of {tally.num_lines} lines failed{where}"
+        out.error(message)
+        out.finish(PARTIAL, (message,))
+
+
+def _summary(
+    known: wiring.Known, recorder: Recorder, rate: EmbodiedRate, *, is_complete: bool
+) -> RunSummary:
+    settings = known.config.settings
+    base_key = known.directives.directives[0].key
+    base = Profiles(known.store).costs(known.conditions).get((base_key, ALL_TASKS), Cost())
+    return RunSummary(
+        run_id=recorder.run_id,
+        tally=recorder.tally,
+        saving=saving(recorder.tally, base, settings.pue, rate.g_per_s),
+        plan=recorder.plan,
+        energy_method=known.conditions.energy_method,
+        is_energy_estimated=known.is_energy_estimated,
+        embodied=rate,
+        pue=settings.pue,
+        is_complete=is_complete,
+    )
+
+
+@contextmanager
+def _prompts(
+    flags: RunFlags, settings: Settings, directives: DirectiveSet
+) -> Iterator[tuple[Lines, Iterator[Prompt | Rejected]]]:
+    """Open the source as lines and as prompts."""
+    defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
+    levels = [directive.level for directive in directives.directives]
+    with open_lines(flags.source, flags.limit) as lines, closing(IdSet()) as ids:
+        yield lines, read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
+
+
+def _known(store: Store, config: Config, flags: RunFlags, power: wiring.Power) -> wiring.Known:
+    settings = config.settings
+    return wiring.Known(
+        store=store,
+        config=config,
+        directives=wiring.directive_set(settings.directives),
+        conditions=wiring.conditions(settings, fingerprint(model_path(settings)), power),
+        is_energy_estimated=power.meter.is_estimated,
+        intensity=flags.intensity,
+    )
+
+
+def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:
+    target = batch.choose_target(
+        store,
+        flags.output,
+        wiring.utc_now(),
+        overwrite=flags.overwrites,
+        retries_errors=flags.retries_errors,
+    )
+    if target.is_resumed:
+        out.note(f"continuing {target.run_id}")
+    return target
+
+
+def _engine(
+    stack: ExitStack, config: Config, flags: RunFlags, power: wiring.Power
+) -> MeteredEngine:
+    options = wiring.engine_options(config.settings, shares_prefixes=flags.shares_prefixes)
+    engine = open_engine(model_path(config.settings), options, wiring.utc_now())
+    stack.callback(engine.close)
+    sampler = stack.enter_context(Sampler(power.meter))
+    return MeteredEngine(engine, sampler)
+
+
+def _calibrate(out: Out, known: wiring.Known, engine: MeteredEngine) -> None:
+    """Measure the levels when any of them was never measured here."""
+    costs = Profiles(known.store).costs(known.conditions)
+    if not unmeasured(costs, known.directives):
+        return
+    out.note("first run with this model, machine and settings: measuring what each level costs")
+    measure_levels(out, known, engine, bundled_prompts(known.config.settings), CALIBRATION)
+    engine.metered_j()  # told apart from what serving uses
+
+
+def _recorder(
+    out: Out, flags: RunFlags, known: wiring.Known, target: batch.Target, rate: EmbodiedRate
+) -> Recorder:
+    """Record the run and open its files."""
+    settings = known.config.settings
+    runs = Runs(known.store)
+    if not target.is_resumed:
+        runs.start(
+            Run(
+                id=target.run_id,
+                started_at=wiring.utc_now(),
+                input=flags.source,
+                output=str(target.output) if target.output else None,
+                model=known.conditions.model,
+                machine=known.conditions.machine,
+                zone=settings.zone or yearly.WORLD,
+                energy_method=known.conditions.energy_method,
+                pue=settings.pue,
+                embodied_preset=rate.preset,
+                embodied_g_per_s=rate.g_per_s,
+            )
+        )
+    errors_path = flags.errors or (outfile.errors_path(target.output) if target.output else None)
+    if errors_path is not None:
+        errors_path.unlink(missing_ok=True)  # it tells of this invocation alone
+    answers = None
+    if target.output is not None:
+        answers = outfile.LineFile(target.output, starts_empty=not target.is_resumed)
+    return Recorder(
+        out=out,
+        store=known.store,
+        settings=settings,
+        run_id=target.run_id,
+        model_name=model_path(settings).stem,
+        source=flags.source,
+        answers=answers,
+        errors_path=errors_path,
+        learns_as=known.conditions if flags.learns else None,
+        changed=set(target.repeated),
+    )
+
+
+def _refuse_empty(flags: RunFlags, num_rows: int) -> None:
+    if num_rows == 0:
+        raise NoInputError(f"{flags.source} holds no prompts: one JSON object per line is expected")

@@ -1,0 +1,103 @@
+"""The body of `sprout status`."""
+
+from sprout.cli import wiring
+from sprout.cli.output import Out
+from sprout.config import Config
+from sprout.report import terminal
+from sprout.state.intensities import Intensities
+from sprout.state.profiles import Profiles
+from sprout.state.runs import Runs
+from sprout.state.store import Store
+
+
+def show(out: Out, config: Config) -> None:
+    """Show settings, grid, profiles, the latest plan and the latest runs."""
+    _show_settings(out, config)
+    with Store.open(config.settings.state) as store:
+        _show_grid(out, config, store)
+        _show_profiles(out, store)
+        _show_runs(out, store)
+
+
+def _show_settings(out: Out, config: Config) -> None:
+    values = config.settings.model_dump(mode="json")
+    out.data["config_file"] = str(config.file)
+    out.data["settings"] = {
+        name: {"value": value, "source": config.sources[name]} for name, value in values.items()
+    }
+    rows = [(name, _plain(value), config.sources[name]) for name, value in values.items()]
+    out.table(
+        terminal.levels_table(rows, ("setting", "value", "from"), f"settings ({config.file})")
+    )
+
+
+def _show_grid(out: Out, config: Config, store: Store) -> None:
+    grid = wiring.grid_reading(store, config.settings, None, wiring.utc_now())
+    stored = Intensities(store).zones()
+    out.data["grid"] = {
+        "zone": grid.intensity.zone,
+        "intensity_g_per_kwh": grid.intensity.g_per_kwh,
+        "mark": grid.mark,
+        "source": grid.intensity.source,
+        "range_low_g_per_kwh": grid.range.low_g_per_kwh,
+        "range_high_g_per_kwh": grid.range.high_g_per_kwh,
+        "range_source": grid.range.source,
+        "stored": [
+            dict(zip(("zone", "factor_type", "num_rows", "first", "last"), row, strict=True))
+            for row in stored
+        ],
+        "notes": list(grid.notes),
+    }
+    out.text(
+        f"grid  {grid.intensity.g_per_kwh:.0f} g/kWh in {grid.intensity.zone} ({grid.mark}); "
+        f"range {grid.range.low_g_per_kwh:.0f}-{grid.range.high_g_per_kwh:.0f} "
+        f"({grid.range.source})"
+    )
+    for zone, factor, count, first, last in stored:
+        out.text(f"stored  {zone} {factor}: {count} rows, {first[:16]} to {last[:16]}")
+
+
+def _show_profiles(out: Out, store: Store) -> None:
+    known = Profiles(store).known_conditions()
+    out.data["profiles"] = [
+        {
+            "model": conditions.model,
+            "machine": conditions.machine,
+            "parallel": conditions.parallel,
+            "threads": conditions.threads,
+            "gpu_layers": conditions.gpu_layers,
+            "max_tokens": conditions.max_tokens,
+            "energy_method": conditions.energy_method,
+            "num_requests": count,
+            "updated_at": updated,
+        }
+        for conditions, count, updated in known
+    ]
+    if not known:
+        out.text("profiles  none yet: `sprout profile`, or the first run, measures")
+    for conditions, count, updated in known:
+        out.text(
+            f"profile  model {conditions.model}, parallel {conditions.parallel}, max_tokens "
+            f"{conditions.max_tokens}, {conditions.energy_method}: {count} requests, last "
+            f"{updated[:16]} ({conditions.machine})"
+        )
+
+
+def _show_runs(out: Out, store: Store) -> None:
+    runs = Runs(store)
+    plan, latest = runs.latest_plan(), runs.newest(5)
+    out.data["plan"] = terminal.plan_data(plan) if plan else None
+    out.data["runs"] = latest
+    if plan is not None:
+        mix = ", ".join(f"{level.level} {100 * level.share:.0f} %" for level in plan.levels)
+        out.text(f"latest plan  {plan.id}: {mix}; preference from {plan.preference_source}")
+    for run in latest:
+        state = "finished" if run["finished_at"] else "unfinished"
+        out.text(
+            f"run  {run['run_id']} {state}: {run['num_answered']} answered, "
+            f"{run['num_failed']} failed; {run['input']} -> {run['output'] or 'standard output'}"
+        )
+
+
+def _plain(value: object) -> str:
+    return "not set" if value is None or value == [] else str(value)

@@ -1,0 +1,168 @@
+"""Opens what the settings ask for and puts it together."""
+
+import math
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sprout.carbon import EmbodiedRate, embodied
+from sprout.config import Config, Settings
+from sprout.costs import Conditions
+from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet, load, packaged, parse
+from sprout.engine.open import EngineOptions
+from sprout.errors import InputError, NoInputError, UsageError
+from sprout.grid import reading
+from sprout.grid.reading import GridReading
+from sprout.meter.estimate import CPUINFO, read_model_name
+from sprout.meter.meter import CombinedMeter, Meter
+from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
+from sprout.meter.open import open_meter
+from sprout.plan import PlanOptions, Preference, Snapshot
+from sprout.state.intensities import Intensities
+from sprout.state.profiles import Profiles
+from sprout.state.store import Store
+
+
+def utc_now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)
+
+
+def directive_set(name: str) -> DirectiveSet:
+    """Return a packaged set, or the first set of a TOML file."""
+    if name in packaged():
+        return load(name)
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise UsageError(
+            f"no directive set {name!r}: choose {', '.join(packaged())}, or name a .toml file"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8") from error
+    return next(iter(parse(text, str(path)).values()))
+
+
+def engine_options(settings: Settings, *, shares_prefixes: bool = True) -> EngineOptions:
+    """Return how to run the model."""
+    return EngineOptions(
+        parallel=settings.parallel,
+        threads=settings.threads,
+        ctx=settings.ctx,
+        gpu_layers=settings.gpu_layers,
+        shares_prefixes=shares_prefixes,
+    )
+
+
+def embodied_rate(settings: Settings, num_gpus: int) -> EmbodiedRate:
+    """Return the embodied carbon per busy second: a preset's, or the number that is set."""
+    try:
+        g_per_s = float(settings.embodied)
+    except ValueError:
+        return embodied(
+            settings.embodied,
+            uses_gpu=settings.gpu_layers != 0,
+            num_gpus=num_gpus,
+            num_threads=settings.threads,
+        )
+    if not 0 <= g_per_s < math.inf:
+        raise UsageError(f"embodied carbon of {g_per_s} g/s makes no sense: give 0 or more")
+    return EmbodiedRate("custom", g_per_s, "set by the user")
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """The energy meter, what it cannot see, and the GPUs that it watches."""
+
+    meter: Meter
+    notes: tuple[str, ...]
+    gpu_uuids: tuple[str, ...]
+
+
+def open_power(config: Config) -> Power:
+    """Return the energy meter for these settings."""
+    settings = config.settings
+    meter, notes = open_meter(
+        uses_gpu=settings.gpu_layers != 0,
+        gpu_uuids=settings.gpus,
+        cuda_visible=config.cuda_visible,
+        watts_per_core=settings.watts_per_core,
+        powercap=settings.powercap,
+    )
+    parts = meter.meters if isinstance(meter, CombinedMeter) else (meter,)
+    watched = [part for part in parts if isinstance(part, NvmlCounterMeter | NvmlPowerMeter)]
+    return Power(meter, notes, tuple(gpu.uuid for part in watched for gpu in part.gpus))
+
+
+def conditions(settings: Settings, model: str, power: Power) -> Conditions:
+    """Return under what costs are measured here: model, processor, GPUs and how they are used."""
+    processor = f"{read_model_name(CPUINFO) or 'unknown CPU'} x{os.cpu_count()}"
+    return Conditions(
+        model=model,
+        machine=" + ".join((processor, *power.gpu_uuids)),
+        parallel=settings.parallel,
+        threads=settings.threads,
+        gpu_layers=settings.gpu_layers,
+        max_tokens=settings.max_tokens,
+        energy_method=power.meter.method,
+    )
+
+
+def grid_reading(
+    store: Store, settings: Settings, intensity: float | None, now: datetime
+) -> GridReading:
+    """Return the intensity to plan with: given, stored, or a yearly average."""
+    if intensity is not None:
+        return reading.fixed(intensity, settings.zone, now)
+    if settings.zone is not None:
+        table = Intensities(store)
+        found = table.covering(settings.zone, settings.factor, now)
+        if found is not None:
+            return reading.stored(found, table.range(settings.zone, settings.factor, now))
+    return reading.yearly_average(settings.zone, now)
+
+
+def prior_preference(directives: DirectiveSet) -> Preference:
+    """Return the paper's shares for the levels that say which of its levels they stand for."""
+    shares = {
+        d.level: PAPER_PREFERENCE[d.paper_level]
+        for d in directives.directives
+        if d.paper_level is not None
+    }
+    return Preference(shares, PRIOR_SOURCE, is_prior=True)
+
+
+def plan_options(settings: Settings, rate: EmbodiedRate) -> PlanOptions:
+    """Return what the user decides about plans."""
+    return PlanOptions(
+        tolerance=settings.tolerance,
+        explore=settings.explore,
+        pue=settings.pue,
+        embodied_g_per_s=rate.g_per_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store and the settings say together, to plan from."""
+
+    store: Store
+    config: Config
+    directives: DirectiveSet
+    conditions: Conditions
+    is_energy_estimated: bool
+    intensity: float | None
+
+    def snapshot(self, now: datetime) -> Snapshot:
+        """Return all that a plan is made from."""
+        return Snapshot(
+            grid=grid_reading(self.store, self.config.settings, self.intensity, now),
+            costs=Profiles(self.store).costs(self.conditions),
+            energy_method=self.conditions.energy_method,
+            is_energy_estimated=self.is_energy_estimated,
+            preference=prior_preference(self.directives),
+        )

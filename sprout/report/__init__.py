@@ -1,0 +1,1 @@
+"""What a run came to: the arithmetic, and how people see it."""

@@ -1,0 +1,210 @@
+"""How people see runs, plans and profiles: units in the headers, marks in the cells."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from rich.table import Table
+
+from sprout.clock import to_text
+from sprout.plan import Plan
+from sprout.report.summary import RunSummary, Tally
+
+JOULES_PER_WH = 3600.0
+
+
+def grams(g: float) -> str:
+    """Return a mass of CO2eq with three significant digits and a fitting unit."""
+    for unit, size in (("kg", 1e3), ("g", 1.0), ("mg", 1e-3)):
+        if abs(g) >= size:
+            return f"{g / size:.3g} {unit}"
+    return f"{g * 1e6:.3g} µg" if g else "0 g"
+
+
+def progress_words(tally: Tally, saved_g: float | None, elapsed_s: float) -> str:
+    """Return tokens/s, grams so far and saved so far, for the progress line."""
+    rate = tally.num_new_tokens / elapsed_s if elapsed_s > 0 else 0.0
+    saved = f", {grams(saved_g)} saved" if saved_g is not None else ""
+    return f"{rate:.0f} tok/s, {grams(tally.carbon_g)}CO2eq{saved}"
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return the mix and what it was chosen by, per request."""
+    table = Table(title="mix of levels, per request", title_justify="left")
+    for header in ("level", "share", "energy J", "busy s", "new tokens", "gCO2eq", "preference"):
+        table.add_column(header, justify="left" if header == "level" else "right")
+    table.add_column("measured on", justify="right")
+    for level in plan.levels:
+        spread = f" ± {level.energy_se_j:.2g}" if level.energy_se_j is not None else ""
+        table.add_row(
+            level.level,
+            f"{100 * level.share:.1f} %",
+            f"{level.energy_j:.3g}{spread}",
+            f"{level.busy_s:.3g}",
+            f"{level.new_tokens:.0f}",
+            f"{level.carbon_g:.3g}",
+            "unknown" if level.preference is None else f"{level.preference:.3f}",
+            f"{level.num_requests}",
+        )
+    return table
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return what the plan expects and where its inputs come from."""
+    outcome, grid = plan.outcome, plan.grid
+    percent = 100 * (1 - outcome.carbon_g / outcome.baseline_g) if outcome.baseline_g else 0.0
+    price = (
+        "not solved"
+        if outcome.floor_price_g is None
+        else f"{grams(outcome.floor_price_g)} per preference point"
+    )
+    return [
+        f"expected  {grams(outcome.carbon_g)}CO2eq per request, {grams(outcome.baseline_g)} at "
+        f"all-L0 ({percent:.0f} % less)",
+        f"preference  {outcome.preference:.3f}, L0 {outcome.base_preference:.3f}, floor "
+        f"{outcome.floor:.3f}; price of quality {price}",
+        f"grid  {plan.g_per_kwh:.0f} g/kWh in {grid.intensity.zone}, {grid.mark} "
+        f"({grid.intensity.source}); range {grid.range.low_g_per_kwh:.0f}-"
+        f"{grid.range.high_g_per_kwh:.0f} ({grid.range.source})",
+        f"energy  {plan.energy_method}{' (estimated)' if plan.is_energy_estimated else ''}",
+        f"preference from  {plan.preference_source}",
+        f"valid until  {plan.valid_until:%Y-%m-%d %H:%M} UTC",
+        *(f"note  {note}" for note in plan.notes),
+    ]
+
+
+def run_summary(summary: RunSummary) -> list[Table | str]:
+    """Return the closing table of a run and its marks."""
+    tally, plan = summary.tally, summary.plan
+    table = Table(title=f"{summary.run_id}", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column()
+    skipped = f", {tally.num_skipped} answered before" if tally.num_skipped else ""
+    failed = f", {tally.num_failed} failed" if tally.num_failed else ""
+    table.add_row("prompts", f"{tally.num_served} answered{skipped}{failed}")
+    table.add_row("levels", _levels(tally))
+    table.add_row("tokens", f"{tally.num_prompt_tokens} read, {tally.num_new_tokens} written")
+    estimated = ", estimated" if summary.is_energy_estimated else ""
+    table.add_row(
+        "energy",
+        f"{tally.energy_j / JOULES_PER_WH:.3g} Wh ({summary.energy_method}{estimated})",
+    )
+    table.add_row("engine busy", f"{tally.busy_s:.1f} s")
+    if plan is not None:
+        grid = plan.grid
+        table.add_row("grid", f"{plan.g_per_kwh:.0f} g/kWh, {grid.intensity.zone} ({grid.mark})")
+    table.add_row(
+        "carbon",
+        f"{grams(tally.carbon_g)}CO2eq = {grams(tally.operational_g)} operational (PUE "
+        f"{summary.pue:g}) + {grams(tally.embodied_g)} embodied ({summary.embodied.preset})",
+    )
+    table.add_row("saved", _saved(summary))
+    if plan is not None:
+        table.add_row("preference", plan.preference_source)
+    return [table]
+
+
+def estimate_data(plan: Plan, num_prompts: int) -> dict[str, object]:
+    """Return what serving so many prompts by a plan would come to."""
+    return {
+        "num_prompts": num_prompts,
+        "new_tokens": num_prompts * _mean(plan, "new_tokens"),
+        "energy_j": num_prompts * _mean(plan, "energy_j"),
+        "busy_s": num_prompts * _mean(plan, "busy_s"),
+        "carbon_g": num_prompts * plan.outcome.carbon_g,
+        "baseline_g": num_prompts * plan.outcome.baseline_g,
+        "intensity_g_per_kwh": plan.g_per_kwh,
+        "intensity_mark": plan.grid.mark,
+        "energy_method": plan.energy_method,
+        "preference_source": plan.preference_source,
+        "levels": {level.level: level.share for level in plan.levels},
+    }
+
+
+def estimate_lines(plan: Plan, num_prompts: int) -> list[str]:
+    """Return the same for people."""
+    outcome = plan.outcome
+    return [
+        f"about {num_prompts * _mean(plan, 'new_tokens'):.0f} new tokens, "
+        f"{num_prompts * _mean(plan, 'busy_s'):.0f} s, "
+        f"{num_prompts * _mean(plan, 'energy_j') / JOULES_PER_WH:.3g} Wh, "
+        f"{grams(num_prompts * outcome.carbon_g)}CO2eq "
+        f"({grams(num_prompts * outcome.baseline_g)} at all-L0)",
+        *plan_lines(plan),
+    ]
+
+
+def levels_table(rows: Iterable[tuple[str, ...]], headers: tuple[str, ...], title: str) -> Table:
+    """Return a table of texts, the first column flush left."""
+    table = Table(title=title, title_justify="left")
+    for position, header in enumerate(headers):
+        table.add_column(header, justify="right" if position else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _mean(plan: Plan, name: str) -> float:
+    return float(sum(level.share * getattr(level, name) for level in plan.levels))
+
+
+def _levels(tally: Tally) -> str:
+    total = sum(tally.levels.values())
+    return ", ".join(
+        f"{level} {count} ({100 * count / total:.0f} %)"
+        for level, count in sorted(tally.levels.items())
+    )
+
+
+def _saved(summary: RunSummary) -> str:
+    saving = summary.saving
+    if saving is None or saving.percent is None:
+        return "unknown: L0 was not measured"
+    spread = ""
+    if saving.half_width_g is not None:
+        spread = f" ± {100 * saving.half_width_g / saving.baseline_g:.0f}"
+    return (
+        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0, by the "
+        f"mean of {saving.num_baseline_requests} requests at L0"
+    )
+
+
+def plan_data(plan: Plan) -> dict[str, object]:
+    """Return a plan for programs: the mix, what it is expected to do, and its inputs."""
+    outcome, grid = plan.outcome, plan.grid
+    return {
+        "plan_id": plan.id,
+        "made_at": to_text(plan.made_at),
+        "valid_until": to_text(plan.valid_until),
+        "levels": [asdict(level) for level in plan.levels],
+        "carbon_g": outcome.carbon_g,
+        "baseline_g": outcome.baseline_g,
+        "preference": outcome.preference,
+        "base_preference": outcome.base_preference,
+        "floor": outcome.floor,
+        "is_floor_met": outcome.is_floor_met,
+        "floor_price_g": outcome.floor_price_g,
+        "zone": grid.intensity.zone,
+        "intensity_g_per_kwh": plan.g_per_kwh,
+        "intensity_source": grid.intensity.source,
+        "intensity_mark": grid.mark,
+        "intensity_kind": grid.intensity.kind,
+        "intensity_factor_type": grid.intensity.factor_type,
+        "range_low_g_per_kwh": grid.range.low_g_per_kwh,
+        "range_high_g_per_kwh": grid.range.high_g_per_kwh,
+        "range_source": grid.range.source,
+        "energy_method": plan.energy_method,
+        "is_energy_estimated": plan.is_energy_estimated,
+        "preference_source": plan.preference_source,
+        "is_preference_prior": plan.is_preference_prior,
+        "notes": list(plan.notes),
+    }
+
+
+def words_table(rows: Iterable[tuple[str, ...]], headers: tuple[str, ...]) -> Table:
+    """Return a table of texts that may be long: cells wrap, columns are flush left."""
+    table = Table()
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
