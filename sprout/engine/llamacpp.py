@@ -87,7 +87,7 @@ class LlamaModel:
         params.n_gpu_layers = num_gpu_layers
         params.use_extra_bufts = not has_amx_kernels()
         _log_lines.clear()
-        self.handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        self.handle = lib.llama_model_load_from_file(bytes(path), params)
         if self.handle is None:
             raise EngineError(f"llama.cpp cannot load {path}: {_last_log()}")
         self.vocab = lib.llama_model_get_vocab(self.handle)

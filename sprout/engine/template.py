@@ -6,7 +6,9 @@ are control tokens looked for. Contents stay plain text, whatever they spell.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -15,12 +17,27 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from sprout.chat import Chat, Message
+from sprout.chat import Chat, Message, Role
 from sprout.directives import TemplateTraits
 from sprout.errors import EngineError, InputError
 
 Fragment = tuple[str, bool]
 """A piece of the prompt, and whether it is a control token that the template wrote."""
+
+_RENDER_ERRORS = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Skeleton:
+    """What a template writes around contents that it leaves as they are.
+
+    Args:
+        literals: its own text before, between and after the contents.
+        order: which message's content stands in each place; one may be moved, left out or doubled.
+    """
+
+    literals: tuple[str, ...]
+    order: tuple[int, ...]
 
 
 class ChatTemplate:
@@ -48,8 +65,8 @@ class ChatTemplate:
         self._names = {"bos_token": bos, "eos_token": eos}
         longest_first = sorted(filter(None, control_tokens), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-        self._literals: Callable[[tuple[str, ...]], list[str] | None]
-        self._literals = lru_cache(maxsize=64)(self._find_literals)
+        self._skeleton: Callable[[tuple[Role, ...]], _Skeleton | None]
+        self._skeleton = lru_cache(maxsize=64)(self._find_skeleton)
 
     def traits(self) -> TemplateTraits:
         """Return what the template does with system prompts, found by rendering probes."""
@@ -61,7 +78,7 @@ class ChatTemplate:
             return TemplateTraits(default_system=None, has_system_role=False)
         if _sentinel(0) not in full:
             return TemplateTraits(default_system=None, has_system_role=False)
-        before, after = full.split(_sentinel(0))
+        before, _, after = full.partition(_sentinel(0))
         is_injected = len(bare) > len(before) + len(after) and bare.startswith(before)
         if not (is_injected and bare.endswith(after)):
             return TemplateTraits(default_system=None, has_system_role=True)
@@ -73,19 +90,32 @@ class ChatTemplate:
 
         Raises:
             InputError: the template refuses this chat, or rewrites a content that spells a
-                control token, so that the two cannot be told apart.
+                control token before or after, so that the two cannot be told apart.
         """
         rendered = self._render(chat)
-        literals = self._literals(tuple(message.role for message in chat))
-        for contents in _variants(chat):
-            if literals is not None and _join(literals, contents) == rendered:
-                return self._split(literals, contents)
-        if any(self._control.search(message.content) for message in chat):
+        if not rendered:
+            raise InputError("the model's chat template makes an empty prompt of this chat")
+        skeleton = self._skeleton(tuple(message.role for message in chat))
+        if skeleton is not None:
+            for contents in _variants(chat):
+                placed = [contents[i] for i in skeleton.order]
+                if _join(skeleton.literals, placed) == rendered:
+                    return self._split(skeleton.literals, placed)
+        if self._may_be_forged(chat, rendered, skeleton):
             raise InputError(
                 "a message spells a control token of this model, and its chat template rewrites "
                 "message contents: remove the control token from the prompt"
             )
         return self._split([rendered], [])
+
+    def _may_be_forged(self, chat: Chat, rendered: str, skeleton: _Skeleton | None) -> bool:
+        """Return whether a control token of a rewritten chat may come from a content."""
+        if any(self._control.search(message.content) for message in chat):
+            return True
+        if skeleton is None:
+            return False
+        own = Counter(token for text in skeleton.literals for token in self._control.findall(text))
+        return bool(Counter(self._control.findall(rendered)) - own)
 
     def _split(self, literals: Sequence[str], contents: Sequence[str]) -> list[Fragment]:
         fragments: list[Fragment] = []
@@ -100,15 +130,15 @@ class ChatTemplate:
             text += literal[position:] + content
         return [*fragments, (text, False)] if text else fragments
 
-    def _find_literals(self, roles: tuple[str, ...]) -> list[str] | None:
-        chat = tuple(Message(role, _sentinel(i)) for i, role in enumerate(roles))  # type: ignore[arg-type]
+    def _find_skeleton(self, roles: tuple[Role, ...]) -> _Skeleton | None:
+        chat = tuple(Message(role, _sentinel(i)) for i, role in enumerate(roles))
         try:
             rendered = self._render(chat)
         except InputError:
             return None
-        order = [int(found) for found in re.findall("\ue000([0-9]+)\ue001", rendered)]
-        is_plain = order == list(range(len(roles)))
-        return re.split("\ue000[0-9]+\ue001", rendered) if is_plain else None
+        literals = tuple(re.split("\ue000[0-9]+\ue001", rendered))
+        order = tuple(int(found) for found in re.findall("\ue000([0-9]+)\ue001", rendered))
+        return _Skeleton(literals, order)
 
     def _render(self, chat: Chat) -> str:
         messages: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in chat]
@@ -116,7 +146,7 @@ class ChatTemplate:
             return self._template.render(
                 messages=messages, add_generation_prompt=True, **self._names
             )
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+        except _RENDER_ERRORS as error:
             raise InputError(f"the model's chat template refuses this chat: {error}") from error
 
 
