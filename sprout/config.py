@@ -99,9 +99,8 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
     )
     for source, layer in layers:
         values |= layer
-        sources |= dict.fromkeys(
-            layer, source if source != "environment" else "environment " + PREFIX + "*"
-        )
+        for name in layer:
+            sources[name] = PREFIX + name.upper() if source == "environment" else source
     return Config(_validate(values, sources), sources, path, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 

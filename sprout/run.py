@@ -148,7 +148,7 @@ class _Serving:
         chat = directives.apply(directive, prompt.chat, self.job.engine.engine.traits)
         sampling = directive.limit(prompt.sampling)
         intensity = plan.grid.intensity
-        grid = Grid(intensity.zone, intensity.g_per_kwh, f"{intensity.source} ({plan.grid.mark})")
+        grid = Grid(intensity.zone, intensity.g_per_kwh, plan.grid.described_source)
         self.running[prompt.id] = (admission, grid)
         self.admitted.append(admission)
         self.job.engine.submit(Request(prompt.id, chat, sampling, admission.level))

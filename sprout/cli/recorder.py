@@ -70,7 +70,8 @@ class Recorder:
         """Return what was saved so far against L0 as the plan has it; None before any plan."""
         if self.plan is None:
             return None
-        return self.plan.levels[0].carbon_g * self.tally.num_mix - self.tally.mix_carbon_g
+        baseline_g = self.plan.levels[0].carbon_g * self.tally.num_reduced
+        return baseline_g - self.tally.reduced_carbon_g
 
     def close(self) -> None:
         """Bring everything to the disk; a prompt that was answered anew keeps its last line."""

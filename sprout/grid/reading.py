@@ -30,6 +30,12 @@ class GridReading:
     notes: tuple[str, ...] = ()
 
     @property
+    def described_source(self) -> str:
+        """Return the source with its mark, such as "electricitymaps_csv (measured)"."""
+        source = self.intensity.source
+        return source if source == self.mark else f"{source} ({self.mark})"
+
+    @property
     def position(self) -> float:
         """Where the intensity lies in the range, 0 (greenest) to 1."""
         return self.range.position(self.intensity.g_per_kwh)

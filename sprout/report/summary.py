@@ -1,9 +1,10 @@
 """The sums of a run and what it saved. Pure.
 
-Savings are counterfactual: the same prompts, all at L0, at the same intensities. L0's mean joules
-and busy seconds stand for what each of them would have cost, so the interval is that mean's:
+Savings are counterfactual: the same prompts, all at L0, at the same intensities. A request that was
+served at L0 is its own counterfactual; for the others L0's mean joules and busy seconds stand for
+what each would have cost, so the interval is that mean's:
 
-    saved = sum over requests of (k0 e[L0] + k1 p[L0]) - carbon of the requests
+    saved = sum over requests not at L0 of (k0 e[L0] + k1 p[L0] - carbon of the request)
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from sprout.answers import Served
 from sprout.carbon import EmbodiedRate, footprint
 from sprout.costs import Cost
+from sprout.directives import BASELINE
 from sprout.plan import Plan
 
 Z_95 = 1.96  # of the normal distribution, two-sided
@@ -18,7 +20,11 @@ Z_95 = 1.96  # of the normal distribution, two-sided
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over what was served; `mix_*` leaves out lines that pinned their directive."""
+    """Sums over what was served.
+
+    `mix_carbon_g` leaves out lines that pinned their directive; `num_reduced`, `reduced_carbon_g` and
+    `reduced_g_per_kwh` leave out L0 as well.
+    """
 
     num_served: int = 0
     num_failed: int = 0
@@ -29,9 +35,10 @@ class Tally:
     busy_s: float = 0.0
     operational_g: float = 0.0
     embodied_g: float = 0.0
-    num_mix: int = 0
     mix_carbon_g: float = 0.0
-    mix_g_per_kwh: float = 0.0  # summed over requests
+    num_reduced: int = 0
+    reduced_carbon_g: float = 0.0
+    reduced_g_per_kwh: float = 0.0  # summed over requests
     levels: dict[str, int] = field(default_factory=dict)
 
     def add(self, row: Served) -> None:
@@ -45,10 +52,13 @@ class Tally:
         self.embodied_g += row.footprint.embodied_g
         level = row.admission.level
         self.levels[level] = self.levels.get(level, 0) + 1
-        if row.admission.plan_id is not None:
-            self.num_mix += 1
-            self.mix_carbon_g += row.footprint.carbon_g
-            self.mix_g_per_kwh += row.grid.g_per_kwh
+        if row.admission.plan_id is None:
+            return
+        self.mix_carbon_g += row.footprint.carbon_g
+        if level != BASELINE:
+            self.num_reduced += 1
+            self.reduced_carbon_g += row.footprint.carbon_g
+            self.reduced_g_per_kwh += row.grid.g_per_kwh
 
     @property
     def num_lines(self) -> int:
@@ -84,20 +94,21 @@ class Saving:
 
 
 def saving(tally: Tally, base: Cost, pue: float, embodied_g_per_s: float) -> Saving | None:
-    """Return what the mix saved against all-L0; None when it served nothing or L0 is unknown."""
-    if tally.num_mix == 0 or base.num_requests == 0:
+    """Return what the mix saved against all-L0; None when L0 was never measured."""
+    if base.num_requests == 0:
         return None
-    mean_g_per_kwh = tally.mix_g_per_kwh / tally.num_mix
-    one = footprint(
-        base.energy_j.mean, base.busy_s.mean, mean_g_per_kwh, pue, embodied_g_per_s
-    ).carbon_g
-    baseline_g = tally.num_mix * one
+    expected_g = 0.0
+    if tally.num_reduced:
+        mean_g_per_kwh = tally.reduced_g_per_kwh / tally.num_reduced
+        one = footprint(base.energy_j.mean, base.busy_s.mean, mean_g_per_kwh, pue, embodied_g_per_s)
+        expected_g = tally.num_reduced * one.carbon_g
+    saved_g = expected_g - tally.reduced_carbon_g
     error = base.standard_error(base.energy_j)
-    relative = None if error is None or base.energy_j.mean <= 0 else error / base.energy_j.mean
+    is_known = error is not None and base.energy_j.mean > 0
     return Saving(
-        saved_g=baseline_g - tally.mix_carbon_g,
-        half_width_g=None if relative is None else Z_95 * relative * baseline_g,
-        baseline_g=baseline_g,
+        saved_g=saved_g,
+        half_width_g=Z_95 * error / base.energy_j.mean * expected_g if error and is_known else None,
+        baseline_g=tally.mix_carbon_g + saved_g,
         num_baseline_requests=base.num_requests,
     )
 

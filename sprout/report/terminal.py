@@ -29,23 +29,22 @@ def progress_words(tally: Tally, saved_g: float | None, elapsed_s: float) -> str
 
 def plan_table(plan: Plan) -> Table:
     """Return the mix and what it was chosen by, per request."""
-    table = Table(title="mix of levels, per request", title_justify="left")
-    for header in ("level", "share", "energy J", "busy s", "new tokens", "gCO2eq", "preference"):
-        table.add_column(header, justify="left" if header == "level" else "right")
-    table.add_column("measured on", justify="right")
-    for level in plan.levels:
-        spread = f" ± {level.energy_se_j:.2g}" if level.energy_se_j is not None else ""
-        table.add_row(
+    rows = [
+        (
             level.level,
             f"{100 * level.share:.1f} %",
-            f"{level.energy_j:.3g}{spread}",
+            f"{level.energy_j:.3g}",
+            "unknown" if level.energy_se_j is None else f"{level.energy_se_j:.2g}",
             f"{level.busy_s:.3g}",
             f"{level.new_tokens:.0f}",
-            f"{level.carbon_g:.3g}",
+            f"{1000 * level.carbon_g:.3g}",
             "unknown" if level.preference is None else f"{level.preference:.3f}",
             f"{level.num_requests}",
         )
-    return table
+        for level in plan.levels
+    ]
+    headers = ("level", "share", "J", "± SE", "busy s", "tokens", "mgCO2eq", "preferred", "n")
+    return levels_table(rows, headers, "mix of levels; cost per request, measured on n")
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -62,8 +61,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"all-L0 ({percent:.0f} % less)",
         f"preference  {outcome.preference:.3f}, L0 {outcome.base_preference:.3f}, floor "
         f"{outcome.floor:.3f}; price of quality {price}",
-        f"grid  {plan.g_per_kwh:.0f} g/kWh in {grid.intensity.zone}, {grid.mark} "
-        f"({grid.intensity.source}); range {grid.range.low_g_per_kwh:.0f}-"
+        f"grid  {plan.g_per_kwh:.0f} g/kWh in {grid.intensity.zone}, {grid.described_source}; range {grid.range.low_g_per_kwh:.0f}-"
         f"{grid.range.high_g_per_kwh:.0f} ({grid.range.source})",
         f"energy  {plan.energy_method}{' (estimated)' if plan.is_energy_estimated else ''}",
         f"preference from  {plan.preference_source}",
