@@ -100,9 +100,12 @@ class Scheduler:
         for sequence in self.running:
             if sequence.prefix is not None and sequence.prefix.is_ready and not sequence.num_cached:
                 self._copy(sequence.prefix, sequence)
+        chunks = tuple(self._chunks())
+        if not chunks:
+            return Batch((), (), ())  # it will not be run: rows are dropped with a later one
         dropped, self._dropped = tuple(self._dropped), []
         copies, self._copies = tuple(self._copies), []
-        return Batch(dropped, copies, tuple(self._chunks()))
+        return Batch(dropped, copies, chunks)
 
     def advance(self, chunk: Chunk) -> None:
         """Record that a chunk was decoded."""

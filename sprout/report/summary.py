@@ -22,8 +22,8 @@ Z_95 = 1.96  # of the normal distribution, two-sided
 class Tally:
     """Sums over what was served.
 
-    `mix_carbon_g` leaves out lines that pinned their directive; `num_reduced`, `reduced_carbon_g` and
-    `reduced_g_per_kwh` leave out L0 as well.
+    `mix_carbon_g` leaves out lines that pinned their directive; `num_reduced`, `reduced_carbon_g`
+    and `reduced_g_per_kwh` leave out L0 as well.
     """
 
     num_served: int = 0

@@ -61,7 +61,8 @@ def plan_lines(plan: Plan) -> list[str]:
         f"all-L0 ({percent:.0f} % less)",
         f"preference  {outcome.preference:.3f}, L0 {outcome.base_preference:.3f}, floor "
         f"{outcome.floor:.3f}; price of quality {price}",
-        f"grid  {plan.g_per_kwh:.0f} g/kWh in {grid.intensity.zone}, {grid.described_source}; range {grid.range.low_g_per_kwh:.0f}-"
+        f"grid  {plan.g_per_kwh:.0f} g/kWh in {grid.intensity.zone}, {grid.described_source}; "
+        f"range {grid.range.low_g_per_kwh:.0f}-"
         f"{grid.range.high_g_per_kwh:.0f} ({grid.range.source})",
         f"energy  {plan.energy_method}{' (estimated)' if plan.is_energy_estimated else ''}",
         f"preference from  {plan.preference_source}",

@@ -1,11 +1,13 @@
 """llama.cpp on the default model; fingerprints and refusals need no model."""
 
+import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import llama_cpp
+import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -22,7 +24,9 @@ from sprout.engine.template import ChatTemplate
 from sprout.errors import EngineError, InputError, NoInputError
 
 NUM_NEW = 12
-TOLERANCE = 0.5  # logits of other batch sizes are not bit-equal, but close
+TOLERANCE = 0.5
+# The vocabulary lacks some control characters and the first bytes of the higher planes.
+KNOWN_CHARACTERS = st.characters(categories=["L", "N", "P", "S", "Z"], max_codepoint=0x3FFFF)
 QUESTIONS = [
     "What is the capital of France?",
     "Name three colours.",
@@ -157,7 +161,7 @@ def test_a_user_cannot_write_control_tokens(
 
 @pytest.mark.model
 @settings(deadline=None)
-@given(text=st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), min_size=1))
+@given(text=st.text(KNOWN_CHARACTERS, min_size=1))
 def test_the_pieces_of_a_text_are_its_bytes(model: LlamaModel, text: str) -> None:
     tokens = model.tokenize([(text, False)]).tolist()
     assert b"".join(map(model.piece, tokens)) == text.encode()
@@ -218,16 +222,33 @@ def decode(
 
 
 @pytest.fixture(scope="module")
+def exact_model(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaModel]:
+    """The default model with weights in float16.
+
+    With quantised weights llama.cpp rounds activations to 8 bits, where the last bit of a sum
+    tips a value over: logits of 5 to 25 then differ by up to 3 from one batch size to the next.
+    """
+    params = lib.llama_model_quantize_default_params()
+    params.ftype, params.allow_requantize = lib.LLAMA_FTYPE_MOSTLY_F16, True
+    path = tmp_path_factory.mktemp("model") / "f16.gguf"
+    assert lib.llama_model_quantize(bytes(model_path), bytes(path), ctypes.byref(params)) == 0
+    loaded = LlamaModel(path, 0)
+    yield loaded
+    loaded.close()
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
 def prompts(model: LlamaModel, template: ChatTemplate) -> list[Tokens]:
     return [model.tokenize(template.fragments((Message("user", q),))) for q in QUESTIONS]
 
 
 @pytest.mark.model
 def test_batched_logits_agree_with_those_of_each_sequence_alone(
-    model: LlamaModel, prompts: list[Tokens]
+    exact_model: LlamaModel, prompts: list[Tokens]
 ) -> None:
-    alone = decode(model, prompts, num_parallel=1)
-    batched = decode(model, prompts, num_parallel=8, forced=alone.answers())
+    alone = decode(exact_model, prompts, num_parallel=1)
+    batched = decode(exact_model, prompts, num_parallel=8, forced=alone.answers())
     assert batched.largest_difference(alone) < TOLERANCE
     assert batched.num_decoded == alone.num_decoded
     assert len({tuple(answer) for answer in alone.answers()}) == len(prompts)
@@ -235,13 +256,13 @@ def test_batched_logits_agree_with_those_of_each_sequence_alone(
 
 @pytest.mark.model
 def test_logits_after_a_copied_prefix_agree_with_those_without(
-    model: LlamaModel, template: ChatTemplate
+    exact_model: LlamaModel, template: ChatTemplate
 ) -> None:
     rules = Message("system", RULES)
     chats = [(rules, Message("user", question)) for question in QUESTIONS]
-    prompts = [model.tokenize(template.fragments(chat)) for chat in chats]
-    plain = decode(model, prompts, num_parallel=8)
-    shared = decode(model, prompts, num_parallel=4, num_prefixes=2, forced=plain.answers())
+    prompts = [exact_model.tokenize(template.fragments(chat)) for chat in chats]
+    plain = decode(exact_model, prompts, num_parallel=8)
+    shared = decode(exact_model, prompts, num_parallel=4, num_prefixes=2, forced=plain.answers())
     assert shared.largest_difference(plain) < TOLERANCE
     head = min(common_length(prompts[0], prompt) for prompt in prompts)
     assert head > 150

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""`sprout run`, everything on, against a loop over llama_cpp.Llama.create_chat_completion.
+
+64 chats, at most 128 new tokens, greedy, the same model file and threads; whole processes with
+start-up and model load on both sides, in turn. Prints new tokens per second and their ratio, and
+the peak memory of `sprout run` against model file + KV cache.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import SPROUT, in_turn, run, show
+
+from sprout.config import load, model_path
+from sprout.samples import lines
+
+LOOP = """
+import json, sys
+from llama_cpp import llama_cpp as lib
+model, threads, max_tokens, prompts = sys.argv[1:5]
+if b"AMX_INT8 = 1" in lib.llama_print_system_info():  # they crash when built by GCC
+    defaults = lib.llama_model_default_params
+    def without_amx():
+        params = defaults()
+        params.use_extra_bufts = False
+        return params
+    lib.llama_model_default_params = without_amx
+from llama_cpp import Llama
+llama = Llama(model, n_ctx=2048, n_threads=int(threads), n_threads_batch=int(threads), verbose=False)
+tokens = 0
+for line in open(prompts):
+    chat = [{"role": "user", "content": json.loads(line)["prompt"]}]
+    answer = llama.create_chat_completion(chat, max_tokens=int(max_tokens), temperature=0,
+                                          repeat_penalty=1.0)
+    tokens += answer["usage"]["completion_tokens"]
+print(tokens)
+"""
+
+
+def write_prompts(path: Path, count: int) -> None:
+    """Write the packaged prompts again and again, each a little different, all at L0."""
+    found = [json.loads(line) for line in lines("quickstart")]
+    with path.open("w") as file:
+        for number in range(count):
+            prompt = f"({number + 1}) {found[number % len(found)]['prompt']}"
+            file.write(json.dumps({"id": str(number), "prompt": prompt, "directive": "L0"}) + "\n")
+
+
+def kv_cache_mb(model: Path, ctx: int) -> float:
+    """Return the size of an f16 KV cache, in MB, from the model's own figures."""
+    script = (
+        "import sys; from llama_cpp import llama_cpp as l; "
+        "p = l.llama_model_default_params(); p.vocab_only = True; "
+        "m = l.llama_model_load_from_file(sys.argv[1].encode(), p); "
+        "print(l.llama_model_n_layer(m) * l.llama_model_n_head_kv(m) * 2 * 2 * "
+        "l.llama_model_n_embd(m) // l.llama_model_n_head(m))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(model)], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout) * ctx / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--chats", type=int, default=64)
+    parser.add_argument("--max-tokens", type=int, default=128)
+    options = parser.parse_args()
+    settings = load({}).settings
+    model = model_path(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        prompts, state = Path(folder, "prompts.jsonl"), Path(folder, "sprout.db")
+        write_prompts(prompts, options.chats)
+        limit = ["--max-tokens", str(options.max_tokens)]
+        run([SPROUT, "run", prompts, "--limit", "1", *limit], state)  # measures the levels once
+        peaks: list[float] = []
+
+        def ours() -> float:
+            done = run([SPROUT, "run", prompts, "--json", "--no-learn", *limit], state)
+            peaks.append(done.peak_mb)
+            tokens = json.loads(done.stdout.splitlines()[-1])["data"]["new_tokens"]
+            return float(tokens / done.wall_s)
+
+        def loop() -> float:
+            words = [model, settings.threads, options.max_tokens, prompts]
+            done = run([sys.executable, "-c", LOOP, *map(str, words)])
+            return float(int(done.stdout) / done.wall_s)
+
+        rates = in_turn(options.rounds, ours, loop)
+    ratio = show("sprout run", rates[0], "tok/s") / show(
+        "create_chat_completion loop", rates[1], "tok/s"
+    )
+    print(f"ratio {ratio:.2f} (goal: at least 1.35)")
+    file_mb = model.stat().st_size / 2**20
+    beyond = max(peaks) - file_mb - kv_cache_mb(model, settings.ctx)
+    print(
+        f"peak {max(peaks):.0f} MB = model file {file_mb:.0f} + KV cache "
+        f"{kv_cache_mb(model, settings.ctx):.0f} + {beyond:.0f} (goal: at most 450)"
+    )
+
+
+if __name__ == "__main__":
+    main()

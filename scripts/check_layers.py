@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Check the one-way roads: who may import what, as the README draws it.
+
+cli -> use cases -> pure core;  adapters -> pure core.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "sprout"
+
+STANDARD = set(sys.stdlib_module_names)
+
+# module or package -> the third parties that it alone may import
+OWNERS = {
+    "typer": {"sprout.cli"},
+    "rich": {"sprout.cli", "sprout.report.terminal"},
+    "llama_cpp": {"sprout.engine.llamacpp"},
+    "ortools": {"sprout.optimizer"},
+    "sqlite_utils": {"sprout.state"},
+    "sqlite3": {"sprout.state"},
+    "jinja2": {"sprout.engine.template"},
+    "pynvml": {"sprout.meter.nvml"},
+    "psutil": {"sprout.config", "sprout.engine.llamacpp"},
+    "platformdirs": {"sprout.config"},
+    "filelock": {"sprout.cli.batch"},
+    "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
+    "pydantic_core": {"sprout.promptline"},
+    "numpy": {
+        "sprout.engine",
+        "sprout.optimizer",
+        "sprout.plan",
+        "sprout.policies",
+        "sprout.problem",
+    },
+}
+
+# pure: no files, processes, SQL, network, clock or chance of their own
+PURE = {
+    "sprout.accounting",
+    "sprout.answers",
+    "sprout.carbon",
+    "sprout.chat",
+    "sprout.clock",
+    "sprout.costs",
+    "sprout.engine.answer",
+    "sprout.engine.base",
+    "sprout.engine.prefixes",
+    "sprout.engine.scheduler",
+    "sprout.engine.sequence",
+    "sprout.errors",
+    "sprout.grid.intensity",
+    "sprout.grid.reading",
+    "sprout.meter.curve",
+    "sprout.optimizer",
+    "sprout.plan",
+    "sprout.policies",
+    "sprout.problem",
+    "sprout.report.summary",
+    "sprout.search",
+    "sprout.selector",
+}
+IMPURE = {
+    "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "pathlib", "random",
+    "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading",
+    "time", "urllib",
+}  # fmt: skip
+
+# use cases: no adapter, no printing
+USE_CASES = {"sprout.metering", "sprout.plan", "sprout.profile", "sprout.run", "sprout.search"}
+ADAPTERS = {
+    "sprout.engine.llamacpp",
+    "sprout.engine.open",
+    "sprout.engine.recorded",
+    "sprout.meter.estimate",
+    "sprout.meter.nvml",
+    "sprout.meter.open",
+    "sprout.meter.rapl",
+    "sprout.meter.sampler",
+    "sprout.outfile",
+    "sprout.state",
+}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Yield every module of the package with its file."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts).removesuffix(".__init__"), path
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, imported module) of a file, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+            if node.module == "sprout" or node.module.startswith("sprout."):
+                yield from ((node.lineno, f"{node.module}.{a.name}") for a in node.names)
+
+
+def within(name: str, places: set[str]) -> bool:
+    """Return whether a module is one of the places or lies inside one."""
+    return any(name == place or name.startswith(place + ".") for place in places)
+
+
+def faults(name: str, imported: str) -> Iterator[str]:
+    """Yield what is wrong with one import."""
+    top = imported.split(".", maxsplit=1)[0]
+    if top in OWNERS and not within(name, OWNERS[top]):
+        yield f"{top} belongs to {', '.join(sorted(OWNERS[top]))}"
+    elif top not in STANDARD and top not in OWNERS and top != "sprout":
+        yield f"{top} has no owner in scripts/check_layers.py"
+    if name in PURE and top in IMPURE:
+        yield f"a pure module imports {top}"
+    if not within(name, {"sprout.cli", "sprout.__main__"}) and within(imported, {"sprout.cli"}):
+        yield "only the command line imports the command line"
+    if (name in USE_CASES or name in PURE) and within(imported, ADAPTERS):
+        yield f"the core imports the adapter {imported}"
+
+
+def main() -> None:
+    """Print every fault and fail when there is one."""
+    found = sorted(
+        {
+            f"{path.relative_to(ROOT)}:{line}: {fault}"
+            for name, path in modules()
+            for line, imported in imports(path)
+            for fault in faults(name, imported)
+        }
+    )
+    if found:
+        sys.exit("\n".join(found))
+
+
+if __name__ == "__main__":
+    main()
