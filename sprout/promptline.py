@@ -280,8 +280,6 @@ def _complaint(fault: ErrorDetails) -> str:
             return "this key is not served; remove it or correct its name"
         case "missing":
             return "is missing; add it"
-        case "model_type":
-            return f"should be an object, got {shown(fault['input'])}"
         case "part":
             return f"{fault['msg']}; send text as {_TEXT_PART}"
         case "string_too_short":
@@ -289,5 +287,6 @@ def _complaint(fault: ErrorDetails) -> str:
         case "string_too_long" | "too_long":
             return f"is too long; at most {fault['ctx']['max_length']} fit"
         case _:
-            message = fault["msg"].removeprefix("Input ")
+            is_object = fault["type"] == "model_type"  # pydantic's words name our class
+            message = "should be an object" if is_object else fault["msg"].removeprefix("Input ")
             return f"{message}, got {shown(fault['input'])}"

@@ -425,6 +425,11 @@ def test_a_line_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert row.code == "too_long"
 
 
+def test_a_reason_asks_for_an_object_where_one_is_missing() -> None:
+    assert refused({"body": "a"}).reason == "body: should be an object, got 'a'"
+    assert refused({"messages": ["x"]}).reason == "messages[0]: should be an object, got 'x'"
+
+
 def test_a_reason_is_one_short_line_whatever_the_input() -> None:
     keys = ["k" * 5000, "k\n\x1b[31m"]
     for row in (refused({"prompt": "Hi", key: 1}) for key in keys):

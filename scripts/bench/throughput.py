@@ -54,7 +54,7 @@ def kv_cache_mb(model: Path, ctx: int) -> float:
     """Return the size of an f16 KV cache, in MB, from the model's own figures."""
     script = (
         "import sys; from llama_cpp import llama_cpp as l; "
-        "p = l.llama_model_default_params(); p.vocab_only = True; "
+        "p = l.llama_model_default_params(); p.use_extra_bufts = False; "
         "m = l.llama_model_load_from_file(sys.argv[1].encode(), p); "
         "print(l.llama_model_n_layer(m) * l.llama_model_n_head_kv(m) * 2 * 2 * "
         "l.llama_model_n_embd(m) // l.llama_model_n_head(m))"

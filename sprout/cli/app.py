@@ -20,8 +20,8 @@ app = typer.Typer(
 
 def _show_version(value: bool) -> None:
     if value:
-        output.Out("").line(f"sprout {__version__}")
-        raise typer.Exit
+        with output.command("--version") as out:
+            out.line(f"sprout {__version__}")
 
 
 @app.callback()
@@ -51,9 +51,20 @@ def main() -> None:
         raise
     except SystemExit as error:
         if error.code == UsageError.exit_code and "--json" in sys.argv:
-            name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+            name = _command_name(sys.argv[1:])
             message = "wrong usage; standard error says more"
             output.Out(name).line(
                 output.envelope(name, "error", {}, UsageError.exit_code, (message,))
             )
         raise
+
+
+def _command_name(words: list[str]) -> str:
+    """Return the command that a command line names, such as "grid import"."""
+    command, names = typer.main.get_command(app), []
+    for word in words:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        names.append(word)
+    return " ".join(names)

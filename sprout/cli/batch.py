@@ -1,7 +1,8 @@
 """One run of a batch: its output file, what it remembers, and the loop that serves it."""
 
+import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,13 @@ from filelock import FileLock, Timeout
 from sprout import outfile
 from sprout.cli.wiring import Known
 from sprout.directives import DirectiveSet
-from sprout.errors import OutputExistsError, PermissionDeniedError, TryLaterError
+from sprout.errors import (
+    DiskError,
+    OutputExistsError,
+    PermissionDeniedError,
+    TryLaterError,
+    UsageError,
+)
 from sprout.plan import Plan, PlanOptions, make
 from sprout.prompts import Prompt
 from sprout.run import Remembered
@@ -38,6 +45,29 @@ class Target:
 def new_run_id(now: datetime) -> str:
     """Return a name for a new run."""
     return f"run-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def check_places(written: Iterable[Path], read: Iterable[Path]) -> None:
+    """Refuse to write over a file that is read, twice into one file, or where there is no folder.
+
+    Raises:
+        UsageError: two of the paths lead to the same file.
+        DiskError: the folder is not there, or the path itself is a folder.
+        PermissionDeniedError: the folder may not be entered.
+    """
+    taken = {os.path.realpath(path) for path in read}
+    for path in written:
+        place = os.path.realpath(path)
+        if place in taken:
+            raise UsageError(f"{path} has another part in this run: write to another file")
+        taken.add(place)
+        try:
+            if path.is_dir():
+                raise DiskError(f"{path} is a folder: name a file in it")
+            if not path.parent.is_dir():
+                raise DiskError(f"there is no folder {path.parent}: make it first")
+        except PermissionError as error:
+            raise PermissionDeniedError(f"{path} is out of reach: {error.strerror}") from error
 
 
 @contextmanager

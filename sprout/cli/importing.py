@@ -6,6 +6,7 @@ from typing import Literal
 
 from sprout.cli.output import Out
 from sprout.cli.wiring import utc_now
+from sprout.clock import to_text
 from sprout.config import Settings
 from sprout.errors import InputError, NoInputError
 from sprout.grid import electricitymaps_csv
@@ -34,8 +35,8 @@ def import_files(out: Out, files: Iterable[Path], settings: Settings) -> None:
                     "num_rows": len(first.intensities),
                     "num_empty": first.num_empty,
                     "num_repeated": first.num_repeated,
-                    "first_start": first.intensities[0].start if first.intensities else None,
-                    "last_start": first.intensities[-1].start if first.intensities else None,
+                    "first_start": to_text(first.intensities[0].start) if zones else None,
+                    "last_start": to_text(first.intensities[-1].start) if zones else None,
                 }
             )
             out.text(

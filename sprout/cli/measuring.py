@@ -1,7 +1,7 @@
 """Measures levels and stores what they cost: `sprout profile`, and the first run by itself."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sprout.chat import Sampling
 from sprout.cli.output import Out
@@ -26,7 +26,12 @@ def bundled_prompts(settings: Settings) -> list[Prompt]:
 
 
 def measure_levels(
-    out: Out, known: Known, engine: MeteredEngine, prompts: Sequence[Prompt], effort: Effort
+    out: Out,
+    known: Known,
+    engine: MeteredEngine,
+    prompts: Sequence[Prompt],
+    effort: Effort,
+    should_stop: Callable[[], bool],
 ) -> list[Measured]:
     """Measure every level, store each group as it completes, and return all of it."""
     profiles = Profiles(known.store)
@@ -48,4 +53,6 @@ def measure_levels(
             profiles.learn(known.conditions, [row.sample for row in group], utc_now())
             measured.extend(group)
             bar.update(number, num_groups, f"{len(measured)} answers")
+            if should_stop():
+                break
     return measured

@@ -10,18 +10,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from sprout import __version__
 from sprout.errors import DiskError, SproutError
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 PARTIAL = 3
 INTERRUPTED = 130
 TERMINATED = 143
+FILE_WIDTH = 120  # columns of a table that goes to a file or a pipe
 
 
 class ReportedExit(SystemExit):
@@ -47,36 +47,40 @@ class Out:
     @property
     def is_talkative(self) -> bool:
         """Whether a person is there to read notes; cron mails every line."""
-        return not self.is_quiet and (self.is_verbose or sys.stderr.isatty())
+        return not self.is_quiet and (self.is_verbose or _is_terminal(sys.stderr))
 
     @property
     def shows_progress(self) -> bool:
         """Whether to draw progress on standard error."""
-        return not self.is_quiet and not self.is_json and sys.stderr.isatty()
+        return not self.is_quiet and not self.is_json and _is_terminal(sys.stderr)
 
     def note(self, text: str) -> None:
         """Say something that is good to know."""
         if self.is_talkative:
-            _write(sys.stderr, f"{text}\n")
+            _say(f"{text}\n")
 
     def error(self, text: str) -> None:
         """Say that something failed; never silenced."""
-        _write(sys.stderr, f"sprout {self.name}: {text}\n")
+        _say(f"sprout {self.name}: {text}\n")
 
     def line(self, text: str) -> None:
-        """Print one line of results."""
-        _write(sys.stdout, f"{text}\n")
+        """Print one line of results.
+
+        Raises:
+            DiskError: standard output is closed or full.
+        """
+        _print(f"{text}\n")
 
     def table(self, table: "Table") -> None:
         """Show a result to people; with --json the data stand for it."""
         if not self.is_json:
-            _console(stderr=False).print(table)
+            _print(_render(table, stderr=False))
 
     def summary(self, *parts: "Table | str") -> None:
         """Show a summary on standard error."""
         if self.is_talkative:
             for part in parts:
-                _console(stderr=True).print(part, highlight=False)
+                _say(_render(part, stderr=True))
 
     def text(self, text: str) -> None:
         """Show a line of a result to people; with --json the data stand for it."""
@@ -102,9 +106,6 @@ def command(
         out.finish()
     except SproutError as error:
         _fail(out, str(error), error.exit_code)
-    except BrokenPipeError:
-        _abandon_stdout()
-        _fail(out, "standard output was closed; what was written is complete", DiskError.exit_code)
     except KeyboardInterrupt:
         _fail(out, "interrupted", INTERRUPTED)
 
@@ -130,22 +131,53 @@ def _fail(out: Out, message: str, code: int) -> NoReturn:
     out.error(message)
     try:
         out.finish(code, (message,))
-    except BrokenPipeError:
-        _abandon_stdout()
+    except DiskError:
         raise ReportedExit(code) from None
 
 
-def _write(stream: object, text: str) -> None:
-    stream.write(text)  # type: ignore[attr-defined]
-    stream.flush()  # type: ignore[attr-defined]
+def _print(text: str) -> None:
+    """Write to standard output."""
+    if sys.stdout is None:
+        raise DiskError("standard output is closed")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        _abandon(sys.stdout)
+        raise DiskError("standard output was closed; what was written is complete") from error
+    except OSError as error:
+        _abandon(sys.stdout)
+        raise DiskError(f"standard output cannot be written: {error.strerror}") from error
 
 
-def _abandon_stdout() -> None:
-    """Point standard output at nothing, so that the interpreter's last flush does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _say(text: str) -> None:
+    """Write to standard error; that nobody listens there is no reason to stop."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _abandon(sys.stderr)
 
 
-def _console(*, stderr: bool) -> "Console":
+def _abandon(stream: TextIO) -> None:
+    """Point a stream at nothing, so that the interpreter's last flush does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a person reads the stream; None: it was closed before we began."""
+    return stream is not None and stream.isatty()
+
+
+def _render(part: "Table | str", *, stderr: bool) -> str:
+    """Return text with the colours and the width that fit the stream."""
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    with console.capture() as captured:
+        console.print(part, highlight=False)
+    return captured.get()

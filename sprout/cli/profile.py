@@ -53,7 +53,12 @@ def profile(
     with output.command("profile", json=json, quiet=quiet) as out:
         from sprout.cli import profiling
         from sprout.config import load
+        from sprout.errors import UsageError
 
+        if out_file is not None and not search:
+            raise UsageError("--output is for the set that --search proposes: add --search")
+        if directives is not None and search:
+            raise UsageError("--search tries the packaged library: leave --directives out")
         configured = load(
             {
                 "model": model,

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sprout import search
 from sprout.chat import Sampling
-from sprout.cli import wiring
+from sprout.cli import interrupt, wiring
 from sprout.cli.measuring import bundled_prompts, measure_levels
 from sprout.cli.output import Out
 from sprout.cli.source import open_lines
 from sprout.config import Config, Settings, model_path
 from sprout.costs import ALL_TASKS, Cost
+from sprout.directives import DirectiveSet
 from sprout.engine.open import fingerprint, open_engine
 from sprout.errors import DiskError, InputError
 from sprout.meter.sampler import Sampler
@@ -53,8 +54,9 @@ def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, st
     """Measure every level, store and show it; return the costs of this profile."""
     settings = config.settings
     directives = wiring.directive_set(settings.directives)
-    prompts = _prompts(flags, settings)
+    prompts = _prompts(out, flags, settings, directives)
     with ExitStack() as stack:
+        stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
         power = wiring.open_power(config)
         path = model_path(settings)
@@ -76,7 +78,11 @@ def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, st
             idle_w = idle_power_w(sampler, lambda: time.sleep(flags.idle_s))
             Profiles(store).set_idle(known.conditions, idle_w, flags.idle_s, wiring.utc_now())
         effort = Effort(num_repeats=flags.num_repeats, budget_s=None)
-        measured = measure_levels(out, known, MeteredEngine(engine, sampler), prompts, effort)
+        metered = MeteredEngine(engine, sampler)
+        measured = measure_levels(out, known, metered, prompts, effort, should_stop=stop.came)
+    if stop.exit_code is not None:
+        out.error(f"stopped after {len(measured)} answers, which are stored")
+        out.finish(stop.exit_code, ("interrupted",))
     costs = _costs(measured)
     _show(out, known, idle_w, costs)
     return costs
@@ -104,13 +110,20 @@ def propose(
     out.text(f"wrote {flags.proposal}: use it with --directives {flags.proposal}")
 
 
-def _prompts(flags: ProfileFlags, settings: Settings) -> list[Prompt]:
+def _prompts(
+    out: Out, flags: ProfileFlags, settings: Settings, directives: DirectiveSet
+) -> list[Prompt]:
     if flags.source is None:
         return bundled_prompts(settings)
     defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
     with open_lines(flags.source, None) as lines:
-        rows = read(lines, defaults=defaults, levels=(), is_new_id=lambda _id: True)
-        prompts = [row for row in islice(rows, flags.limit) if isinstance(row, Prompt)]
+        # a pinned level is no reason to leave a prompt out: every level is measured with it
+        levels = [directive.level for directive in directives.directives]
+        rows = read(lines, defaults=defaults, levels=levels, is_new_id=lambda _id: True)
+        taken = list(islice(rows, flags.limit))
+    prompts = [row for row in taken if isinstance(row, Prompt)]
+    if len(prompts) < len(taken):
+        out.note(f"{len(taken) - len(prompts)} lines of {flags.source} cannot be served: left out")
     if not prompts:
         raise InputError(f"{flags.source} holds no valid prompt: `sprout run --check` says why")
     return prompts

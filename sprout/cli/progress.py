@@ -1,5 +1,6 @@
 """Progress on a terminal: one line that lives on standard error, and nothing elsewhere."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -20,9 +21,13 @@ class _Silent:
 
 
 @contextmanager
-def progress(out: Out, what: str) -> Iterator[Progress]:
-    """Show progress while the block runs, if somebody is watching."""
-    if not out.shows_progress:
+def progress(out: Out, what: str, *, prints: bool = False) -> Iterator[Progress]:
+    """Show progress while the block runs, if somebody is watching.
+
+    Args:
+        prints: the block prints results: on a terminal they would run into the progress line.
+    """
+    if not out.shows_progress or (prints and sys.stdout is not None and sys.stdout.isatty()):
         yield _Silent()
         return
     from rich.console import Console
@@ -46,7 +51,9 @@ def progress(out: Out, what: str) -> Iterator[Progress]:
         TextColumn("eta"),
         TimeRemainingColumn(),
     )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # Rich would send standard output the way of its own console, that is to standard error.
+    console = Console(stderr=True)
+    with RichProgress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(what, total=None, text="")
 
         class _Bar:

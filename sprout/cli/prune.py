@@ -25,7 +25,7 @@ def prune(
     """
     with output.command("prune", json=json, quiet=quiet) as out:
         from sprout.cli.wiring import utc_now
-        from sprout.clock import parse_age
+        from sprout.clock import parse_age, to_text
         from sprout.config import load
         from sprout.state.retention import prune as forget
         from sprout.state.store import Store
@@ -33,7 +33,7 @@ def prune(
         before = utc_now() - parse_age(older_than)
         with Store.open(load({"state": state}, config).settings.state) as store:
             counts = forget(store, before, dry_run=dry_run)
-        out.data |= {"before": before, "dry_run": dry_run, **counts}
+        out.data |= {"before": to_text(before), "dry_run": dry_run, **counts}
         verb = "would delete" if dry_run else "deleted"
         what = ", ".join(f"{count} {table}" for table, count in counts.items())
         out.text(f"{verb} {what} from before {before:%Y-%m-%d %H:%M} UTC")

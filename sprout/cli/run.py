@@ -1,5 +1,6 @@
 """`sprout run`: serve a batch of prompts."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -98,7 +99,8 @@ def run(
         )
         flags = serving.RunFlags(
             source=source,
-            output=out_file.absolute() if out_file else None,
+            # one file, one lock and one run, however its path is spelled
+            output=Path(os.path.realpath(out_file)) if out_file else None,
             errors=errors,
             limit=limit,
             intensity=intensity,

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from sprout import outfile
+from sprout.answers import Failed, failed_line
 from sprout.carbon import EmbodiedRate
 from sprout.chat import Sampling
 from sprout.cli import batch, interrupt, wiring
@@ -18,6 +20,7 @@ from sprout.cli.source import Lines, open_lines
 from sprout.config import Config, Settings, model_path
 from sprout.costs import ALL_TASKS, Cost
 from sprout.directives import DirectiveSet
+from sprout.engine.base import Engine
 from sprout.engine.open import fingerprint, open_engine
 from sprout.errors import NoInputError
 from sprout.grid import yearly
@@ -50,11 +53,17 @@ class RunFlags:
     shares_prefixes: bool
     is_strict: bool
 
+    @property
+    def errors_path(self) -> Path | None:
+        """Where failed lines go; None: they are only said."""
+        return self.errors or (outfile.errors_path(self.output) if self.output else None)
+
 
 def check(out: Out, flags: RunFlags, settings: Settings) -> None:
     """Validate every line, naming each bad one."""
     directives = wiring.directive_set(settings.directives)
     num_good = num_bad = 0
+    shown: list[Failed] = []
     with _prompts(flags, settings, directives) as (_, prompts):
         for row in prompts:
             if isinstance(row, Prompt):
@@ -63,8 +72,12 @@ def check(out: Out, flags: RunFlags, settings: Settings) -> None:
             num_bad += 1
             if num_bad <= MAX_SHOWN_FAILURES:
                 out.error(f"{flags.source}:{row.line_no}: {row.reason}")
-    _refuse_empty(flags, num_good + num_bad)
-    out.data |= {"num_valid": num_good, "num_invalid": num_bad}
+                shown.append(failed_line(row))
+    out.data |= {
+        "num_valid": num_good,
+        "num_invalid": num_bad,
+        "first_invalid": [asdict(failed) for failed in shown],
+    }
     out.text(f"{flags.source}: {num_good} valid, {num_bad} invalid")
     if num_bad:
         out.finish(PARTIAL, (f"{num_bad} invalid lines",))
@@ -84,7 +97,6 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
                 num_good, num_bad = (
                     (num_good + 1, num_bad) if isinstance(row, Prompt) else (num_good, num_bad + 1)
                 )
-        _refuse_empty(flags, num_good + num_bad)
     out.text(f"{flags.source}: {num_good} prompts to serve, {num_bad} invalid lines")
     out.data |= {"num_valid": num_good, "num_invalid": num_bad, "estimate": None}
     if missing:
@@ -96,6 +108,8 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
     rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
     options = wiring.plan_options(settings, rate)
     plan = make(snapshot, known.directives, options, wiring.utc_now())
+    if flags.is_strict:
+        check_strict(plan)
     out.data["estimate"] = terminal.estimate_data(plan, num_good)
     for line in terminal.estimate_lines(plan, num_good):
         out.text(line)
@@ -104,25 +118,28 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
 def serve(out: Out, flags: RunFlags, config: Config) -> None:
     """Serve the batch."""
     settings = config.settings
+    _check_places(flags, settings)
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
         stack.enter_context(batch.locked(flags.output, settings.state.parent / "locks"))
         power = wiring.open_power(config)
         known = _known(store, config, flags, power)
+        # what is refused is refused here, before the model loads and OUT is touched
+        known.snapshot(wiring.utc_now())
+        rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
         lines, prompts = stack.enter_context(_prompts(flags, settings, known.directives))
         target = _target(out, store, flags)
-        engine = _engine(stack, config, flags, power)
+        engine, sampler = _engine(stack, config, flags, power)
         for note in power.notes:
             out.note(note)
-        _calibrate(out, known, engine)
-        rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
+        _calibrate(out, known, MeteredEngine(engine, sampler), stop)
         plan_at = batch.plan_of(known, target, wiring.plan_options(settings, rate))
         if flags.is_strict:
             check_strict(plan_at(wiring.utc_now()))
         job = Job(
             directives=known.directives,
-            engine=engine,
+            engine=MeteredEngine(engine, sampler),  # its books begin after the calibration
             energy_method=power.meter.method,
             pue=settings.pue,
             embodied_g_per_s=rate.g_per_s,
@@ -144,7 +161,7 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
 
 def _loop(out: Out, lines: Lines, turns: Iterator[Turn], recorder: Recorder) -> None:
     started_s = time.perf_counter()
-    with progress(out, "serving") as bar:
+    with progress(out, "serving", prints=recorder.answers is None) as bar:
         for turn in turns:
             if turn.plan is not None:
                 for note in turn.plan.notes:
@@ -169,7 +186,6 @@ def _close(
     if stop.exit_code is not None:
         out.error(f"stopped after {tally.num_served} answers; the same command continues")
         out.finish(stop.exit_code, ("interrupted",))
-    _refuse_empty(flags, tally.num_lines)
     if tally.num_failed:
         where = f"; see {recorder.errors_path}" if recorder.errors_path else ""
         message = f"{tally.num_failed} of {tally.num_lines} lines failed{where}"
@@ -200,11 +216,29 @@ def _summary(
 def _prompts(
     flags: RunFlags, settings: Settings, directives: DirectiveSet
 ) -> Iterator[tuple[Lines, Iterator[Prompt | Rejected]]]:
-    """Open the source as lines and as prompts."""
+    """Open the source as lines and as prompts.
+
+    Raises:
+        NoInputError: there is no prompt in it, nor a line that was meant as one.
+    """
     defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
     levels = [directive.level for directive in directives.directives]
     with open_lines(flags.source, flags.limit) as lines, closing(IdSet()) as ids:
-        yield lines, read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
+        rows = read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
+        first = next(rows, None)
+        if first is None:
+            name = "standard input" if flags.source == "-" else flags.source
+            raise NoInputError(f"{name} holds no prompts: one JSON object per line is expected")
+        yield lines, chain((first,), rows)
+
+
+def _check_places(flags: RunFlags, settings: Settings) -> None:
+    """Refuse to write where nothing can be written, or over a file that is read."""
+    written = [path for path in (flags.output, flags.errors_path) if path is not None]
+    read_files = [model_path(settings), settings.state]
+    if flags.source != "-":
+        read_files.append(Path(flags.source))
+    batch.check_places(written, read_files)
 
 
 def _known(store: Store, config: Config, flags: RunFlags, power: wiring.Power) -> wiring.Known:
@@ -234,22 +268,24 @@ def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:
 
 def _engine(
     stack: ExitStack, config: Config, flags: RunFlags, power: wiring.Power
-) -> MeteredEngine:
+) -> tuple[Engine, Sampler]:
     options = wiring.engine_options(config.settings, shares_prefixes=flags.shares_prefixes)
     engine = open_engine(model_path(config.settings), options, wiring.utc_now())
     stack.callback(engine.close)
     sampler = stack.enter_context(Sampler(power.meter))
-    return MeteredEngine(engine, sampler)
+    return engine, sampler
 
 
-def _calibrate(out: Out, known: wiring.Known, engine: MeteredEngine) -> None:
+def _calibrate(
+    out: Out, known: wiring.Known, engine: MeteredEngine, stop: interrupt.Interrupt
+) -> None:
     """Measure the levels when any of them was never measured here."""
     costs = Profiles(known.store).costs(known.conditions)
     if not unmeasured(costs, known.directives):
         return
     out.note("first run with this model, machine and settings: measuring what each level costs")
-    measure_levels(out, known, engine, bundled_prompts(known.config.settings), CALIBRATION)
-    engine.metered_j()  # told apart from what serving uses
+    prompts = bundled_prompts(known.config.settings)
+    measure_levels(out, known, engine, prompts, CALIBRATION, should_stop=stop.came)
 
 
 def _recorder(
@@ -274,9 +310,8 @@ def _recorder(
                 embodied_g_per_s=rate.g_per_s,
             )
         )
-    errors_path = flags.errors or (outfile.errors_path(target.output) if target.output else None)
-    if errors_path is not None:
-        errors_path.unlink(missing_ok=True)  # it tells of this invocation alone
+    if flags.errors_path is not None:
+        outfile.remove(flags.errors_path)  # it tells of this invocation alone
     answers = None
     if target.output is not None:
         answers = outfile.LineFile(target.output, starts_empty=not target.is_resumed)
@@ -288,12 +323,7 @@ def _recorder(
         model_name=model_path(settings).stem,
         source=flags.source,
         answers=answers,
-        errors_path=errors_path,
+        errors_path=flags.errors_path,
         learns_as=known.conditions if flags.learns else None,
         changed=set(target.repeated),
     )
-
-
-def _refuse_empty(flags: RunFlags, num_rows: int) -> None:
-    if num_rows == 0:
-        raise NoInputError(f"{flags.source} holds no prompts: one JSON object per line is expected")

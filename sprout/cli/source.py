@@ -1,6 +1,7 @@
 """Where prompts come from: a file or standard input, read as a stream."""
 
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -61,8 +62,9 @@ def open_lines(name: str, limit: int | None) -> Iterator[Lines]:
         return
     try:
         with Path(name).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if Path(name).is_file() and size == 0:
+            found = os.fstat(file.fileno())
+            size = found.st_size if stat.S_ISREG(found.st_mode) else None
+            if size == 0:
                 raise NoInputError(f"{name} is empty: one JSON object per line is expected")
             yield Lines(file, size, limit)
     except (FileNotFoundError, IsADirectoryError) as error:

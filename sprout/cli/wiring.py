@@ -117,6 +117,8 @@ def grid_reading(
 ) -> GridReading:
     """Return the intensity to plan with: given, stored, or a yearly average."""
     if intensity is not None:
+        if not math.isfinite(intensity):
+            raise UsageError(f"--intensity {intensity}: give a number in gCO2eq/kWh")
         return reading.fixed(intensity, settings.zone, now)
     if settings.zone is not None:
         table = Intensities(store)

@@ -23,12 +23,12 @@ from sprout.engine.sequence import Sequence, Tokens
 from sprout.engine.template import ChatTemplate
 from sprout.errors import EngineError, InputError, NoInputError
 
-NUM_NEW = 12
+NUM_NEW = 8
 TOLERANCE = 0.5
 # The vocabulary lacks some control characters and the first bytes of the higher planes.
 KNOWN_CHARACTERS = st.characters(categories=["L", "N", "P", "S", "Z"], max_codepoint=0x3FFFF)
 QUESTIONS = [
-    "What is the capital of France?",
+    "What is the capital of Japan?",
     "Name three colours.",
     "Why is the sky blue? Explain it to a child who has never seen a prism.",
     "2 + 2?",
@@ -172,7 +172,7 @@ def test_the_pieces_of_a_text_are_its_bytes(model: LlamaModel, text: str) -> Non
 
 def open_context(model: LlamaModel, num_rows: int, num_cells: int = 4096) -> LlamaContext:
     return LlamaContext(
-        model, num_cells=num_cells, num_rows=num_rows, num_batch_tokens=512, num_threads=2
+        model, num_cells=num_cells, num_rows=num_rows, num_batch_tokens=512, num_threads=1
     )
 
 
@@ -259,14 +259,14 @@ def test_logits_after_a_copied_prefix_agree_with_those_without(
     exact_model: LlamaModel, template: ChatTemplate
 ) -> None:
     rules = Message("system", RULES)
-    chats = [(rules, Message("user", question)) for question in QUESTIONS]
+    chats = [(rules, Message("user", question)) for question in QUESTIONS[:4]]
     prompts = [exact_model.tokenize(template.fragments(chat)) for chat in chats]
-    plain = decode(exact_model, prompts, num_parallel=8)
-    shared = decode(exact_model, prompts, num_parallel=4, num_prefixes=2, forced=plain.answers())
+    plain = decode(exact_model, prompts, num_parallel=4)
+    shared = decode(exact_model, prompts, num_parallel=2, num_prefixes=2, forced=plain.answers())
     assert shared.largest_difference(plain) < TOLERANCE
     head = min(common_length(prompts[0], prompt) for prompt in prompts)
     assert head > 150
-    assert shared.num_decoded <= plain.num_decoded - 7 * head
+    assert shared.num_decoded <= plain.num_decoded - 3 * head
 
 
 @pytest.mark.model

@@ -1,0 +1,35 @@
+"""On an NVIDIA GPU with a CUDA build: the same engine, metered by NVML."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sprout.chat import Message, Sampling
+from sprout.engine.base import Completion, Request
+from sprout.engine.open import EngineOptions, open_engine
+from sprout.meter.nvml import open_nvml
+
+pytestmark = [pytest.mark.gpu, pytest.mark.model]
+
+
+def test_the_gpu_answers_and_its_counter_moves(model_path: Path) -> None:
+    options = EngineOptions(parallel=8, threads=2, ctx=4096, gpu_layers=-1, shares_prefixes=True)
+    engine = open_engine(model_path, options, datetime.now(UTC))
+    meter = open_nvml((), None)
+    before_j = meter.read_j()
+    started_s = time.perf_counter()
+    for number in range(8):
+        chat = (Message("user", f"Tell a story about the number {number}."),)
+        engine.submit(Request(str(number), chat, Sampling(max_tokens=64), "L0"))
+    done: list[Completion] = []
+    while engine.is_busy:
+        done.extend(engine.step().completions)
+    # counters tick every 10 to 100 ms
+    while meter.read_j() == before_j and time.perf_counter() - started_s < 5:
+        pass
+    engine.close()
+    assert sorted(completion.id for completion in done) == [str(number) for number in range(8)]
+    assert all(completion.num_new_tokens > 0 for completion in done)
+    assert meter.read_j() > before_j
