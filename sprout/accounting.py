@@ -118,6 +118,10 @@ class Ledger:
             del self._accounts[request_id]
         return charge
 
+    def forget(self) -> None:
+        """Forget the requests that were not popped: a later one may have the same id."""
+        self._accounts = {key: each for key, each in self._accounts.items() if each.num_pending}
+
     def _rest(self, start_s: float, end_s: float, curve: Curve) -> None:
         """Count an interval without tokens as idle."""
         if end_s > start_s:

@@ -130,8 +130,9 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     """Return an output line of ours as it was written, or None when it is not one."""
     try:
         value = json.loads(line)
-        known = isinstance(value["custom_id"], str) and isinstance(value["sprout"]["level"], str)
-    except (ValueError, KeyError, TypeError):
+        texts = (value["id"], value["custom_id"], value["sprout"]["level"])
+        known = all(isinstance(text, str) for text in texts) and "body" in value["response"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return value if known else None
 

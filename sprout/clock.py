@@ -15,6 +15,8 @@ def from_text(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+MAX_AGE = timedelta(days=36_525)  # a century: before year 1 there are no dates
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -28,6 +30,9 @@ def parse_age(text: str) -> timedelta:
     if not number.isascii() or not number.isdigit() or unit not in _UNITS:
         raise UsageError(f"{text!r} is no age: write a number and m, h, d or w, such as 90d")
     try:
-        return timedelta(**{_UNITS[unit]: int(number)})
-    except OverflowError as error:
+        age = timedelta(**{_UNITS[unit]: int(number)})
+    except (OverflowError, ValueError) as error:
         raise UsageError(f"{text!r} is too long an age") from error
+    if age > MAX_AGE:
+        raise UsageError(f"{text!r} is too long an age")
+    return age

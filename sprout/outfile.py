@@ -60,6 +60,14 @@ def errors_path(output: Path) -> Path:
     return output.with_name(output.name + ".errors.jsonl")
 
 
+def remove(path: Path) -> None:
+    """Remove a file that may not be there."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _translate(path, error) from error
+
+
 def drop_torn_line(path: Path) -> None:
     """Cut off what follows the last newline."""
     try:
@@ -88,7 +96,7 @@ def read_lines(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             value = parse_line(line)
-            if value is None or not str(value["id"]).startswith(f"{run_id}-"):
+            if value is None or not value["id"].startswith(f"{run_id}-"):
                 raise OutputExistsError(
                     f"{path}:{number}: not a line of the unfinished run {run_id}: "
                     "choose another -o file, or --overwrite"
@@ -101,16 +109,17 @@ def keep_last_lines(path: Path, ids: Collection[str]) -> None:
 
     The file is replaced at once, so a kill leaves the old or the new one.
     """
-    last = {found: number for number, found in _numbered_ids(path) if found in ids}
-    dropped = {n for n, found in _numbered_ids(path) if last.get(found, n) != n}
     replacement = path.with_name(f".{path.name}.new")
     try:
+        last = {found: number for number, found in _numbered_ids(path) if found in ids}
+        dropped = {n for n, found in _numbered_ids(path) if last.get(found, n) != n}
         with path.open("rb") as file, replacement.open("wb") as new:
             new.writelines(line for number, line in enumerate(file) if number not in dropped)
             new.flush()
             os.fsync(new.fileno())
         replacement.replace(path)
     except OSError as error:
+        replacement.unlink(missing_ok=True)  # on a full disk its half would fill the rest
         raise _translate(path, error) from error
 
 

@@ -146,17 +146,12 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
         NotReadyError: a level was never measured under these conditions.
     """
     costs = [_cost(snapshot.costs, d.key, d.level) for d in directives.directives]
-    saves = [is_cheaper(cost, costs[0]) for cost in costs[1:]]
-    problem = _problem(snapshot, directives, costs, options, is_all_l0=not any(saves))
+    obstacle = _obstacle(snapshot, directives, costs)
+    problem = _problem(snapshot, directives, costs, options, is_all_l0=obstacle is not None)
     mix = policies.sprout(problem)
-    notes = list(snapshot.grid.notes)
-    if len(costs) > 1 and not any(saves):
-        notes.append(
-            "no level costs less energy than L0 by two standard errors: every request is "
-            "served at L0, but for exploration (`sprout profile` measures again)"
-        )
-    if not mix.is_floor_met:
-        notes.append("no mix reaches the preference floor: the most preferred one is served")
+    notes = snapshot.grid.notes
+    if obstacle is not None:
+        notes += (f"{obstacle}: every request is served at L0, but for exploration",)
     return Plan(
         id=_identify(snapshot, mix, now),
         made_at=now,
@@ -168,7 +163,7 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
         is_energy_estimated=snapshot.is_energy_estimated,
         preference_source=snapshot.preference.source,
         is_preference_prior=snapshot.preference.is_prior,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -186,7 +181,8 @@ def check_strict(plan: Plan) -> None:
     problems = []
     if plan.grid.mark not in {"measured", "forecast", "fixed"}:
         problems.append(
-            f"the grid intensity is a {plan.grid.mark}: `sprout grid import FILE`, or --intensity"
+            f"the grid intensity is not measured ({plan.grid.mark}): `sprout grid import FILE`, "
+            "or --intensity"
         )
     if plan.is_energy_estimated:
         problems.append(
@@ -195,8 +191,8 @@ def check_strict(plan: Plan) -> None:
         )
     if plan.is_preference_prior and len(plan.levels) > 1:
         problems.append(
-            f"preference is a {plan.preference_source}: no judge has compared this model's "
-            "answers; a directive set with L0 alone needs none"
+            f"preference is not measured ({plan.preference_source}): no judge has compared this "
+            "model's answers; a directive set with L0 alone needs none"
         )
     if problems:
         raise NotReadyError("--strict: " + "; ".join(problems))
@@ -212,6 +208,23 @@ def _cost(costs: CostTable, key: str, level: str) -> Cost:
     return cost
 
 
+def _obstacle(snapshot: Snapshot, directives: DirectiveSet, costs: list[Cost]) -> str | None:
+    """Return why no other level may be preferred to L0; None when one may, or there is none."""
+    if len(costs) == 1:
+        return None
+    if not any(is_cheaper(cost, costs[0]) for cost in costs[1:]):
+        return (
+            "no level costs less energy than L0 by two standard errors "
+            "(`sprout profile` measures again)"
+        )
+    if directives.directives[0].level not in snapshot.preference.shares:
+        return (
+            "L0 has no preference that the others could be held against "
+            '(paper_level = "L0" in the directive set lets the paper\'s stand in)'
+        )
+    return None
+
+
 def _problem(
     snapshot: Snapshot,
     directives: DirectiveSet,
@@ -225,16 +238,18 @@ def _problem(
     may_steer = [i == 0 or (q is not None and not is_all_l0) for i, q in enumerate(judged)]
     base_preference = judged[0] or 0.0
     floor = paper_floor(snapshot.grid.position, options.tolerance, base_preference)
-    # Exploration is a cost that was decided before the floor: what it gives up is not the mix's.
-    unjudged = sum(share for share, q in zip(least, judged, strict=True) if q is None)
+    # Exploration is a cost that was decided before the floor, which holds for the rest: otherwise
+    # no mix at all would reach the floor of the greenest hours.
+    preference = np.array([q if q is not None else 0.0 for q in judged])
+    explored, explored_preference = float(least[1:].sum()), float(least[1:] @ preference[1:])
     return Problem(
         energy_kwh=np.array([[c.energy_j.mean * options.pue / JOULES_PER_KWH for c in costs]]),
         time_s=np.array([[c.busy_s.mean for c in costs]]),
-        preference=np.array([[q if q is not None else 0.0 for q in judged]]),
+        preference=preference[None, :],
         intensity_g_per_kwh=np.array([snapshot.grid.intensity.g_per_kwh]),
         embodied_g_per_s=options.embodied_g_per_s,
         demand=np.array([[1.0]]),
-        floors=(Floor((0,), (0,), floor * (1 - unjudged)),),
+        floors=(Floor((0,), (0,), floor * (1 - explored) + explored_preference),),
         min_share=least,
         max_share=np.where(may_steer, 1.0, least),
     )

@@ -93,8 +93,7 @@ def measure(
         is_over = effort.budget_s is not None and elapsed_s() > effort.budget_s
         if is_over and num_complete >= MIN_GROUPS:
             break
-    engine.engine.abandon()
-    engine.settle_all()
+    engine.abandon()
 
 
 def idle_power_w(samples: EnergySamples, wait: Callable[[], None]) -> float:

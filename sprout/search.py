@@ -40,11 +40,11 @@ def to_toml(chosen: list[Directive], model_name: str) -> str:
         "# A level without `paper_level` has no prior: it is only explored until a judge has",
         '# measured it. Add paper_level = "L1" or "L2" to let the paper\'s preference stand in.',
         "[proposed]",
-        f"about = {json.dumps(f'short answers for {model_name}')}",
+        f"about = {_quoted(f'short answers for {model_name}')}",
     ]
     for number, directive in enumerate(chosen):
         lines += ["", "[[proposed.directives]]", f'level = "L{number}"']
-        lines.append(f"text = {json.dumps(directive.text)}")
+        lines.append(f"text = {_quoted(directive.text)}")
         if directive.text:
             lines.append(f'placement = "{directive.placement}"')
         if directive.max_tokens is not None:
@@ -52,6 +52,11 @@ def to_toml(chosen: list[Directive], model_name: str) -> str:
         if number == 0:
             lines.append('paper_level = "L0"')
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML string: JSON's but for pairs of surrogates and DEL, which TOML forbids."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _writes_less(cost: Cost, base: Cost) -> bool:

@@ -61,10 +61,15 @@ def main() -> None:
 
 def _command_name(words: list[str]) -> str:
     """Return the command that a command line names, such as "grid import"."""
-    command, names = typer.main.get_command(app), []
+    names, known = [], _commands_of(typer.main.get_command(app))
     for word in words:
-        command = getattr(command, "commands", {}).get(word)
-        if command is None:
+        if word not in known:
             break
         names.append(word)
+        known = _commands_of(known[word])
     return " ".join(names)
+
+
+def _commands_of(command: object) -> dict[str, object]:
+    # typer does not say which of its classes are groups
+    return getattr(command, "commands", {})

@@ -31,8 +31,7 @@ def optimize(
     with output.command("optimize", json=json, quiet=quiet) as out:
         from sprout import plan as planning
         from sprout.cli import wiring
-        from sprout.config import load, model_path
-        from sprout.engine.open import fingerprint
+        from sprout.config import load
         from sprout.report import terminal
         from sprout.state.runs import Runs
         from sprout.state.store import Store
@@ -57,14 +56,7 @@ def optimize(
         now = wiring.utc_now()
         with Store.open(settings.state) as store:
             power = wiring.open_power(configured)
-            known = wiring.Known(
-                store=store,
-                config=configured,
-                directives=wiring.directive_set(settings.directives),
-                conditions=wiring.conditions(settings, fingerprint(model_path(settings)), power),
-                is_energy_estimated=power.meter.is_estimated,
-                intensity=intensity,
-            )
+            known = wiring.know(store, configured, power, intensity)
             rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
             plan = planning.make(
                 known.snapshot(now), known.directives, wiring.plan_options(settings, rate), now

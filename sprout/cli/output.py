@@ -4,6 +4,7 @@ With --json standard output is one object, also when a command fails:
 {"sprout": version, "command", "status": ok | partial | error, "data", "errors"}.
 """
 
+import io
 import json
 import os
 import sys
@@ -175,9 +176,12 @@ def _render(part: "Table | str", *, stderr: bool) -> str:
     """Return text with the colours and the width that fit the stream."""
     from rich.console import Console
 
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
+    is_terminal = _is_terminal(sys.stderr if stderr else sys.stdout)
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=is_terminal,
+        width=None if is_terminal else FILE_WIDTH,
+    )
     with console.capture() as captured:
         console.print(part, highlight=False)
     return captured.get()

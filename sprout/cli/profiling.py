@@ -16,7 +16,7 @@ from sprout.cli.source import open_lines
 from sprout.config import Config, Settings, model_path
 from sprout.costs import ALL_TASKS, Cost
 from sprout.directives import DirectiveSet
-from sprout.engine.open import fingerprint, open_engine
+from sprout.engine.open import open_engine
 from sprout.errors import DiskError, InputError
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
@@ -59,16 +59,9 @@ def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, st
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
         power = wiring.open_power(config)
-        path = model_path(settings)
-        known = wiring.Known(
-            store=store,
-            config=config,
-            directives=directives,
-            conditions=wiring.conditions(settings, fingerprint(path), power),
-            is_energy_estimated=power.meter.is_estimated,
-            intensity=None,
-        )
-        engine = open_engine(path, wiring.engine_options(settings), wiring.utc_now())
+        known = wiring.know(store, config, power, None)
+        options = wiring.engine_options(settings)
+        engine = open_engine(model_path(settings), options, wiring.utc_now())
         stack.callback(engine.close)
         sampler = stack.enter_context(Sampler(power.meter))
         for note in power.notes:

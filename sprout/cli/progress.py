@@ -34,22 +34,20 @@ def progress(out: Out, what: str, *, prints: bool = False) -> Iterator[Progress]
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        SpinnerColumn,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
 
+    whole = Column(no_wrap=True)  # on 80 columns the bar gives way, never a number
     columns = (
-        SpinnerColumn(),
         TextColumn(what),
         BarColumn(bar_width=20),
-        MofNCompleteColumn(),
+        MofNCompleteColumn(table_column=whole),
         TextColumn("{task.fields[text]}"),
-        TimeElapsedColumn(),
         TextColumn("eta"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=whole),
     )
     # Rich would send standard output the way of its own console, that is to standard error.
     console = Console(stderr=True)

@@ -103,8 +103,8 @@ class Recorder:
                 runs.add_meter(self.run_id, turn.metered_j, turn.idle_j)
 
     def _tell(self, failures: Iterable[Failed]) -> None:
-        for failure in failures:
-            if self.tally.num_failed < MAX_SHOWN_FAILURES:
+        for number, failure in enumerate(failures, start=self.tally.num_failed):
+            if number < MAX_SHOWN_FAILURES:
                 self.out.error(f"{self.source}:{failure.line_no}: {failure.reason}")
         lines = [error_line(failure, self.run_id) for failure in failures]
         if lines and self.errors_path is not None:

@@ -75,7 +75,7 @@ def run(
     Example: sprout run prompts.jsonl -o answers.jsonl --zone DE
     """
     with output.command("run", json=json, quiet=quiet, verbose=verbose) as out:
-        from sprout.cli import serving
+        from sprout.cli import rehearsing, serving
         from sprout.config import load
 
         configured = load(
@@ -111,8 +111,8 @@ def run(
             is_strict=strict,
         )
         if check:
-            serving.check(out, flags, configured.settings)
+            rehearsing.check(out, flags, configured.settings)
         elif dry_run:
-            serving.dry_run(out, flags, configured)
+            rehearsing.dry_run(out, flags, configured)
         else:
             serving.serve(out, flags, configured)

@@ -1,38 +1,31 @@
-"""The body of `sprout run`: validate, estimate, or serve."""
+"""The body of `sprout run`."""
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
-from itertools import chain
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from sprout import outfile
-from sprout.answers import Failed, failed_line
 from sprout.carbon import EmbodiedRate
-from sprout.chat import Sampling
 from sprout.cli import batch, interrupt, wiring
 from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.progress import progress
-from sprout.cli.recorder import MAX_SHOWN_FAILURES, Recorder
-from sprout.cli.source import Lines, open_lines
+from sprout.cli.recorder import Recorder
+from sprout.cli.source import Lines, open_prompts
 from sprout.config import Config, Settings, model_path
 from sprout.costs import ALL_TASKS, Cost
-from sprout.directives import DirectiveSet
 from sprout.engine.base import Engine
-from sprout.engine.open import fingerprint, open_engine
-from sprout.errors import NoInputError
+from sprout.engine.open import open_engine
 from sprout.grid import yearly
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
-from sprout.plan import check_strict, make, unmeasured
-from sprout.prompts import Prompt, Rejected, read
+from sprout.plan import check_strict, unmeasured
 from sprout.report import terminal
 from sprout.report.summary import RunSummary, saving
 from sprout.run import Job, Turn
 from sprout.run import serve as serve_prompts
-from sprout.state.ids import IdSet
 from sprout.state.profiles import Profiles
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
@@ -59,62 +52,6 @@ class RunFlags:
         return self.errors or (outfile.errors_path(self.output) if self.output else None)
 
 
-def check(out: Out, flags: RunFlags, settings: Settings) -> None:
-    """Validate every line, naming each bad one."""
-    directives = wiring.directive_set(settings.directives)
-    num_good = num_bad = 0
-    shown: list[Failed] = []
-    with _prompts(flags, settings, directives) as (_, prompts):
-        for row in prompts:
-            if isinstance(row, Prompt):
-                num_good += 1
-                continue
-            num_bad += 1
-            if num_bad <= MAX_SHOWN_FAILURES:
-                out.error(f"{flags.source}:{row.line_no}: {row.reason}")
-                shown.append(failed_line(row))
-    out.data |= {
-        "num_valid": num_good,
-        "num_invalid": num_bad,
-        "first_invalid": [asdict(failed) for failed in shown],
-    }
-    out.text(f"{flags.source}: {num_good} valid, {num_bad} invalid")
-    if num_bad:
-        out.finish(PARTIAL, (f"{num_bad} invalid lines",))
-
-
-def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
-    """Say what serving would cost, from what is known; serve nothing."""
-    settings = config.settings
-    with Store.open(settings.state) as store:
-        power = wiring.open_power(config)
-        known = _known(store, config, flags, power)
-        snapshot = known.snapshot(wiring.utc_now())
-        missing = unmeasured(snapshot.costs, known.directives)
-        num_good = num_bad = 0
-        with _prompts(flags, settings, known.directives) as (_, prompts):
-            for row in prompts:
-                num_good, num_bad = (
-                    (num_good + 1, num_bad) if isinstance(row, Prompt) else (num_good, num_bad + 1)
-                )
-    out.text(f"{flags.source}: {num_good} prompts to serve, {num_bad} invalid lines")
-    out.data |= {"num_valid": num_good, "num_invalid": num_bad, "estimate": None}
-    if missing:
-        out.text(
-            f"no estimate: {', '.join(missing)} never measured with this model, machine and "
-            "settings; `sprout profile` measures, and so does the first run"
-        )
-        return
-    rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
-    options = wiring.plan_options(settings, rate)
-    plan = make(snapshot, known.directives, options, wiring.utc_now())
-    if flags.is_strict:
-        check_strict(plan)
-    out.data["estimate"] = terminal.estimate_data(plan, num_good)
-    for line in terminal.estimate_lines(plan, num_good):
-        out.text(line)
-
-
 def serve(out: Out, flags: RunFlags, config: Config) -> None:
     """Serve the batch."""
     settings = config.settings
@@ -124,11 +61,13 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         store = stack.enter_context(Store.open(settings.state))
         stack.enter_context(batch.locked(flags.output, settings.state.parent / "locks"))
         power = wiring.open_power(config)
-        known = _known(store, config, flags, power)
+        known = wiring.know(store, config, power, flags.intensity)
         # what is refused is refused here, before the model loads and OUT is touched
         known.snapshot(wiring.utc_now())
         rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
-        lines, prompts = stack.enter_context(_prompts(flags, settings, known.directives))
+        lines, prompts = stack.enter_context(
+            open_prompts(flags.source, flags.limit, settings, known.directives)
+        )
         target = _target(out, store, flags)
         engine, sampler = _engine(stack, config, flags, power)
         for note in power.notes:
@@ -156,7 +95,7 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         if is_complete:
             Runs(store).finish(recorder.run_id, wiring.utc_now())
         summary = _summary(known, recorder, rate, is_complete=is_complete)
-        _close(out, flags, recorder, summary, stop)
+        _close(out, recorder, summary, stop)
 
 
 def _loop(out: Out, lines: Lines, turns: Iterator[Turn], recorder: Recorder) -> None:
@@ -172,13 +111,7 @@ def _loop(out: Out, lines: Lines, turns: Iterator[Turn], recorder: Recorder) -> 
             bar.update(recorder.tally.num_lines, lines.num_expected, words)
 
 
-def _close(
-    out: Out,
-    flags: RunFlags,
-    recorder: Recorder,
-    summary: RunSummary,
-    stop: interrupt.Interrupt,
-) -> None:
+def _close(out: Out, recorder: Recorder, summary: RunSummary, stop: interrupt.Interrupt) -> None:
     """Say what the run came to, and end with the exit code for it."""
     tally = recorder.tally
     out.data |= summary.data()
@@ -212,26 +145,6 @@ def _summary(
     )
 
 
-@contextmanager
-def _prompts(
-    flags: RunFlags, settings: Settings, directives: DirectiveSet
-) -> Iterator[tuple[Lines, Iterator[Prompt | Rejected]]]:
-    """Open the source as lines and as prompts.
-
-    Raises:
-        NoInputError: there is no prompt in it, nor a line that was meant as one.
-    """
-    defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
-    levels = [directive.level for directive in directives.directives]
-    with open_lines(flags.source, flags.limit) as lines, closing(IdSet()) as ids:
-        rows = read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
-        first = next(rows, None)
-        if first is None:
-            name = "standard input" if flags.source == "-" else flags.source
-            raise NoInputError(f"{name} holds no prompts: one JSON object per line is expected")
-        yield lines, chain((first,), rows)
-
-
 def _check_places(flags: RunFlags, settings: Settings) -> None:
     """Refuse to write where nothing can be written, or over a file that is read."""
     written = [path for path in (flags.output, flags.errors_path) if path is not None]
@@ -239,18 +152,6 @@ def _check_places(flags: RunFlags, settings: Settings) -> None:
     if flags.source != "-":
         read_files.append(Path(flags.source))
     batch.check_places(written, read_files)
-
-
-def _known(store: Store, config: Config, flags: RunFlags, power: wiring.Power) -> wiring.Known:
-    settings = config.settings
-    return wiring.Known(
-        store=store,
-        config=config,
-        directives=wiring.directive_set(settings.directives),
-        conditions=wiring.conditions(settings, fingerprint(model_path(settings)), power),
-        is_energy_estimated=power.meter.is_estimated,
-        intensity=flags.intensity,
-    )
 
 
 def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:

@@ -4,12 +4,17 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import closing, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
+from sprout.chat import Sampling
+from sprout.config import Settings
+from sprout.directives import DirectiveSet
 from sprout.errors import NoInputError, PermissionDeniedError
+from sprout.prompts import Prompt, Rejected, read
+from sprout.state.ids import IdSet
 
 
 class Lines:
@@ -71,3 +76,23 @@ def open_lines(name: str, limit: int | None) -> Iterator[Lines]:
         raise NoInputError(f"no prompts file {name}: {error.strerror}") from error
     except PermissionError as error:
         raise PermissionDeniedError(f"{name} may not be read") from error
+
+
+@contextmanager
+def open_prompts(
+    name: str, limit: int | None, settings: Settings, directives: DirectiveSet
+) -> Iterator[tuple[Lines, Iterator[Prompt | Rejected]]]:
+    """Open a source as lines and as the prompts in them.
+
+    Raises:
+        NoInputError: it holds nothing but blank lines.
+    """
+    defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
+    levels = [directive.level for directive in directives.directives]
+    with open_lines(name, limit) as lines, closing(IdSet()) as ids:
+        rows = read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
+        first = next(rows, None)
+        if first is None:
+            shown = "standard input" if name == "-" else name
+            raise NoInputError(f"{shown} holds no prompts: one JSON object per line is expected")
+        yield lines, chain((first,), rows)

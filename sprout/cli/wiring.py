@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sprout.carbon import EmbodiedRate, embodied
-from sprout.config import Config, Settings
+from sprout.config import Config, Settings, model_path
 from sprout.costs import Conditions
 from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet, load, packaged, parse
-from sprout.engine.open import EngineOptions
+from sprout.engine.open import EngineOptions, fingerprint
 from sprout.errors import InputError, NoInputError, UsageError
 from sprout.grid import reading
 from sprout.grid.reading import GridReading
@@ -168,3 +168,16 @@ class Known:
             is_energy_estimated=self.is_energy_estimated,
             preference=prior_preference(self.directives),
         )
+
+
+def know(store: Store, config: Config, power: Power, intensity: float | None) -> Known:
+    """Return what plans are made from here; `intensity` in gCO2eq/kWh is the user's own."""
+    settings = config.settings
+    return Known(
+        store=store,
+        config=config,
+        directives=directive_set(settings.directives),
+        conditions=conditions(settings, fingerprint(model_path(settings)), power),
+        is_energy_estimated=power.meter.is_estimated,
+        intensity=intensity,
+    )

@@ -103,11 +103,13 @@ def saving(tally: Tally, base: Cost, pue: float, embodied_g_per_s: float) -> Sav
         one = footprint(base.energy_j.mean, base.busy_s.mean, mean_g_per_kwh, pue, embodied_g_per_s)
         expected_g = tally.num_reduced * one.carbon_g
     saved_g = expected_g - tally.reduced_carbon_g
+    half_width_g = None
     error = base.standard_error(base.energy_j)
-    is_known = error is not None and base.energy_j.mean > 0
+    if error is not None and base.energy_j.mean > 0:
+        half_width_g = Z_95 * error / base.energy_j.mean * expected_g
     return Saving(
         saved_g=saved_g,
-        half_width_g=Z_95 * error / base.energy_j.mean * expected_g if error and is_known else None,
+        half_width_g=half_width_g,
         baseline_g=tally.mix_carbon_g + saved_g,
         num_baseline_requests=base.num_requests,
     )

@@ -31,16 +31,16 @@ class Intensities:
         return len(rows)
 
     def covering(self, zone: str, factor_type: str, now: datetime) -> Intensity | None:
-        """Return the stored average intensity at a moment; measured before forecast."""
+        """Return the average intensity at a moment: measured before estimated before forecast."""
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT * FROM intensities WHERE zone = ? AND kind = 'average'"
                 " AND factor_type = ? AND start_utc <= ?"
-                " ORDER BY start_utc DESC, is_forecast, is_estimated LIMIT 8",
+                " ORDER BY start_utc DESC LIMIT 50",
                 (zone, factor_type, to_text(now)),
             ).fetchall()
-        found = (intensity for intensity in map(_intensity, rows) if intensity.covers(now))
-        return next(found, None)
+        found = [intensity for intensity in map(_intensity, rows) if intensity.covers(now)]
+        return min(found, key=lambda each: (each.is_forecast, each.is_estimated), default=None)
 
     def range(self, zone: str, factor_type: str, now: datetime) -> IntensityRange | None:
         """Return the zone's lowest and highest of the trailing year; None for under a week."""

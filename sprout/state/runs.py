@@ -203,7 +203,7 @@ class Runs:
                         repeated.add(line["custom_id"])
         with self._store.write() as connection:
             connection.execute(
-                "UPDATE completions SET finished_at = NULL WHERE run_id = ?"
+                f"UPDATE completions SET {_OPEN} WHERE run_id = ?"
                 " AND finished_at IS NOT NULL AND error IS NULL"
                 " AND prompt_id NOT IN (SELECT prompt_id FROM temp.written)",
                 (run_id,),
@@ -280,6 +280,8 @@ _FINISHED = (
     "finished_at = ?, error = NULL, finish_reason = ?, num_prompt_tokens = ?, num_new_tokens = ?,"
     " energy_j = ?, busy_s = ?, duration_s = ?, g_per_kwh = ?, operational_g = ?, embodied_g = ?"
 )
+
+_OPEN = _FINISHED.replace("?", "NULL")
 
 
 def _finished(row: Served, now: datetime) -> tuple[object, ...]:

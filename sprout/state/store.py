@@ -6,6 +6,7 @@ a deferred transaction that starts by reading fails at once when another process
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from sprout.errors import DiskError, PermissionDeniedError, SproutError, TryLate
 from sprout.state.migrations import migrations
 
 BUSY_TIMEOUT_S = 30.0
+RETRY_EVERY_S = 0.01
 
 
 class Store:
@@ -45,7 +47,7 @@ class Store:
             connection.row_factory = sqlite3.Row
             store = cls(path, connection)
             try:
-                store._prepare()
+                store._prepare(busy_timeout_s)
             except BaseException:
                 connection.close()
                 raise
@@ -85,8 +87,8 @@ class Store:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _prepare(self) -> None:
-        self._connection.execute("PRAGMA journal_mode=WAL")
+    def _prepare(self, busy_timeout_s: float) -> None:
+        self._use_wal(busy_timeout_s)
         self._connection.execute("PRAGMA synchronous=NORMAL")
         database = Database(self._connection, execute_plugins=False)
         self._refuse_newer(database)
@@ -94,6 +96,24 @@ class Store:
             with self.write():
                 # another process may have been first: asked again under the lock
                 migrations.apply(database)
+
+    def _use_wal(self, busy_timeout_s: float) -> None:
+        """Switch to the write-ahead log, which the file then remembers.
+
+        The switch upgrades a read lock, for which SQLite never waits: two processes that waited
+        for each other would do so for ever. So of several that open a fresh store all but one may
+        be refused at once, and ask again.
+        """
+        give_up_s = time.perf_counter() + busy_timeout_s
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if not _is_locked(error) or time.perf_counter() >= give_up_s:
+                    raise
+                time.sleep(RETRY_EVERY_S)
+            else:
+                return
 
     def _refuse_newer(self, database: Database) -> None:
         with Database(memory=True) as empty:
@@ -115,17 +135,23 @@ def translated(path: Path) -> Iterator[None]:
         raise _translate(path, error) from error
 
 
+def _is_locked(error: sqlite3.Error) -> bool:
+    return "locked" in str(error) or "busy" in str(error)
+
+
 def _translate(path: Path, error: sqlite3.Error) -> SproutError:
     text = str(error)
-    if "locked" in text or "busy" in text:
+    if _is_locked(error):
         return TryLaterError(f"the store {path} is locked by another process: try again later")
     if "full" in text:
         return DiskError(f"no space left for the store {path}: free some, then run the same again")
     if "readonly" in text or "unable to open" in text:
         return PermissionDeniedError(f"the store {path} cannot be opened for writing: {text}")
-    if isinstance(error, (sqlite3.OperationalError, sqlite3.DatabaseError)) and any(
-        word in text for word in ("malformed", "not a database", "disk I/O", "corrupt")
-    ):
+    if "disk I/O" in text:
+        return DiskError(
+            f"the store {path} cannot be read or written ({text}): check the disk, and quotas"
+        )
+    if any(word in text for word in ("malformed", "not a database", "corrupt")):
         return DiskError(
             f"the store {path} is damaged ({text}): move it away, or restore it from a backup"
         )

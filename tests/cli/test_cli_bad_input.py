@@ -1,0 +1,326 @@
+"""Bad input: one clear message, the right exit status, nothing lost, no traceback."""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import psutil
+import pytest
+from cli_program import (
+    REPLAY,
+    Result,
+    change,
+    ids,
+    read_lines,
+    run_process,
+    sprout,
+    write_lines,
+)
+
+
+def assert_refused(found: Result, code: int, *words: str) -> None:
+    """Check for one message on standard error, and nothing on standard output."""
+    assert found.code == code, found.stderr
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 1, found.stderr
+    assert found.stderr.startswith("sprout ")
+    for word in words:
+        assert word in found.stderr
+
+
+# prompt files
+
+
+@pytest.mark.parametrize("command", [(), ("--check",), ("--dry-run",)])
+@pytest.mark.parametrize("content", ["", "\n", " \n\n\t\n"])
+def test_a_file_without_prompts_is_no_input(content: str, command: tuple[str, ...]) -> None:
+    Path("empty.jsonl").write_text(content)
+    assert_refused(sprout("run", "empty.jsonl", *REPLAY, *command), 66, "empty.jsonl")
+
+
+def test_nothing_on_standard_input_is_no_input() -> None:
+    assert_refused(sprout("run", "-", *REPLAY), 66, "standard input holds no prompts")
+
+
+def test_empty_input_spoils_no_output_file(prompts: Path, out: Path) -> None:
+    blank = write_lines(Path("blank.jsonl"), [" "])
+    assert sprout("run", blank, *REPLAY, "-o", out).code == 66
+    assert not out.exists()
+    assert sprout("run", prompts, *REPLAY, "-o", out).code == 0
+    before = out.read_bytes()
+    assert sprout("run", "-", *REPLAY, "-o", out, "--overwrite").code == 66
+    assert out.read_bytes() == before
+
+
+def test_a_missing_file_and_a_folder_are_no_input() -> None:
+    assert_refused(sprout("run", "missing.jsonl", *REPLAY), 66, "missing.jsonl")
+    assert_refused(sprout("run", ".", *REPLAY), 66, "Is a directory")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_needs_permission(prompts: Path) -> None:
+    prompts.chmod(0)
+    assert_refused(sprout("run", prompts, *REPLAY), 77, "may not be read")
+
+
+def test_a_line_that_is_not_utf_8_fails_alone(out: Path) -> None:
+    Path("latin.jsonl").write_bytes(
+        b'{"id": "a", "prompt": "one"}\n{"prompt": "caf\xe9"}\n{"id": "b", "prompt": "two"}\n'
+    )
+    found = sprout("run", "latin.jsonl", *REPLAY, "-o", out)
+    assert found.code == 3
+    assert "latin.jsonl:2: byte 0xe9" in found.stderr
+    assert sorted(ids(read_lines(out))) == ["a", "b"]
+
+
+def test_utf_16_is_named(out: Path) -> None:
+    Path("wide.jsonl").write_bytes('{"prompt": "one"}\n'.encode("utf-16"))
+    found = sprout("run", "wide.jsonl", *REPLAY, "-o", out)
+    assert found.code == 3
+    assert "iconv -f UTF-16" in found.stderr
+
+
+def test_a_broken_line_in_the_middle_is_named_by_file_and_line(out: Path) -> None:
+    write_lines(
+        Path("broken.jsonl"),
+        [{"id": "a", "prompt": "one"}, '{"prompt": "b"', {"id": "c", "prompt": "three"}],
+    )
+    found = sprout("run", "broken.jsonl", *REPLAY, "-o", out)
+    assert found.code == 3
+    assert "broken.jsonl:2: " in found.stderr
+    assert sorted(ids(read_lines(out))) == ["a", "c"]
+    (error,) = read_lines(Path("out.jsonl.errors.jsonl"))
+    assert error["error"]["code"] == "invalid_json"
+    assert error["error"]["line"] == 2
+
+
+CONTENT = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "word"),
+    [
+        ({"prompt": "x", "stream": True}, "unsupported", "stream"),
+        ({"prompt": "x", "n": 2}, "unsupported", "n: only 1"),
+        ({"prompt": "x", "tools": [{"type": "function"}]}, "unsupported", "tools"),
+        ({"prompt": "x", "response_format": {"type": "json_object"}}, "unsupported", "response_"),
+        ({"messages": [{"role": "user", "content": CONTENT}]}, "unsupported", "image_url"),
+        (
+            {"url": "/v1/embeddings", "body": {"messages": [{"role": "user", "content": "x"}]}},
+            "unsupported",
+            "/v1/embeddings",
+        ),
+        ({"prompt": "x", "directive": "L9"}, "unknown_directive", "L0, L1, L2"),
+        ({"id": "first", "prompt": "again"}, "duplicate_id", "'first'"),
+        ({"prompt": "x", "max_tokens": 0}, "invalid_request", "max_tokens"),
+        ({"id": "x"}, "invalid_request", "`prompt`"),
+        ([1], "invalid_json", "not an object"),
+    ],
+)
+def test_what_cannot_be_served_fails_alone_with_its_reason(
+    line: object, code: str, word: str, out: Path
+) -> None:
+    write_lines(Path("odd.jsonl"), [{"id": "first", "prompt": "good"}, json.dumps(line)])
+    found = sprout("run", "odd.jsonl", *REPLAY, "-o", out)
+    assert found.code == 3
+    assert "Traceback" not in found.stderr
+    assert "odd.jsonl:2: " in found.stderr
+    assert word in found.stderr
+    assert ids(read_lines(out)) == ["first"]
+    (error,) = read_lines(Path("out.jsonl.errors.jsonl"))
+    assert error["error"]["code"] == code
+
+
+def test_many_broken_lines_are_told_in_part_and_kept_in_full(out: Path) -> None:
+    write_lines(Path("broken.jsonl"), ["{"] * 500)
+    found = sprout("run", "broken.jsonl", *REPLAY, "-o", out)
+    assert found.code == 3
+    assert found.stderr.count("\n") < 30
+    assert "500 of 500 lines failed" in found.stderr
+    assert len(read_lines(Path("out.jsonl.errors.jsonl"))) == 500
+
+
+# models
+
+
+def test_a_missing_model_is_no_input(prompts: Path, out: Path) -> None:
+    command = ("run", prompts, "-o", out, "--model")
+    assert_refused(sprout(*command, "no.gguf"), 66, "no.gguf", "--model")
+    assert_refused(sprout(*command, "no.jsonl"), 66, "no.jsonl")
+    assert_refused(sprout(*command, "."), 66, "no model file")
+    assert not out.exists()
+
+
+def test_a_file_that_is_not_gguf_is_bad_data(prompts: Path, out: Path) -> None:
+    Path("model.gguf").write_bytes(b"PK\3\4" * 100)
+    command = ("run", prompts, "-o", out, "--model", "model.gguf")
+    assert_refused(sprout(*command), 65, "model.gguf is not a GGUF file")
+    assert not out.exists()
+
+
+def test_a_broken_gguf_does_not_load(prompts: Path, out: Path) -> None:
+    Path("model.gguf").write_bytes(b"GGUF" + bytes(1000))
+    found = run_process("run", prompts, "-o", out, "--model", "model.gguf")
+    assert_refused(found, 69, "cannot load model.gguf")
+    assert not out.exists()
+
+
+def test_a_model_larger_than_memory_is_not_tried(prompts: Path, out: Path) -> None:
+    with Path("large.gguf").open("wb") as file:
+        file.write(b"GGUF")
+        file.truncate(2 * psutil.virtual_memory().total)  # sparse: takes no room
+    found = sprout("run", prompts, "-o", out, "--model", "large.gguf")
+    assert_refused(found, 69, "GB of memory")
+    assert not out.exists()
+
+
+def test_a_recording_without_answers_is_bad_data(prompts: Path) -> None:
+    assert_refused(sprout("run", prompts, "--model", prompts), 65, "no output lines")
+
+
+# places to write
+
+
+def test_no_permission_to_write_is_said(prompts: Path, out: Path) -> None:
+    command = ("run", prompts, *REPLAY)
+    assert_refused(sprout(*command, "-o", "/sys/out.jsonl"), 77, "/sys/out.jsonl")
+    found = sprout(*command, "-o", out, "--errors", "/sys/errors.jsonl")
+    assert found.code in {0, 77}  # nothing failed, so nothing had to be written
+    assert_refused(sprout(*command, "--state", "/proc/sprout.db"), 77, "/proc/sprout.db")
+    assert_refused(sprout(*command, "--state", prompts / "sprout.db"), 77, "prompts.jsonl")
+
+
+def test_a_place_that_does_not_exist_is_named_before_anything_is_done(
+    prompts: Path, store: Path
+) -> None:
+    command = ("run", prompts, *REPLAY, "-o")
+    assert_refused(sprout(*command, "nowhere/out.jsonl"), 74, "no folder", "nowhere")
+    assert_refused(sprout(*command, "."), 74, "is a folder")
+    found = sprout(*command, "out.jsonl", "--errors", "nowhere/errors.jsonl")
+    assert_refused(found, 74, "no folder", "nowhere")
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-o", "prompts.jsonl", "--overwrite"),
+        ("-o", "./prompts.jsonl"),
+        ("-o", "out.jsonl", "--errors", "prompts.jsonl"),
+        ("--errors", "prompts.jsonl"),
+        ("-o", "out.jsonl", "--errors", "out.jsonl"),
+        ("-o", "answers.jsonl", "--model", "answers.jsonl", "--overwrite"),
+        ("-o", "sprout.db", "--overwrite"),
+    ],
+)
+def test_a_file_that_is_read_is_never_written(options: tuple[str, ...], prompts: Path) -> None:
+    before = prompts.read_bytes()
+    answers = Path("answers.jsonl")
+    answers.write_bytes(Path(REPLAY[1]).read_bytes())
+    assert_refused(sprout("run", prompts, *REPLAY, *options), 2, "another part")
+    assert prompts.read_bytes() == before
+    assert answers.read_bytes() == Path(REPLAY[1]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--zone", "ATLANTIS"), 65),
+        (("--intensity", "inf"), 2),
+        (("--embodied", "little"), 2),
+        (("--directives", "rude"), 2),
+        (("--directives", "rude.toml"), 66),
+        (("--model", "missing.gguf"), 66),
+        (("--pue", "0.5"), 2),
+    ],
+)
+def test_a_wrong_option_never_costs_the_old_answers(
+    options: tuple[str, ...], code: int, prompts: Path, out: Path
+) -> None:
+    assert sprout("run", prompts, *REPLAY, "-o", out).code == 0
+    before = out.read_bytes()
+    found = sprout("run", prompts, *REPLAY, "-o", out, "--overwrite", *options)
+    assert_refused(found, code)
+    assert out.read_bytes() == before
+
+
+# the store
+
+
+def test_a_store_newer_than_the_program_is_left_alone(prompts: Path, store: Path) -> None:
+    assert sprout("run", prompts, *REPLAY).code == 0
+    change(
+        store,
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+        " VALUES ('sprout', 'm999_time_travel', '2099-01-01')",
+    )
+    for command in (("run", prompts, *REPLAY), ("prune", "--older-than", "1d")):
+        assert_refused(sprout(*command), 74, "newer Sprout", "m999_time_travel")
+
+
+def test_a_file_that_is_no_store_is_left_alone(prompts: Path) -> None:
+    before = prompts.read_bytes()
+    command = ("prune", "--older-than", "1d", "--state", prompts)
+    assert_refused(sprout(*command), 74, "not a database")
+    assert prompts.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_store_that_stays_locked_says_to_try_later(prompts: Path, store: Path, out: Path) -> None:
+    assert sprout("run", prompts, *REPLAY, "-o", out, "--limit", 3).code == 0
+    connection = sqlite3.connect(store, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = sprout("run", prompts, *REPLAY, "-o", out)
+    finally:
+        connection.close()
+    assert_refused(found, 75, "locked by another process")
+    assert sprout("run", prompts, *REPLAY, "-o", out).code == 0
+    assert len(read_lines(out)) == 10
+
+
+# settings
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("zone = ", "not TOML"),
+        ('zonne = "DE"', "unknown setting `zonne`"),
+        ('pue = "high"', "`pue` = 'high'"),
+        ("tolerance = 2", "`tolerance` = 2"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_file(text: str, word: str) -> None:
+    Path("sprout.toml").write_text(text)
+    assert_refused(sprout("status", "--config", "sprout.toml"), 65, "sprout.toml", word)
+
+
+def test_a_wrong_variable_is_named() -> None:
+    found = sprout("status", env={"SPROUT_PARALLEL": "many"})
+    assert_refused(found, 65, "SPROUT_PARALLEL")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--temperature", "9"),
+        ("--parallel", "0"),
+        ("--threads", "0"),
+        ("--ctx", "1"),
+        ("--max-tokens", "0"),
+        ("--tolerance", "2"),
+        ("--explore", "1"),
+        ("--gpu-layers", "-2"),
+        ("--intensity", "inf"),
+        ("--embodied", "nan"),
+    ],
+)
+def test_an_option_out_of_range_is_wrong_usage(options: tuple[str, ...], prompts: Path) -> None:
+    assert_refused(sprout("run", prompts, *REPLAY, *options), 2, options[0].removeprefix("--"))
+
+
+def test_an_output_option_that_nothing_would_use_is_wrong_usage() -> None:
+    assert_refused(sprout("profile", *REPLAY, "-o", "set.toml"), 2, "--search")
+    assert_refused(sprout("profile", *REPLAY, "--search", "--directives", "paper"), 2, "--search")

@@ -1,0 +1,114 @@
+"""Help: light, complete, with examples that parse; and shell completion."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from cli_program import REPLAY, run_process, sprout
+
+from sprout.cli.app import app
+
+HEAVY = ["llama_cpp", "ortools", "sqlite_utils", "requests", "numpy", "pandas", "jinja2", "psutil"]
+IMPORTED = f"""
+import json, sys
+from sprout.cli.app import main
+sys.argv = ["sprout", *sys.argv[1:]]
+try:
+    main()
+except SystemExit:
+    pass
+print(json.dumps([name for name in {[*HEAVY, "pydantic"]!r} if name in sys.modules]), file=sys.stderr)
+"""
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield each command with its full name."""
+    waiting: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    while waiting:
+        name, command = waiting.pop()
+        children = getattr(command, "commands", {})
+        waiting += [(f"{name} {child}".strip(), children[child]) for child in children]
+        if not children:
+            yield name, command
+
+
+COMMANDS = dict(sorted(commands()))
+
+
+def test_the_commands_are_those_that_the_readme_names() -> None:
+    assert {"doctor", "grid import", "optimize", "profile", "prune", "run", "status"} <= set(
+        COMMANDS
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "imported"),
+    [
+        (("--help",), []),
+        (("--version",), []),
+        (("run", "--help"), ["pydantic"]),  # Typer itself, for the ranges of options
+    ],
+)
+def test_help_imports_nothing_heavy(words: tuple[str, ...], imported: list[str]) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *words], check=True, capture_output=True, text=True
+    )
+    assert found.stdout
+    assert set(json.loads(found.stderr)) <= set(imported)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str) -> None:
+    found = sprout(*name.split(), "--help")
+    assert found.code == 0
+    assert f"Usage: sprout {name}" in found.stdout.replace("root ", "sprout ")
+    assert "--json" in found.stdout
+    assert "Example: sprout" in found.stdout
+    command = COMMANDS[name]
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_parses(name: str, prompts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert prompts.name == "prompts.jsonl"
+    monkeypatch.setenv("SPROUT_MODEL", REPLAY[1])
+    (example,) = (
+        line.strip().removeprefix("Example: sprout ")
+        for line in COMMANDS[name].help.splitlines()
+        if line.strip().startswith("Example: ")
+    )
+    assert sprout(*shlex.split(example), *(("--idle", 0) if name == "profile" else ())).code != 2
+
+
+def test_version_is_one_line_of_standard_output() -> None:
+    found = run_process("--version")
+    assert found.code == 0
+    assert found.stdout.startswith("sprout ")
+    assert found.stdout.count("\n") == 1
+    assert found.stderr == ""
+
+
+def test_shell_completion_can_be_installed() -> None:
+    found = sprout("--help")
+    assert "--install-completion" in found.stdout
+    assert "--show-completion" in found.stdout
+
+
+def test_a_shell_is_told_which_commands_begin_so() -> None:
+    program = Path(sys.executable).with_name("sprout")
+    if not program.exists():
+        pytest.skip("sprout is not installed beside this Python")
+    shell = {"_SPROUT_COMPLETE": "complete_bash", "COMP_WORDS": "sprout pr", "COMP_CWORD": "1"}
+    found = subprocess.run(
+        [program], env=os.environ | shell, check=False, capture_output=True, text=True
+    )
+    assert sorted(found.stdout.split()) == ["profile", "prune"]

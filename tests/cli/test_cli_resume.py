@@ -1,0 +1,382 @@
+"""The same command continues what was stopped: nothing lost, nothing done twice."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from cli_program import (
+    PATIENCE_S,
+    REPLAY,
+    Result,
+    change,
+    ids,
+    levels,
+    read_lines,
+    run_process,
+    select,
+    sprout,
+    start,
+    wait_for_lines,
+    write_lines,
+    write_prompts,
+)
+
+ERRORS = Path("out.jsonl.errors.jsonl")
+
+
+def run(prompts: Path, out: Path, *options: object) -> Result:
+    return sprout("run", prompts, *REPLAY, "-o", out, *options)
+
+
+def kill(prompts: Path, out: Path, num_lines: int, number: int = signal.SIGKILL) -> int:
+    """Run until OUT has so many lines, then send a signal; return the exit status."""
+    process = start("run", prompts, *REPLAY, "-o", out, "--parallel", 1, stderr=subprocess.DEVNULL)
+    wait_for_lines(out, num_lines, process)
+    process.send_signal(number)
+    return process.wait(PATIENCE_S)
+
+
+def assert_store_agrees(store: Path, out: Path) -> None:
+    """Check that store and output file tell the same, to the last joule."""
+    assert select(store, "PRAGMA integrity_check") == [("ok",)]
+    lines = read_lines(out)
+    rows = select(
+        store,
+        "SELECT prompt_id, level, energy_j, busy_s, operational_g + embodied_g FROM completions"
+        " WHERE run_id = (SELECT run_id FROM runs ORDER BY started_at DESC, rowid DESC LIMIT 1)"
+        " AND finished_at IS NOT NULL AND error IS NULL",
+    )
+    assert {row[0]: row[1] for row in rows} == levels(lines)
+    for position, name in ((2, "energy_j"), (3, "busy_s"), (4, "carbon_g")):
+        told = sum(line["sprout"][name] for line in lines)
+        assert sum(row[position] for row in rows) == pytest.approx(told, rel=1e-9)
+
+
+def assert_quotas_hold(store: Path) -> None:
+    """Check that each plan and task got its levels within one prompt of the plan's shares."""
+    counts = select(
+        store,
+        "SELECT plan_id, task, count(*) FROM completions WHERE plan_id IS NOT NULL"
+        " GROUP BY plan_id, task",
+    )
+    assert counts
+    for plan_id, task, total in counts:
+        shares = select(
+            store,
+            "SELECT value ->> 'level', value ->> 'share' FROM plans, json_each(document, '$.levels')"
+            " WHERE plan_id = ?",
+            plan_id,
+        )
+        for level, share in shares:
+            ((count,),) = select(
+                store,
+                "SELECT count(*) FROM completions WHERE plan_id = ? AND task = ? AND level = ?",
+                plan_id,
+                task,
+                level,
+            )
+            assert abs(count - share * total) <= 1 + 1e-6, (plan_id, task, level)
+
+
+def test_a_run_killed_again_and_again_answers_each_prompt_once(store: Path, out: Path) -> None:
+    num_prompts = 3000
+    prompts = write_prompts(Path("many.jsonl"), num_prompts)
+    rng = random.Random(4)
+    kept = b""
+    admitted: dict[str, str] = {}
+    for _ in range(5):
+        done = kept.count(b"\n")
+        assert kill(prompts, out, done + rng.randrange(1, 350)) == -signal.SIGKILL
+        data = out.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        assert whole.startswith(kept)
+        kept = whole
+        assert select(store, "PRAGMA integrity_check") == [("ok",)]
+        recorded = dict(select(store, "SELECT prompt_id, level FROM completions"))
+        assert admitted.items() <= recorded.items()
+        admitted = recorded
+        if rng.random() < 0.6:  # a kill in the middle of a write
+            half = kept.splitlines()[-1][: rng.randrange(1, 300)]
+            out.write_bytes(kept + half)
+    done = kept.count(b"\n")
+    assert 0 < done < num_prompts
+
+    found = run(prompts, out, "--json")
+    assert found.code == 0
+    assert found.data["num_skipped"] == done
+    assert found.data["num_served"] == num_prompts - done
+    assert out.read_bytes().startswith(kept)
+    lines = read_lines(out)
+    assert Counter(ids(lines)) == Counter(f"q{n}" for n in range(num_prompts))
+    assert admitted.items() <= levels(lines).items()
+    assert select(store, "SELECT count(*), count(finished_at) FROM runs") == [(1, 1)]
+    assert_store_agrees(store, out)
+    assert_quotas_hold(store)
+
+
+def test_a_run_killed_before_its_first_answer_begins_anew(store: Path, out: Path) -> None:
+    prompts = write_prompts(Path("many.jsonl"), 300)
+    rng = random.Random(9)
+    for _ in range(3):
+        process = start("run", prompts, *REPLAY, "-o", out, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.3, 0.7))  # while it imports, opens the store and calibrates
+        process.kill()
+        process.wait(PATIENCE_S)
+    assert run(prompts, out).code in {0, 73}  # a quick machine may have finished
+    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(300))
+    assert_store_agrees(store, out)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_a_run_which_then_continues(
+    number: int, code: int, store: Path, out: Path
+) -> None:
+    prompts = write_prompts(Path("many.jsonl"), 3000)
+    assert kill(prompts, out, 20, number) == code
+    before = read_lines(out)
+    assert 20 <= len(before) < 3000
+    assert_store_agrees(store, out)
+    assert run(prompts, out).code == 0
+    after = read_lines(out)
+    assert after[: len(before)] == before
+    assert sorted(ids(after)) == sorted(f"q{n}" for n in range(3000))
+    assert_store_agrees(store, out)
+
+
+def test_an_interrupted_run_says_so_in_one_message(out: Path) -> None:
+    prompts = write_prompts(Path("many.jsonl"), 3000)
+    process = start(
+        "run", prompts, *REPLAY, "-o", out, "--parallel", 1, "--json",
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for_lines(out, 20, process)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    found = Result(process.returncode, stdout.decode(), stderr.decode())
+    assert found.code == 130
+    assert found.stderr.count("\n") == 1
+    assert "the same command continues" in found.stderr
+    assert found.envelope["status"] == "error"
+    assert found.data["is_complete"] is False
+
+
+def test_a_full_disk_stops_a_run_which_then_continues(store: Path, out: Path) -> None:
+    prompts = write_prompts(Path("many.jsonl"), 3000)
+    shell = ("sh", "-c", 'ulimit -f 2000; exec "$@"', "sh")  # blocks of 512 bytes
+    environment = os.environ | {"SPROUT_KEEP_TEXT": "false"}
+    command = ("run", prompts, *REPLAY, "-o", out, "--parallel", 100)
+    found = run_process(*command, prefix=shell, env=environment)
+    assert found.code == 74
+    assert found.stderr.count("\n") == 1
+    assert "Traceback" not in found.stderr
+    before = out.read_bytes().count(b"\n")
+    assert before > 0
+    again = sprout(*command, "--json")
+    assert again.code == 0
+    assert again.data["num_skipped"] == before
+    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(3000))
+    assert_store_agrees(store, out)
+
+
+def test_a_line_that_a_power_loss_took_is_answered_again_at_its_level(
+    prompts: Path, store: Path, out: Path
+) -> None:
+    assert run(prompts, out, "--limit", 8).code == 0
+    before = levels(read_lines(out))
+    whole = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join(whole[:5]))  # the store knows of eight
+    assert run(prompts, out).code == 0
+    after = levels(read_lines(out))
+    assert sorted(after) == sorted(f"q{n}" for n in range(10))
+    assert before.items() <= after.items()
+    assert_store_agrees(store, out)
+
+
+def test_a_row_that_a_power_loss_took_is_rebuilt_from_its_line(
+    prompts: Path, store: Path, out: Path
+) -> None:
+    assert run(prompts, out, "--limit", 8).code == 0
+    before = out.read_bytes()
+    change(store, "DELETE FROM completions WHERE prompt_id IN ('q1', 'q2')")
+    change(store, "UPDATE completions SET finished_at = NULL, energy_j = NULL WHERE prompt_id='q3'")
+    assert run(prompts, out).code == 0
+    assert out.read_bytes().startswith(before)
+    assert len(read_lines(out)) == 10
+    assert_store_agrees(store, out)
+
+
+def test_a_limited_run_is_continued_without_the_limit(prompts: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 4, "--json").data["is_complete"] is False
+    before = out.read_bytes()
+    assert len(read_lines(out)) == 4
+    found = run(prompts, out, "--json")
+    assert found.data["num_skipped"] == 4
+    assert found.data["num_served"] == 6
+    assert found.data["is_complete"] is True
+    assert out.read_bytes().startswith(before)
+
+
+def test_a_limit_that_reaches_the_end_finishes_the_run(prompts: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 10, "--json").data["is_complete"] is True
+    assert run(prompts, out).code == 73
+
+
+# files that are not continued
+
+
+def test_a_finished_file_is_refused_and_left_alone(prompts: Path, out: Path) -> None:
+    assert run(prompts, out).code == 0
+    before = out.read_bytes()
+    found = run(prompts, out)
+    assert found.code == 73
+    assert "--overwrite" in found.stderr
+    assert out.read_bytes() == before
+
+
+def test_overwrite_replaces_a_finished_file(prompts: Path, store: Path, out: Path) -> None:
+    assert run(prompts, out).code == 0
+    before = {line["id"] for line in read_lines(out)}
+    assert run(prompts, out, "--overwrite").code == 0
+    after = read_lines(out)
+    assert len(after) == 10
+    assert not before & {line["id"] for line in after}
+    assert select(store, "SELECT count(*) FROM runs") == [(2,)]
+    assert_store_agrees(store, out)
+
+
+def test_a_foreign_file_is_refused_and_left_alone(prompts: Path, out: Path) -> None:
+    out.write_text("my thesis\n")
+    assert run(prompts, out).code == 73
+    assert out.read_text() == "my thesis\n"
+    assert run(prompts, out, "--overwrite").code == 0
+    assert len(read_lines(out)) == 10
+
+
+def test_an_unfinished_file_with_a_foreign_line_is_refused(prompts: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 3).code == 0
+    with out.open("a") as file:
+        file.write('{"custom_id": "mine"}\n')
+    found = run(prompts, out)
+    assert found.code == 73
+    assert "out.jsonl:4:" in found.stderr
+
+
+def test_an_output_of_another_store_is_foreign(prompts: Path, out: Path) -> None:
+    assert run(prompts, out).code == 0
+    assert run(prompts, out, "--state", "other.db").code == 73
+
+
+def test_an_empty_file_may_be_filled(prompts: Path, out: Path) -> None:
+    out.touch()
+    assert run(prompts, out).code == 0
+    assert len(read_lines(out)) == 10
+
+
+def test_a_deleted_output_begins_anew(prompts: Path, store: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 3).code == 0
+    out.unlink()
+    found = run(prompts, out, "--json")
+    assert found.data["num_skipped"] == 0
+    assert len(read_lines(out)) == 10
+    out.unlink()
+    assert run(prompts, out).code == 0
+    assert len(read_lines(out)) == 10
+    assert_store_agrees(store, out)
+
+
+def test_one_file_is_one_run_however_its_path_is_spelled(prompts: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 3).code == 0
+    Path("folder").mkdir()
+    Path("link.jsonl").symlink_to(out)
+    assert (
+        run(prompts, Path("folder/../out.jsonl"), "--limit", 6, "--json").data["num_skipped"] == 3
+    )
+    assert run(prompts, Path("link.jsonl"), "--json").data["num_skipped"] == 6
+    assert len(read_lines(out)) == 10
+
+
+# failed lines and changed prompts
+
+
+def test_retry_errors_answers_only_what_failed(store: Path, out: Path) -> None:
+    good = [{"id": f"q{n}", "prompt": f"Question {n}?"} for n in range(4)]
+    prompts = write_lines(Path("prompts.jsonl"), [*good[:2], '{"id": "q9", "prompt"', *good[2:]])
+    assert run(prompts, out).code == 3
+    assert run(prompts, out).code == 73
+    before = out.read_bytes()
+    write_lines(prompts, [*good[:2], {"id": "q9", "prompt": "Mended?"}, *good[2:]])
+    found = run(prompts, out, "--retry-errors", "--json")
+    assert found.code == 0
+    assert found.data["num_served"] == 1
+    assert found.data["num_skipped"] == 4
+    assert out.read_bytes().startswith(before)
+    assert ids(read_lines(out))[-1] == "q9"
+    assert not ERRORS.exists()
+    assert run(prompts, out).code == 73
+    assert_store_agrees(store, out)
+
+
+def test_a_line_that_still_fails_is_in_the_errors_file_once(out: Path) -> None:
+    prompts = write_lines(Path("prompts.jsonl"), [{"id": "a", "prompt": "Hello?"}, "{"])
+    for options in ((), ("--retry-errors",), ("--retry-errors",)):
+        assert run(prompts, out, *options).code == 3
+        assert len(read_lines(ERRORS)) == 1
+        assert ids(read_lines(out)) == ["a"]
+
+
+def test_a_changed_prompt_is_answered_again_and_keeps_one_line(store: Path, out: Path) -> None:
+    lines = [{"id": f"q{n}", "prompt": f"Question {n}?"} for n in range(8)]
+    prompts = write_lines(Path("prompts.jsonl"), lines)
+    assert run(prompts, out, "--limit", 5).code == 0
+    first = {line["custom_id"]: line for line in read_lines(out)}
+    lines[2]["prompt"] = "Something else?"
+    write_lines(prompts, lines)
+    found = run(prompts, out, "--json")
+    assert found.data["num_skipped"] == 4
+    assert found.data["num_served"] == 4
+    after = {line["custom_id"]: line for line in read_lines(out)}
+    assert len(read_lines(out)) == 8
+    assert after["q2"]["response"]["request_id"] != first["q2"]["response"]["request_id"]
+    assert all(after[name] == first[name] for name in ("q0", "q1", "q3", "q4"))
+    assert_store_agrees(store, out)
+
+
+def test_a_kill_before_the_old_line_is_dropped_leaves_one_line_in_the_end(
+    store: Path, out: Path
+) -> None:
+    lines = [{"id": f"q{n}", "prompt": f"Question {n}?"} for n in range(5)]
+    prompts = write_lines(Path("prompts.jsonl"), lines)
+    assert run(prompts, out, "--limit", 3).code == 0
+    old = out.read_bytes().splitlines(keepends=True)
+    lines[1]["prompt"] = "Something else?"
+    write_lines(prompts, lines)
+    assert run(prompts, out, "--limit", 4).code == 0
+    out.write_bytes(old[1] + out.read_bytes())  # as a kill would have left it
+    assert run(prompts, out).code == 0
+    after = read_lines(out)
+    assert sorted(ids(after)) == [f"q{n}" for n in range(5)]
+    assert old[1] not in out.read_bytes()
+    assert_store_agrees(store, out)
+
+
+def test_a_failed_line_of_a_stopped_run_is_told_of_again(out: Path) -> None:
+    prompts = write_lines(
+        Path("prompts.jsonl"), ["{", *({"prompt": f"Question {n}?"} for n in range(5))]
+    )
+    assert run(prompts, out, "--limit", 3).code == 3
+    ERRORS.unlink()
+    assert run(prompts, out).code == 3
+    assert len(read_lines(ERRORS)) == 1
+    assert len(read_lines(out)) == 5
+
+
+def test_a_copy_of_the_input_continues_too(prompts: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 3).code == 0
+    shutil.copy(prompts, "copy.jsonl")
+    assert run(Path("copy.jsonl"), out, "--json").data["num_skipped"] == 3

@@ -1,0 +1,169 @@
+"""What goes to standard output, to standard error, to a terminal and to nobody."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli_program import (
+    PATIENCE_S,
+    REPLAY,
+    Result,
+    ids,
+    read_lines,
+    run_on_terminal,
+    run_process,
+    sprout,
+    start,
+    write_lines,
+    write_prompts,
+)
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLOURED = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
+
+
+def test_off_a_terminal_a_run_into_a_file_says_nothing(prompts: Path, out: Path) -> None:
+    found = run_process("run", prompts, *REPLAY, "-o", out)
+    assert found == Result(0, "", "")
+    assert len(read_lines(out)) == 10
+
+
+def test_without_an_output_file_standard_output_holds_the_answers_alone(
+    prompts: Path, out: Path
+) -> None:
+    found = run_process("run", prompts, *REPLAY)
+    assert found.code == 0
+    assert found.stderr == ""
+    out.write_text(found.stdout, encoding="utf-8")
+    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(10))
+
+
+def test_verbose_prints_notes_and_summary_to_standard_error(prompts: Path, out: Path) -> None:
+    found = sprout("run", prompts, *REPLAY, "-o", out, "-v")
+    assert found.stdout == ""
+    assert "10 answered" in found.stderr
+    assert "first run with this model" in found.stderr
+    assert "no zone is set: using the yearly average" in found.stderr
+    assert "operational (PUE 1)" in found.stderr
+    assert "embodied (server)" in found.stderr
+    assert "prior: Llama-2-13B-chat" in found.stderr
+    assert "\x1b" not in found.stderr
+
+
+def test_quiet_wins_over_verbose_but_never_silences_a_failure() -> None:
+    write_lines(Path("mixed.jsonl"), [{"prompt": "Hello?"}, "{"])
+    found = sprout("run", "mixed.jsonl", *REPLAY, "-o", "out.jsonl", "-q", "-v")
+    assert found.code == 3
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 2
+    assert "mixed.jsonl:2:" in found.stderr
+
+
+@pytest.mark.parametrize("command", [("status",), ("doctor", *REPLAY), ("optimize", *REPLAY)])
+def test_off_a_terminal_there_is_no_colour(command: tuple[str, ...], prompts: Path) -> None:
+    sprout("run", prompts, *REPLAY, "-o", "out.jsonl")
+    found = sprout(*command)
+    assert found.code == 0
+    assert found.stdout
+    assert "\x1b" not in found.stdout
+    assert found.stderr == ""
+
+
+def test_a_table_in_a_file_keeps_its_numbers_whole(prompts: Path) -> None:
+    found = sprout("profile", prompts, *REPLAY, "--idle", 0, "--repeats", 2)
+    assert "…" not in found.stdout
+
+
+# on a terminal
+
+
+def test_a_terminal_sees_progress_and_a_summary(out: Path) -> None:
+    prompts = write_prompts(Path("many.jsonl"), 1000)
+    found = run_on_terminal("run", prompts, *REPLAY, "-o", out, env={})
+    assert found.code == 0
+    assert found.stdout == ""
+    assert "serving" in found.stderr
+    assert "1000/1000" in found.stderr
+    assert "tok/s" in found.stderr
+    assert "saved" in found.stderr
+    assert "eta" in found.stderr
+    assert "1000 answered" in found.stderr
+    assert COLOURED.search(found.stderr)
+
+
+def test_answers_reach_standard_output_while_a_terminal_sees_progress(out: Path) -> None:
+    prompts = write_prompts(Path("many.jsonl"), 100)
+    found = run_on_terminal("run", prompts, *REPLAY, env={})
+    out.write_text(found.stdout, encoding="utf-8")
+    assert len(read_lines(out)) == 100
+    assert "custom_id" not in found.stderr
+
+
+def test_no_color_is_honoured_on_a_terminal(prompts: Path, out: Path) -> None:
+    found = run_on_terminal("run", prompts, *REPLAY, "-o", out, env={"NO_COLOR": "1"})
+    assert "10 answered" in found.stderr
+    assert not COLOURED.search(found.stderr)
+
+
+def test_quiet_is_quiet_on_a_terminal_too(prompts: Path, out: Path) -> None:
+    found = run_on_terminal("run", prompts, *REPLAY, "-o", out, "-q", env={})
+    assert found == Result(0, "", "")
+
+
+def test_json_draws_no_progress_on_a_terminal(prompts: Path, out: Path) -> None:
+    found = run_on_terminal("run", prompts, *REPLAY, "-o", out, "--json", env={})
+    assert found.data["num_served"] == 10
+    assert "\r" not in COLOUR.sub("", found.stderr).replace("\r\n", "")
+
+
+# nobody listens
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("run", "prompts.jsonl", *REPLAY), ("status",), ("status", "--json"), ("--version",)],
+)
+def test_a_closed_pipe_ends_a_command_with_one_message(
+    command: tuple[str, ...], prompts: Path
+) -> None:
+    assert prompts.exists()
+    process = start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    stderr = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(PATIENCE_S) == 74
+    assert stderr.count("\n") == 1
+    assert "standard output was closed" in stderr
+
+
+@pytest.mark.parametrize("command", [("run", "prompts.jsonl", *REPLAY), ("status",)])
+def test_a_full_disk_under_standard_output_ends_a_command_with_one_message(
+    command: tuple[str, ...], prompts: Path
+) -> None:
+    assert prompts.exists()
+    with Path("/dev/full").open("wb") as full:
+        process = start(*command, stdout=full, stderr=subprocess.PIPE)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 74
+    assert stderr.count(b"\n") == 1
+    assert b"No space left" in stderr
+
+
+def test_nobody_at_standard_error_is_no_reason_to_stop(out: Path) -> None:
+    write_lines(Path("mixed.jsonl"), ["{", {"id": "good", "prompt": "Hello?"}, "["])
+    process = start("run", "mixed.jsonl", *REPLAY, "-o", out, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.wait(PATIENCE_S) == 3
+    assert ids(read_lines(out)) == ["good"]
+
+
+@pytest.mark.parametrize(("closed", "code"), [("1", 74), ("2", 0)])
+def test_a_stream_that_was_never_open_is_no_bug(closed: str, code: int, prompts: Path) -> None:
+    shell = ("sh", "-c", f'exec "$@" {closed}>&-', "sh")
+    found = run_process("run", prompts, *REPLAY, prefix=shell)
+    assert found.code == code
+    assert "Traceback" not in found.stderr

@@ -1,0 +1,160 @@
+from dataclasses import replace
+
+import pytest
+from plain_records import a_plan, admission, cost, prompt, served
+
+from sprout.carbon import EmbodiedRate, footprint
+from sprout.costs import Cost
+from sprout.report.summary import RunSummary, Tally, saving
+
+PUE = 1.5
+EMBODIED = 0.001  # g/s
+
+
+def tally_of(*rows: tuple[str, str | None, float, float, float]) -> Tally:
+    """Sum requests given as level, plan, J, s and g/kWh."""
+    tally = Tally()
+    for number, (level, plan_id, energy_j, busy_s, g_per_kwh) in enumerate(rows):
+        row = served(
+            admission(prompt(f"p{number}"), level, plan_id),
+            energy_j=energy_j,
+            busy_s=busy_s,
+            g_per_kwh=g_per_kwh,
+        )
+        priced = footprint(energy_j, busy_s, g_per_kwh, PUE, EMBODIED)
+        tally.add(replace(row, footprint=priced))
+    return tally
+
+
+def test_a_tally_sums_what_was_served() -> None:
+    tally = tally_of(
+        ("L0", "plan", 36, 2, 200), ("L1", "plan", 18, 1, 200), ("L2", None, 9, 1, 200)
+    )
+    assert (tally.num_served, tally.num_prompt_tokens, tally.num_new_tokens) == (3, 60, 30)
+    assert tally.energy_j == 63
+    assert tally.busy_s == 4
+    # 63 J * 1.5 / 3.6e6 * 200 = 0.00525 g, and 4 s * 0.001 g/s
+    assert tally.operational_g == pytest.approx(0.00525)
+    assert tally.embodied_g == pytest.approx(0.004)
+    assert tally.carbon_g == pytest.approx(0.00925)
+    assert tally.levels == {"L0": 1, "L1": 1, "L2": 1}
+
+
+def test_a_line_is_done_with_when_served_failed_or_skipped() -> None:
+    tally = tally_of(("L0", "plan", 36, 2, 200))
+    tally.num_failed, tally.num_skipped = 2, 4
+    assert tally.num_lines == 7
+
+
+def test_the_saving_is_what_l0_would_have_cost_less_what_was_spent() -> None:
+    # L0 costs 40 J (36 and 44, say) and 4 s in the mean.
+    base = cost([40.0, 40.0, 40.0])
+    tally = tally_of(
+        ("L0", "plan", 50, 5, 100),
+        ("L1", "plan", 20, 2, 100),
+        ("L2", "plan", 10, 1, 300),
+    )
+    # at L0 the second would have emitted 40 * 1.5 / 3.6e6 * 100 + 4 * 0.001 = 0.0056667 g,
+    # the third 40 * 1.5 / 3.6e6 * 300 + 0.004 = 0.009 g: together 0.0146667 g.
+    # They emitted 0.0008333 + 0.002 and 0.00125 + 0.001: 0.0050833 g.
+    saved = saving(tally, base, PUE, EMBODIED)
+    assert saved is not None
+    assert saved.saved_g == pytest.approx(0.0146667 - 0.0050833, abs=1e-7)
+    # the first emitted 50 * 1.5 / 3.6e6 * 100 + 0.005 = 0.0070833 g, which all-L0 has as well
+    assert saved.baseline_g == pytest.approx(0.0146667 + 0.0070833, abs=1e-7)
+    assert saved.percent == pytest.approx(100 * 0.0095833 / 0.02175, rel=1e-4)
+    assert saved.num_baseline_requests == 3
+
+
+def test_the_half_width_is_the_relative_error_of_the_mean_cost_of_l0() -> None:
+    base = cost([38.0, 42.0] * 8)
+    error = base.standard_error(base.energy_j)
+    assert error is not None
+    tally = tally_of(("L1", "plan", 20, 2, 100), ("L1", "plan", 25, 2, 100))
+    saved = saving(tally, base, PUE, EMBODIED)
+    assert saved is not None
+    expected_g = 2 * footprint(base.energy_j.mean, base.busy_s.mean, 100, PUE, EMBODIED).carbon_g
+    assert saved.half_width_g == pytest.approx(1.96 * error / base.energy_j.mean * expected_g)
+
+
+def test_a_run_at_l0_alone_saves_exactly_nothing() -> None:
+    tally = tally_of(("L0", "plan", 36, 2, 200), ("L0", "plan", 99, 9, 400))
+    saved = saving(tally, cost([10.0, 11.0, 12.0]), PUE, EMBODIED)
+    assert saved is not None
+    assert (saved.saved_g, saved.half_width_g, saved.percent) == (0.0, 0.0, 0.0)
+    assert saved.baseline_g == pytest.approx(tally.carbon_g)
+
+
+def test_lines_that_pin_their_directive_do_not_count_as_saving() -> None:
+    mixed = [("L0", "plan", 36.0, 2.0, 200.0), ("L1", "plan", 18.0, 1.0, 200.0)]
+    pinned = [("L2", None, 1.0, 0.1, 200.0), ("L0", None, 500.0, 50.0, 200.0)]
+    base = cost([40.0, 41.0])
+    assert saving(tally_of(*mixed, *pinned), base, PUE, EMBODIED) == saving(
+        tally_of(*mixed), base, PUE, EMBODIED
+    )
+
+
+def test_a_dearer_mix_is_a_negative_saving() -> None:
+    saved = saving(tally_of(("L1", "plan", 90, 9, 200)), cost([40.0, 40.0]), PUE, EMBODIED)
+    assert saved is not None
+    assert saved.saved_g < 0
+    assert saved.percent is not None
+    assert saved.percent < 0
+
+
+def test_without_l0_measured_nothing_is_claimed() -> None:
+    assert saving(tally_of(("L1", "plan", 1, 1, 200)), Cost(), PUE, EMBODIED) is None
+
+
+def test_one_request_at_l0_gives_no_interval() -> None:
+    saved = saving(tally_of(("L1", "plan", 1, 1, 200)), cost([40.0]), PUE, EMBODIED)
+    assert saved is not None
+    assert saved.half_width_g is None
+
+
+def test_requests_at_l0_without_any_spread_give_an_interval_of_nothing() -> None:
+    saved = saving(tally_of(("L1", "plan", 1, 1, 200)), cost([40.0, 40.0]), PUE, EMBODIED)
+    assert saved is not None
+    assert saved.half_width_g == 0
+
+
+def test_a_run_that_served_nothing_has_no_percentage() -> None:
+    saved = saving(Tally(), cost([40.0, 40.0]), PUE, EMBODIED)
+    assert saved is not None
+    assert (saved.saved_g, saved.baseline_g, saved.percent) == (0, 0, None)
+
+
+def summary(tally: Tally) -> RunSummary:
+    return RunSummary(
+        run_id="run-1",
+        tally=tally,
+        saving=saving(tally, cost([40.0, 40.0]), PUE, EMBODIED),
+        plan=a_plan(),
+        energy_method="rapl",
+        is_energy_estimated=False,
+        embodied=EmbodiedRate("custom", EMBODIED, "set by the user"),
+        pue=PUE,
+        is_complete=True,
+    )
+
+
+def test_the_closing_record_carries_every_mark() -> None:
+    tally = tally_of(("L1", "plan", 18, 1, 200), ("L0", "plan", 36, 2, 200))
+    data = summary(tally).data()
+    assert data["levels"] == {"L0": 1, "L1": 1}
+    assert str(data["levels"]) == "{'L0': 1, 'L1': 1}"  # in order
+    assert data["carbon_g"] == pytest.approx(tally.carbon_g)
+    assert data["energy_method"] == "rapl"
+    assert data["is_energy_estimated"] is False
+    assert (data["zone"], data["intensity_g_per_kwh"]) == ("DE", 300.0)
+    assert data["intensity_mark"] == "measured"
+    assert data["preference_source"] == "a judge"
+    assert data["baseline_requests"] == 2
+    assert data["notes"] == []
+
+
+def test_what_is_not_known_is_none_in_the_closing_record() -> None:
+    data = replace(summary(Tally()), plan=None, saving=None).data()
+    names = ("zone", "intensity_g_per_kwh", "saved_g", "saved_half_width_g", "saved_percent")
+    assert {data[name] for name in names} == {None}
+    assert data["num_served"] == 0

@@ -1,0 +1,115 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import plain_records
+import pytest
+from plain_records import UNDER
+from sqlite_utils import Database
+
+from sprout.state.intensities import Intensities
+from sprout.state.migrations import m001_first_schema, migrations
+from sprout.state.profiles import Profiles
+from sprout.state.runs import Past, Runs
+from sprout.state.store import Store
+
+V1 = Path(__file__).with_name("v1.sql").read_text(encoding="utf-8")
+TABLES = {
+    "baselines",
+    "completions",
+    "directives",
+    "intensities",
+    "plans",
+    "profiles",
+    "runs",
+    "texts",
+}
+OURS = "sql IS NOT NULL AND name NOT LIKE '%sqlite_%'"
+
+
+@pytest.fixture
+def old_path(tmp_path: Path) -> Path:
+    """A store as the first release left it."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(V1)
+    return path
+
+
+def schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    rows = connection.execute(f"SELECT name, sql FROM sqlite_schema WHERE {OURS} ORDER BY name")
+    return [(name, " ".join(sql.split())) for name, sql in rows]
+
+
+def rows_of(path: Path, table: str) -> list[dict[str, object]]:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
+
+
+def test_an_empty_store_gets_every_table_and_each_is_strict(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store, store.read() as connection:
+        rows = connection.execute("SELECT name, strict FROM pragma_table_list").fetchall()
+    tables = {name: strict for name, strict in rows if "sqlite_" not in name}
+    assert tables == dict.fromkeys(TABLES, 1)
+
+
+def test_a_value_of_the_wrong_type_is_refused_by_the_table(tmp_path: Path) -> None:
+    with (
+        Store.open(tmp_path / "s.db") as store,
+        pytest.raises(sqlite3.IntegrityError, match="TEXT value in REAL"),
+        store.write() as connection,
+    ):
+        connection.execute("INSERT INTO baselines VALUES ('m', 'rapl', 'much', 1, '')")
+
+
+def test_the_comments_of_the_columns_are_kept(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store, store.read() as connection:
+        sql = dict(connection.execute("SELECT name, sql FROM sqlite_schema").fetchall())
+    assert "-- gCO2eq per kWh" in sql["intensities"]
+    assert "-- NULL: not finished; and so everything below" in sql["completions"]
+
+
+def test_the_first_migration_is_what_was_released() -> None:
+    with Database(memory=True) as made, closing(sqlite3.connect(":memory:")) as released:
+        m001_first_schema(made)
+        released.executescript(V1)
+        assert schema(made.conn) == schema(released)
+
+
+def test_a_dump_of_the_first_release_has_rows_in_every_table(old_path: Path) -> None:
+    assert all(rows_of(old_path, table) for table in TABLES)
+
+
+def test_a_store_of_the_first_release_is_brought_up_to_date_with_its_rows(
+    old_path: Path, tmp_path: Path
+) -> None:
+    before = {table: rows_of(old_path, table) for table in TABLES}
+    with Store.open(old_path) as store, store.read() as connection:
+        assert migrations.pending(Database(connection)) == []
+        migrated = schema(connection)
+    with Store.open(tmp_path / "fresh.db") as store, store.read() as connection:
+        assert migrated == schema(connection)
+    for table, rows in before.items():
+        after = rows_of(old_path, table)
+        # what there was is there; newer columns may have come
+        assert len(after) == len(rows)
+        assert all(old.items() <= new.items() for old, new in zip(rows, after, strict=True)), table
+
+
+def test_what_the_first_release_wrote_is_read_today(old_path: Path) -> None:
+    with Store.open(old_path) as store:
+        runs, profiles = Runs(store), Profiles(store)
+        assert runs.recall("run-1", "waiting") == Past(
+            "0f6fa6c3afcdbcd58726f58fa83d1965",
+            "L0",
+            "plan-20260101T120000Z-84bb3394",
+            is_answered=False,
+        )
+        plan = runs.latest_plan("run-1")
+        assert plan is not None
+        assert plan.id == "plan-20260101T120000Z-84bb3394"
+        assert sum(plan.shares) == pytest.approx(1)
+        assert profiles.costs(UNDER)[plain_records.KEYS["L1"], "qa"].num_requests == 2
+        found = Intensities(store).covering("DE", "lifecycle", plain_records.NOW)
+        assert found == plain_records.intensity(250.5)
