@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -6,7 +7,7 @@ import pytest
 
 from sprout import config as configuration
 from sprout.config import Settings, default_threads, load
-from sprout.errors import InputError, NoInputError, UsageError
+from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 
 
 @pytest.fixture
@@ -234,6 +235,14 @@ def test_a_model_that_is_set_is_taken_as_it_is() -> None:
 
 def test_without_one_the_installed_model_is_taken(model_path: Path) -> None:
     assert configuration.model_path(load({}).settings) == model_path
+
+
+def test_without_any_model_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load({}).settings
+    monkeypatch.setattr(sys, "path", [])  # so no package is installed
+    with pytest.raises(NotReadyError, match=r"pass --model FILE\.gguf") as raised:
+        configuration.model_path(settings)
+    assert raised.value.exit_code == 78
 
 
 def test_threads_are_at_least_one_and_no_more_than_allowed() -> None:

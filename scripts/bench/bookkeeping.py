@@ -11,7 +11,7 @@ from pathlib import Path
 
 from measure import ROOT, SPROUT, Finished, run
 
-RECORDING = ROOT / "tests" / "data" / "recording.jsonl"
+RECORDING = ROOT / "tests" / "cli" / "recording.jsonl"
 
 
 def serve(folder: Path, count: int) -> Finished:

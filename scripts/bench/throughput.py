@@ -30,7 +30,8 @@ if b"AMX_INT8 = 1" in lib.llama_print_system_info():  # they crash when built by
         return params
     lib.llama_model_default_params = without_amx
 from llama_cpp import Llama
-llama = Llama(model, n_ctx=2048, n_threads=int(threads), n_threads_batch=int(threads), verbose=False)
+threads = int(threads)
+llama = Llama(model, n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False)
 tokens = 0
 for line in open(prompts):
     chat = [{"role": "user", "content": json.loads(line)["prompt"]}]

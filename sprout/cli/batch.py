@@ -68,6 +68,8 @@ def check_places(written: Iterable[Path], read: Iterable[Path]) -> None:
                 raise DiskError(f"there is no folder {path.parent}: make it first")
         except PermissionError as error:
             raise PermissionDeniedError(f"{path} is out of reach: {error.strerror}") from error
+        except OSError as error:
+            raise DiskError(f"{path} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

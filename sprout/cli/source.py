@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from sprout.chat import Sampling
 from sprout.config import Settings
 from sprout.directives import DirectiveSet
-from sprout.errors import NoInputError, PermissionDeniedError
+from sprout.errors import DiskError, NoInputError, PermissionDeniedError
 from sprout.prompts import Prompt, Rejected, read
 from sprout.state.ids import IdSet
 
@@ -35,10 +35,14 @@ class Lines:
 
     def __iter__(self) -> Iterator[bytes]:
         lines: Iterable[bytes] = self._file
-        for line in lines if self._limit is None else islice(lines, self._limit):
-            self.num_bytes += len(line)
-            self.num_lines += 1
-            yield line
+        try:
+            for line in lines if self._limit is None else islice(lines, self._limit):
+                self.num_bytes += len(line)
+                self.num_lines += 1
+                yield line
+        except OSError as error:
+            where = f"line {self.num_lines + 1} of the prompts"
+            raise DiskError(f"{where} cannot be read: {error.strerror}") from error
 
     @property
     def is_exhausted(self) -> bool:
@@ -65,17 +69,18 @@ def open_lines(name: str, limit: int | None) -> Iterator[Lines]:
     if name == "-":
         yield Lines(sys.stdin.buffer, None, limit)
         return
-    try:
-        with Path(name).open("rb") as file:
-            found = os.fstat(file.fileno())
-            size = found.st_size if stat.S_ISREG(found.st_mode) else None
-            if size == 0:
-                raise NoInputError(f"{name} is empty: one JSON object per line is expected")
-            yield Lines(file, size, limit)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NoInputError(f"no prompts file {name}: {error.strerror}") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{name} may not be read") from error
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(name).open("rb"))
+        except PermissionError as error:
+            raise PermissionDeniedError(f"{name} may not be read") from error
+        except OSError as error:
+            raise NoInputError(f"no prompts file {name}: {error.strerror}") from error
+        found = os.fstat(file.fileno())
+        size = found.st_size if stat.S_ISREG(found.st_mode) else None
+        if size == 0:
+            raise NoInputError(f"{name} is empty: one JSON object per line is expected")
+        yield Lines(file, size, limit)
 
 
 @contextmanager

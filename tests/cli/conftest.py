@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from cli_program import write_prompts
+from cli.program import write_prompts
 
 
 @pytest.fixture(autouse=True)

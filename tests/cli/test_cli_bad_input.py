@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cli_program import (
+from cli.program import (
     REPLAY,
     Result,
     change,
@@ -56,6 +56,7 @@ def test_empty_input_spoils_no_output_file(prompts: Path, out: Path) -> None:
 def test_a_missing_file_and_a_folder_are_no_input() -> None:
     assert_refused(sprout("run", "missing.jsonl", *REPLAY), 66, "missing.jsonl")
     assert_refused(sprout("run", ".", *REPLAY), 66, "Is a directory")
+    assert_refused(sprout("run", "x" * 300, *REPLAY), 66, "File name too long")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -197,6 +198,7 @@ def test_a_place_that_does_not_exist_is_named_before_anything_is_done(
     command = ("run", prompts, *REPLAY, "-o")
     assert_refused(sprout(*command, "nowhere/out.jsonl"), 74, "no folder", "nowhere")
     assert_refused(sprout(*command, "."), 74, "is a folder")
+    assert_refused(sprout(*command, "x" * 300), 74, "File name too long")
     found = sprout(*command, "out.jsonl", "--errors", "nowhere/errors.jsonl")
     assert_refused(found, 74, "no folder", "nowhere")
     assert not store.exists()

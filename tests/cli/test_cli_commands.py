@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cli_program import REPLAY, change, read_lines, select, sprout, write_lines
+from cli.program import REPLAY, change, read_lines, select, sprout, write_lines
 
 PROFILE = ("profile", *REPLAY, "--idle", 0, "--repeats", 1)
 OPTIMIZE_KEYS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_program import (
+from cli.program import (
     PATIENCE_S,
     REPLAY,
     read_lines,
@@ -55,10 +55,8 @@ def output_finished(prompts: Path) -> int:
     return done(prompts)
 
 
-def disk_full(prompts: Path) -> int:
-    with Path("/dev/full").open("wb") as full:
-        process = start("run", prompts, *REPLAY, stdout=full, stderr=subprocess.DEVNULL)
-        return process.wait(PATIENCE_S)
+def no_place(prompts: Path) -> int:
+    return sprout("run", prompts, *REPLAY, "-o", "nowhere/out.jsonl").code
 
 
 def lock_held(_prompts: Path) -> int:
@@ -99,7 +97,7 @@ CASES: dict[int, Callable[[Path], int]] = {
     66: no_input,
     69: model_unavailable,
     73: output_finished,
-    74: disk_full,
+    74: no_place,
     75: lock_held,
     77: no_permission,
     78: not_measured,

@@ -11,20 +11,21 @@ from typing import Any
 
 import pytest
 import typer
-from cli_program import REPLAY, run_process, sprout
+from cli.program import REPLAY, run_process, sprout
 
 from sprout.cli.app import app
 
 HEAVY = ["llama_cpp", "ortools", "sqlite_utils", "requests", "numpy", "pandas", "jinja2", "psutil"]
 IMPORTED = f"""
 import json, sys
+names = {[*HEAVY, "pydantic"]!r}
 from sprout.cli.app import main
 sys.argv = ["sprout", *sys.argv[1:]]
 try:
     main()
 except SystemExit:
     pass
-print(json.dumps([name for name in {[*HEAVY, "pydantic"]!r} if name in sys.modules]), file=sys.stderr)
+print(json.dumps([name for name in names if name in sys.modules]), file=sys.stderr)
 """
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_program import REPLAY, run_process, sprout, write_lines
+from cli.program import REPLAY, run_process, sprout, write_lines
 
 from sprout import __version__
 

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from cli_program import (
+from cli.program import (
     PATIENCE_S,
     ids,
     levels,
@@ -67,7 +67,7 @@ def test_the_model_killed_three_times_answers_each_prompt_once(
         ({"id": f"q{n}", "prompt": f"What is {n} plus {n}?"} for n in range(20)),
     )
     command = ("run", prompts, "-o", out, "--state", calibrated, "--model", model_path, *SHORT)
-    rng = random.Random(2)
+    rng = random.Random(2)  # noqa: S311 - to be repeatable
     kept = b""
     for _ in range(3):
         process = start(*command, stderr=subprocess.DEVNULL)

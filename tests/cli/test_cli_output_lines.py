@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli_program import REPLAY, Json, ids, read_lines, sprout, write_lines, write_prompts
+from cli.program import REPLAY, Json, ids, read_lines, sprout, write_lines, write_prompts
 
 SPROUT_KEYS = {
     "level",
@@ -82,7 +82,7 @@ def test_the_closing_record_sums_the_lines(prompts: Path, out: Path) -> None:
 def test_all_three_forms_of_a_line_are_served(out: Path) -> None:
     messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello?"}]
     batch = {"method": "POST", "url": "/v1/chat/completions"}
-    forms = [
+    forms: list[Json | str] = [
         batch | {"custom_id": "a", "body": {"model": "gpt-5", "messages": messages}},
         {"custom_id": "b", "messages": messages, "max_completion_tokens": 5, "seed": 1},
         {"id": "c", "prompt": "Hello?", "system": "Be kind.", "task": "qa", "temperature": 0.5},

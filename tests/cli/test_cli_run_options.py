@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli_program import REPLAY, ids, levels, read_lines, select, sprout, write_lines, write_prompts
+from cli.program import REPLAY, ids, levels, read_lines, select, sprout, write_lines, write_prompts
 
 HEADERS = (
     "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
@@ -19,10 +19,8 @@ def write_csv(path: Path, *, is_estimated: bool = False) -> Path:
     for offset in range(-8 * 24, 2):
         start = this_hour + timedelta(hours=offset)
         lifecycle = 400 if offset >= -1 else 100
-        mark = str(is_estimated).lower()
-        rows.append(
-            f"{start:%Y-%m-%d %H:%M:%S},Germany,Germany,DE,{lifecycle - 50},{lifecycle},ENTSOE,{mark}"
-        )
+        place = f"{start:%Y-%m-%d %H:%M:%S},Germany,Germany,DE"
+        rows.append(f"{place},{lifecycle - 50},{lifecycle},ENTSOE,{str(is_estimated).lower()}")
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_program import PATIENCE_S, REPLAY, ids, read_lines, select, start, write_prompts
+from cli.program import PATIENCE_S, REPLAY, ids, read_lines, select, start, write_prompts
 
 NUM_RUNS = 8
 
@@ -45,6 +45,7 @@ def test_eight_runs_share_a_fresh_store(store: Path) -> None:
     assert learned >= NUM_RUNS * 150
 
 
+@pytest.mark.slow
 def test_two_runs_into_one_file_begun_together_write_it_once(out: Path) -> None:
     prompts = write_prompts(Path("many.jsonl"), 400)
     processes = [

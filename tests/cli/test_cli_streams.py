@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_program import (
+from cli.program import (
     PATIENCE_S,
     REPLAY,
     Result,
@@ -19,7 +19,6 @@ from cli_program import (
     write_prompts,
 )
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 COLOURED = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
 
 
@@ -32,7 +31,7 @@ def test_off_a_terminal_a_run_into_a_file_says_nothing(prompts: Path, out: Path)
 def test_without_an_output_file_standard_output_holds_the_answers_alone(
     prompts: Path, out: Path
 ) -> None:
-    found = run_process("run", prompts, *REPLAY)
+    found = sprout("run", prompts, *REPLAY)
     assert found.code == 0
     assert found.stderr == ""
     out.write_text(found.stdout, encoding="utf-8")
@@ -111,19 +110,10 @@ def test_quiet_is_quiet_on_a_terminal_too(prompts: Path, out: Path) -> None:
     assert found == Result(0, "", "")
 
 
-def test_json_draws_no_progress_on_a_terminal(prompts: Path, out: Path) -> None:
-    found = run_on_terminal("run", prompts, *REPLAY, "-o", out, "--json", env={})
-    assert found.data["num_served"] == 10
-    assert "\r" not in COLOUR.sub("", found.stderr).replace("\r\n", "")
-
-
 # nobody listens
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("run", "prompts.jsonl", *REPLAY), ("status",), ("status", "--json"), ("--version",)],
-)
+@pytest.mark.parametrize("command", [("run", "prompts.jsonl", *REPLAY), ("status",)])
 def test_a_closed_pipe_ends_a_command_with_one_message(
     command: tuple[str, ...], prompts: Path
 ) -> None:

@@ -79,9 +79,9 @@ def count_up(path: Path, _number: int) -> None:
 
 
 def learn(path: Path, number: int) -> None:
-    """Learn ten requests one at a time, of 1 J and of 2 J by turns of the process."""
+    """Learn a hundred requests one at a time: 1 J each in one process, 2 J in the next."""
     with Store.open(path) as store:
-        for _ in range(10):
+        for _ in range(100):
             sample = Sample("key", "", 1.0 + number % 2, 0.5, 20, 30)
             Profiles(store).learn(Conditions("m", "x", 8, 2, 0, 256, "rapl"), [sample], NOW)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-import store_processes
+from state import store_processes
 
 from sprout.errors import DiskError, PermissionDeniedError, SproutError, TryLaterError
 from sprout.state.store import Store

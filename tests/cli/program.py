@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,10 +114,13 @@ def _drain(descriptor: int, seen: bytearray) -> None:
 
 def wait_for_lines(path: Path, count: int, process: subprocess.Popen[bytes]) -> None:
     """Return when a file has so many lines, or the process that writes it has ended."""
-    until_s = time.perf_counter() + PATIENCE_S
-    while process.poll() is None and time.perf_counter() < until_s:
-        if path.exists() and path.read_bytes().count(b"\n") >= count:
-            return
+    wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, process)
+
+
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Return when something is so, or the process that brings it about has ended."""
+    give_up_s = time.perf_counter() + PATIENCE_S
+    while process.poll() is None and time.perf_counter() < give_up_s and not is_so():
         time.sleep(0.001)
 
 
@@ -130,7 +133,7 @@ def write_lines(path: Path, lines: Iterable[Json | str]) -> Path:
 
 def write_prompts(path: Path, count: int) -> Path:
     """Write a file of so many prompts of two tasks."""
-    rng = random.Random(count)
+    rng = random.Random(count)  # noqa: S311 - to be repeatable
     return write_lines(
         path,
         (
