@@ -99,38 +99,39 @@ def test_a_broken_line_in_the_middle_is_named_by_file_and_line(out: Path) -> Non
 CONTENT = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "word"),
-    [
-        ({"prompt": "x", "stream": True}, "unsupported", "stream"),
-        ({"prompt": "x", "n": 2}, "unsupported", "n: only 1"),
-        ({"prompt": "x", "tools": [{"type": "function"}]}, "unsupported", "tools"),
-        ({"prompt": "x", "response_format": {"type": "json_object"}}, "unsupported", "response_"),
-        ({"messages": [{"role": "user", "content": CONTENT}]}, "unsupported", "image_url"),
-        (
-            {"url": "/v1/embeddings", "body": {"messages": [{"role": "user", "content": "x"}]}},
-            "unsupported",
-            "/v1/embeddings",
-        ),
-        ({"prompt": "x", "directive": "L9"}, "unknown_directive", "L0, L1, L2"),
-        ({"id": "first", "prompt": "again"}, "duplicate_id", "'first'"),
-        ({"prompt": "x", "max_tokens": 0}, "invalid_request", "max_tokens"),
-        ({"id": "x"}, "invalid_request", "`prompt`"),
-        ([1], "invalid_json", "not an object"),
-    ],
-)
-def test_what_cannot_be_served_fails_alone_with_its_reason(
-    line: object, code: str, word: str, out: Path
-) -> None:
-    write_lines(Path("odd.jsonl"), [{"id": "first", "prompt": "good"}, json.dumps(line)])
+MESSAGES = [{"role": "user", "content": "Hello?"}]
+UNSERVED: list[tuple[object, str, str]] = [
+    ({"prompt": "x", "stream": True}, "unsupported", "stream"),
+    ({"prompt": "x", "n": 2}, "unsupported", "n: only 1"),
+    ({"prompt": "x", "tools": [{"type": "function"}]}, "unsupported", "tools"),
+    ({"prompt": "x", "response_format": {"type": "json_object"}}, "unsupported", "response_"),
+    ({"messages": [{"role": "user", "content": CONTENT}]}, "unsupported", "image_url"),
+    ({"url": "/v1/embeddings", "body": {"messages": MESSAGES}}, "unsupported", "/v1/embeddings"),
+    ({"prompt": "x", "directive": "L9"}, "unknown_directive", "L0, L1, L2"),
+    ({"id": "first", "prompt": "again"}, "duplicate_id", "'first'"),
+    ({"prompt": "x", "max_tokens": 0}, "invalid_request", "max_tokens"),
+    ({"id": "x"}, "invalid_request", "`prompt`"),
+    ([1], "invalid_json", "not an object"),
+]
+
+
+def test_what_cannot_be_served_fails_alone_with_its_reason(out: Path) -> None:
+    lines = [json.dumps(line) for line, _, _ in UNSERVED]
+    write_lines(Path("odd.jsonl"), [{"id": "first", "prompt": "good"}, *lines])
     found = sprout("run", "odd.jsonl", *REPLAY, "-o", out)
     assert found.code == 3
-    assert "Traceback" not in found.stderr
-    assert "odd.jsonl:2: " in found.stderr
-    assert word in found.stderr
     assert ids(read_lines(out)) == ["first"]
-    (error,) = read_lines(Path("out.jsonl.errors.jsonl"))
-    assert error["error"]["code"] == code
+    told = found.stderr.splitlines()
+    errors = read_lines(Path("out.jsonl.errors.jsonl"))
+    for number, (_, code, word) in enumerate(UNSERVED):
+        assert f"odd.jsonl:{number + 2}: " in told[number]
+        assert word in told[number]
+        assert word in errors[number]["error"]["message"]
+        assert errors[number]["error"]["code"] == code
+        assert errors[number]["error"]["line"] == number + 2
+    assert told[len(UNSERVED) :] == [
+        f"sprout run: 11 of 12 lines failed; see {out}.errors.jsonl",
+    ]
 
 
 def test_many_broken_lines_are_told_in_part_and_kept_in_full(out: Path) -> None:

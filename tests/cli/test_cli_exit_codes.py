@@ -60,7 +60,7 @@ def no_place(prompts: Path) -> int:
 
 
 def lock_held(_prompts: Path) -> int:
-    many, out = write_prompts(Path("many.jsonl"), 2000), Path("out.jsonl")
+    many, out = write_prompts(Path("many.jsonl"), 500), Path("out.jsonl")
     command = ("run", many, *REPLAY, "-o", out, "--parallel", 1)
     first = start(*command)
     wait_for_lines(out, 1, first)
@@ -68,7 +68,7 @@ def lock_held(_prompts: Path) -> int:
     second = sprout(*command)
     first.send_signal(signal.SIGCONT)
     assert first.wait(PATIENCE_S) == 0
-    assert len(read_lines(out)) == 2000
+    assert len(read_lines(out)) == 500
     assert "another run is writing" in second.stderr
     return second.code
 

@@ -85,8 +85,6 @@ def test_a_failure_is_one_object_too(code: int, command: tuple[object, ...]) -> 
     [
         (("run", "--bogus", "--json"), "run"),
         (("grid", "import", "--json"), "grid import"),
-        (("prune", "--json"), "prune"),
-        (("--json",), ""),
         (("evaporate", "--json"), ""),
     ],
 )

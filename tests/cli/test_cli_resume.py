@@ -134,6 +134,7 @@ def test_a_run_killed_before_its_first_answer_begins_anew(store: Path, out: Path
     assert_store_agrees(store, out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_a_run_which_then_continues(
     number: int, code: int, store: Path, out: Path
@@ -162,8 +163,8 @@ def test_a_signal_stops_a_run_which_then_continues(
 
 
 def test_a_full_disk_stops_a_run_which_then_continues(store: Path, out: Path) -> None:
-    prompts = write_prompts(Path("many.jsonl"), 3000)
-    shell = ("sh", "-c", 'ulimit -f 2000; exec "$@"', "sh")  # blocks of 512 bytes
+    prompts = write_prompts(Path("many.jsonl"), 1500)
+    shell = ("sh", "-c", 'ulimit -f 1200; exec "$@"', "sh")  # blocks of 512 bytes
     environment = os.environ | {"SPROUT_KEEP_TEXT": "false"}
     command = ("run", prompts, *REPLAY, "-o", out, "--parallel", 100)
     found = run_process(*command, prefix=shell, env=environment)
@@ -175,7 +176,7 @@ def test_a_full_disk_stops_a_run_which_then_continues(store: Path, out: Path) ->
     again = sprout(*command, "--json")
     assert again.code == 0
     assert again.data["num_skipped"] == before
-    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(3000))
+    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(1500))
     assert_store_agrees(store, out)
 
 
