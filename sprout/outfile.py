@@ -5,6 +5,7 @@ kill can leave a torn last line, which is cut off before anything is appended. L
 they are written; fsync runs at most once a second.
 """
 
+import errno
 import os
 import time
 from collections.abc import Collection, Iterator
@@ -15,6 +16,8 @@ from sprout.answers import parse_line
 from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
 
 FSYNC_EVERY_S = 1.0
+_NOTHING_TO_SYNC = {errno.EINVAL, errno.ENOTSUP}  # /dev/null and the like
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LineFile:
@@ -51,7 +54,11 @@ class LineFile:
             raise _translate(self.path, error) from error
 
     def _sync(self) -> None:
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if error.errno not in _NOTHING_TO_SYNC:
+                raise
         self._synced_s = time.perf_counter()
 
 
@@ -133,7 +140,8 @@ def _numbered_ids(path: Path) -> Iterator[tuple[int, str]]:
 def _translate(path: Path, error: OSError) -> DiskError | PermissionDeniedError:
     if isinstance(error, PermissionError):
         return PermissionDeniedError(f"{path} may not be written: {error.strerror}")
+    advice = "make room, then run" if error.errno in _NO_ROOM else "mend it, then run"
     return DiskError(
-        f"{path} cannot be written: {error.strerror}; what is finished is kept: make room, "
-        "then run the same command again"
+        f"{path} cannot be written: {error.strerror}; what is finished is kept: {advice} the same "
+        "command again"
     )

@@ -172,26 +172,27 @@ def unmeasured(costs: CostTable, directives: DirectiveSet) -> tuple[str, ...]:
     return tuple(d.level for d in directives.directives if (d.key, ALL_TASKS) not in costs)
 
 
-def check_strict(plan: Plan) -> None:
-    """Refuse a plan that rests on anything but measurements.
+def check_strict(snapshot: Snapshot, directives: DirectiveSet) -> None:
+    """Refuse to plan on anything but measurements.
 
     Raises:
         NotReadyError: naming each input that is a prior or an estimate, and what measures it.
     """
+    grid, preference = snapshot.grid, snapshot.preference
     problems = []
-    if plan.grid.mark not in {"measured", "forecast", "fixed"}:
+    if grid.mark not in {"measured", "forecast", "fixed"}:
         problems.append(
-            f"the grid intensity is not measured ({plan.grid.mark}): `sprout grid import FILE`, "
+            f"the grid intensity is not measured ({grid.mark}): `sprout grid import FILE`, "
             "or --intensity"
         )
-    if plan.is_energy_estimated:
+    if snapshot.is_energy_estimated:
         problems.append(
-            f"energy is estimated ({plan.energy_method}): `sprout doctor` says how to let Sprout "
-            "read a counter, `sprout profile` then measures"
+            f"energy is estimated ({snapshot.energy_method}): `sprout doctor` says how to let "
+            "Sprout read a counter, `sprout profile` then measures"
         )
-    if plan.is_preference_prior and len(plan.levels) > 1:
+    if preference.is_prior and len(directives.directives) > 1:
         problems.append(
-            f"preference is not measured ({plan.preference_source}): no judge has compared this "
+            f"preference is not measured ({preference.source}): no judge has compared this "
             "model's answers; a directive set with L0 alone needs none"
         )
     if problems:

@@ -179,7 +179,7 @@ def decode(text: bytes) -> dict[str, Any]:
             "not_utf8", "this looks like UTF-16; convert the file: iconv -f UTF-16 -t UTF-8"
         )
     try:
-        data = _JSON.decode(text.decode())
+        data = _JSON.decode(text.decode().strip(" \t\r\n"))
     except UnicodeDecodeError as error:
         byte = f"byte 0x{text[error.start]:02x} at offset {error.start}"
         raise LineError("not_utf8", f"{byte} is not UTF-8; convert the file to UTF-8") from error

@@ -51,6 +51,8 @@ class Job:
         plan_at: the plan for a moment; asked again when its window has ended.
         counts_of: how often each level of a plan was given, by task, before this process.
         recall: what an earlier part of this run decided; None for a new prompt.
+        has_line: whether the next prompt can be read without waiting for who writes it.
+        wait: sleeps a little; called when there is nothing to decode and nothing to read.
         should_stop: whether to stop now, leaving the rest for the next time.
     """
 
@@ -63,6 +65,8 @@ class Job:
     counts_of: Callable[[Plan, str], tuple[int, ...]]
     recall: Callable[[Prompt], Remembered | None]
     now: Callable[[], datetime]
+    has_line: Callable[[], bool]
+    wait: Callable[[], None]
     should_stop: Callable[[], bool]
 
 
@@ -119,13 +123,15 @@ class _Serving:
                 engine.step()
             elif self.is_read:
                 break
+            elif not self.job.has_line():
+                self.job.wait()
         self._finish(engine.settle_all())
         yield self._turn()
 
     def _admit(self) -> None:
         """Queue prompts until the engine has enough, each with its level."""
         for _ in range(_LINES_PER_TURN):
-            if self.job.engine.engine.num_wanted == 0 or self.is_read:
+            if self.is_read or not self.job.engine.engine.num_wanted or not self.job.has_line():
                 return
             line = next(self.prompts, None)
             if line is None:

@@ -223,15 +223,15 @@ def test_levels_without_a_cost_over_all_tasks_are_unmeasured() -> None:
 
 
 def test_a_plan_from_measurements_alone_is_strict() -> None:
-    check_strict(plan_of(snapshot(MEASURED)))
-    check_strict(plan_of(replace(snapshot(MEASURED), grid=grid.fixed(300, "DE", NOW))))
+    check_strict(snapshot(MEASURED), LEVELS)
+    check_strict(replace(snapshot(MEASURED), grid=grid.fixed(300, "DE", NOW)), LEVELS)
 
 
 def test_a_forecast_is_strict_but_an_estimate_is_not() -> None:
     known = snapshot(MEASURED)
-    check_strict(plan_of(replace(known, grid=replace(reading(300), mark="forecast"))))
+    check_strict(replace(known, grid=replace(reading(300), mark="forecast")), LEVELS)
     with pytest.raises(NotReadyError, match=r"intensity is not measured \(estimated\)"):
-        check_strict(plan_of(replace(known, grid=replace(reading(300), mark="estimated"))))
+        check_strict(replace(known, grid=replace(reading(300), mark="estimated")), LEVELS)
 
 
 def test_strict_names_everything_that_is_not_measured_and_what_measures_it() -> None:
@@ -243,7 +243,7 @@ def test_strict_names_everything_that_is_not_measured_and_what_measures_it() -> 
         preference=Preference(ALL, PRIOR_SOURCE, is_prior=True),
     )
     with pytest.raises(NotReadyError) as raised:
-        check_strict(plan_of(known))
+        check_strict(known, LEVELS)
     assert raised.value.exit_code == 78
     assert str(raised.value) == (
         "--strict: the grid intensity is not measured (yearly average): "
@@ -258,7 +258,7 @@ def test_strict_names_everything_that_is_not_measured_and_what_measures_it() -> 
 def test_l0_alone_needs_no_preference() -> None:
     prior = Preference({"L0": 0.4}, PRIOR_SOURCE, is_prior=True)
     known = replace(snapshot({"L0": MEASURED["L0"]}), preference=prior)
-    check_strict(plan_of(known, "L0"))
+    check_strict(known, levels("L0"))
 
 
 # always

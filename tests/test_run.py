@@ -70,6 +70,8 @@ def job(
     counts: dict[tuple[str, str], int] | None = None,
     now: Callable[[], datetime] = lambda: NOW,
     should_stop: Callable[[], bool] = lambda: False,
+    has_line: Callable[[], bool] = lambda: True,
+    wait: Callable[[], None] = lambda: None,
     pue: float = 1.0,
 ) -> Job:
     given_out = counts or {}
@@ -85,6 +87,8 @@ def job(
         ),
         recall=lambda row: (past or {}).get(row.id),
         now=now,
+        has_line=has_line,
+        wait=wait,
         should_stop=should_stop,
     )
 
@@ -433,3 +437,27 @@ def test_pinned_lines_and_other_limits_teach_nothing() -> None:
     other = served(admission(prompt("b", max_tokens=64), "L1"))
     assert samples([pinned, other], 256) == []
     assert len(samples([pinned, other], 64)) == 1
+
+
+def test_answers_do_not_wait_for_a_slow_writer_of_prompts(engine: SmallContextEngine) -> None:
+    # Two prompts have come; the third and the end come after the second wait.
+    num_ready, num_waits, num_read = 2, 0, 0
+
+    def wait() -> None:
+        nonlocal num_waits, num_ready
+        num_waits += 1
+        num_ready = 4 if num_waits == 2 else num_ready
+
+    def written() -> Iterator[Prompt]:
+        nonlocal num_read
+        for row in prompts(3):
+            num_read += 1
+            yield row
+
+    how = job(engine, has_line=lambda: num_read < num_ready, wait=wait)
+    answered_while_waiting: list[str] = []
+    for turn in serve(written(), how):
+        if num_waits < 2:
+            answered_while_waiting += [row.admission.prompt.id for row in turn.served]
+    assert answered_while_waiting == ["p0", "p1"]
+    assert num_waits == 2

@@ -58,11 +58,11 @@ def optimize(
             power = wiring.open_power(configured)
             known = wiring.know(store, configured, power, intensity)
             rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
-            plan = planning.make(
-                known.snapshot(now), known.directives, wiring.plan_options(settings, rate), now
-            )
+            snapshot = known.snapshot(now)
             if strict:
-                planning.check_strict(plan)
+                planning.check_strict(snapshot, known.directives)
+            options_ = wiring.plan_options(settings, rate)
+            plan = planning.make(snapshot, known.directives, options_, now)
             Runs(store).add_plan(plan, None)
         out.data |= terminal.plan_data(plan) | {
             "embodied_preset": rate.preset,

@@ -43,6 +43,7 @@ class Recorder:
     plan: Plan | None = None
     changed: set[str] = field(default_factory=set)
     errors: outfile.LineFile | None = None
+    unstored_j: tuple[float, float] = (0.0, 0.0)  # metered and idle, since the last transaction
 
     def record(self, turn: Turn) -> None:
         """Write one turn down.
@@ -57,7 +58,11 @@ class Recorder:
             self.answers.append(lines)
         elif lines:
             self.out.line("\n".join(lines))
-        self._store(turn)
+        metered_j, idle_j = self.unstored_j
+        self.unstored_j = (metered_j + turn.metered_j, idle_j + turn.idle_j)
+        # Most steps only add a token to every answer, which is nothing to store.
+        if turn.plan or turn.admitted or turn.served or turn.failed:
+            self._store(turn)
         self._tell(turn.failed)
         for row in turn.served:
             self.tally.add(row)
@@ -75,6 +80,8 @@ class Recorder:
 
     def close(self) -> None:
         """Bring everything to the disk; a prompt that was answered anew keeps its last line."""
+        if any(self.unstored_j):
+            Runs(self.store).add_meter(self.run_id, *self.unstored_j)
         if self.errors is not None:
             self.errors.close()
         if self.answers is not None:
@@ -99,8 +106,8 @@ class Recorder:
                     profiles.learn(self.learns_as, learned, now)
             if turn.failed:
                 runs.fail(self.run_id, turn.failed, now)
-            if turn.metered_j:
-                runs.add_meter(self.run_id, turn.metered_j, turn.idle_j)
+            runs.add_meter(self.run_id, *self.unstored_j)
+        self.unstored_j = (0.0, 0.0)
 
     def _tell(self, failures: Iterable[Failed]) -> None:
         for number, failure in enumerate(failures, start=self.tally.num_failed):

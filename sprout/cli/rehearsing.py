@@ -46,6 +46,8 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
         power = wiring.open_power(config)
         known = wiring.know(store, config, power, flags.intensity)
         snapshot = known.snapshot(wiring.utc_now())
+        if flags.is_strict:
+            check_strict(snapshot, known.directives)
         missing = unmeasured(snapshot.costs, known.directives)
         num_good = num_bad = 0
         with open_prompts(flags.source, flags.limit, settings, known.directives) as (_, prompts):
@@ -64,8 +66,6 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
     rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
     options = wiring.plan_options(settings, rate)
     plan = make(snapshot, known.directives, options, wiring.utc_now())
-    if flags.is_strict:
-        check_strict(plan)
     out.data["estimate"] = terminal.estimate_data(plan, num_good)
     for line in terminal.estimate_lines(plan, num_good):
         out.text(line)

@@ -30,6 +30,8 @@ from sprout.state.profiles import Profiles
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
 
+POLL_S = 0.05  # how often a pipe is asked for its next line while nothing runs
+
 
 @dataclass(frozen=True, slots=True)
 class RunFlags:
@@ -63,7 +65,9 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         power = wiring.open_power(config)
         known = wiring.know(store, config, power, flags.intensity)
         # what is refused is refused here, before the model loads and OUT is touched
-        known.snapshot(wiring.utc_now())
+        snapshot = known.snapshot(wiring.utc_now())
+        if flags.is_strict:
+            check_strict(snapshot, known.directives)
         rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
         lines, prompts = stack.enter_context(
             open_prompts(flags.source, flags.limit, settings, known.directives)
@@ -74,8 +78,6 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
             out.note(note)
         _calibrate(out, known, MeteredEngine(engine, sampler), stop)
         plan_at = batch.plan_of(known, target, wiring.plan_options(settings, rate))
-        if flags.is_strict:
-            check_strict(plan_at(wiring.utc_now()))
         job = Job(
             directives=known.directives,
             engine=MeteredEngine(engine, sampler),  # its books begin after the calibration
@@ -86,6 +88,8 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
             counts_of=batch.counts_of(store, target),
             recall=batch.memory_of(store, target, known.directives),
             now=wiring.utc_now,
+            has_line=lines.has_line,
+            wait=lambda: time.sleep(POLL_S),
             should_stop=stop.came,
         )
         recorder = _recorder(out, flags, known, target, rate)

@@ -1,6 +1,7 @@
 """Where prompts come from: a file or standard input, read as a stream."""
 
 import os
+import select
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,45 @@ from sprout.errors import DiskError, NoInputError, PermissionDeniedError
 from sprout.prompts import Prompt, Rejected, read
 from sprout.state.ids import IdSet
 
+PIPE_BYTES = 1 << 16  # what a pipe holds on Linux
+
+
+class Pipe:
+    """The lines of a pipe, which can be asked whether the next one has come."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = bytearray()
+        self._is_closed = False
+
+    def has_line(self) -> bool:
+        """Return whether reading a line, or the end, would not wait."""
+        while not self._holds_line and select.select([self._descriptor], [], [], 0)[0]:
+            self._fill()
+        return self._holds_line
+
+    def readline(self) -> bytes:
+        """Wait for the next line and return it; empty at the end."""
+        while not self._holds_line:
+            self._fill()
+        end = self._buffer.find(b"\n") + 1 or len(self._buffer)
+        line = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return line
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    @property
+    def _holds_line(self) -> bool:
+        return self._is_closed or b"\n" in self._buffer
+
+    def _fill(self) -> None:
+        chunk = os.read(self._descriptor, PIPE_BYTES)
+        self._is_closed = not chunk
+        self._buffer += chunk
+
 
 class Lines:
     """The lines of a source, as far as the limit; counts what was read.
@@ -26,7 +66,7 @@ class Lines:
         limit: read at most so many lines; None reads all.
     """
 
-    def __init__(self, file: BinaryIO, size: int | None, limit: int | None) -> None:
+    def __init__(self, file: BinaryIO | Pipe, size: int | None, limit: int | None) -> None:
         self._file = file
         self._limit = limit
         self.size = size
@@ -43,6 +83,10 @@ class Lines:
         except OSError as error:
             where = f"line {self.num_lines + 1} of the prompts"
             raise DiskError(f"{where} cannot be read: {error.strerror}") from error
+
+    def has_line(self) -> bool:
+        """Return whether the next line can be had without waiting for who writes it."""
+        return not isinstance(self._file, Pipe) or self._file.has_line()
 
     @property
     def is_exhausted(self) -> bool:
@@ -67,7 +111,7 @@ def open_lines(name: str, limit: int | None) -> Iterator[Lines]:
         PermissionDeniedError: it may not be read.
     """
     if name == "-":
-        yield Lines(sys.stdin.buffer, None, limit)
+        yield Lines(_standard_input(), None, limit)
         return
     with ExitStack() as stack:
         try:
@@ -80,7 +124,14 @@ def open_lines(name: str, limit: int | None) -> Iterator[Lines]:
         size = found.st_size if stat.S_ISREG(found.st_mode) else None
         if size == 0:
             raise NoInputError(f"{name} is empty: one JSON object per line is expected")
-        yield Lines(file, size, limit)
+        yield Lines(file if size is not None else Pipe(file.fileno()), size, limit)
+
+
+def _standard_input() -> BinaryIO | Pipe:
+    try:
+        return Pipe(sys.stdin.fileno())
+    except OSError:  # a stand-in without a file behind it
+        return sys.stdin.buffer
 
 
 @contextmanager

@@ -53,6 +53,8 @@ def fingerprint(path: Path) -> str:
         raise NoInputError(f"no model file at {path}: set `model` or --model") from error
     except PermissionError as error:
         raise PermissionDeniedError(f"the model file {path} may not be read") from error
+    except OSError as error:
+        raise EngineError(f"the model file {path} cannot be read: {error.strerror}") from error
     return digest.hexdigest()[:16]
 
 

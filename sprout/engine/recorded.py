@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from sprout.accounting import Step
 from sprout.answers import parse_line
@@ -98,20 +99,19 @@ def _read(path: Path) -> dict[str, list[_Answer]]:
     answers: dict[str, list[_Answer]] = {}
     try:
         with path.open("rb") as file:
-            for line in map(parse_line, file):
-                if line is not None:
-                    body = line["response"]["body"]
-                    choice, usage = body["choices"][0], body["usage"]
-                    answers.setdefault(line["sprout"]["level"], []).append(
-                        (
-                            choice["message"]["content"],
-                            choice["finish_reason"],
-                            usage["prompt_tokens"],
-                            usage["completion_tokens"],
-                        )
-                    )
+            for line in filter(None, map(parse_line, file)):
+                answers.setdefault(line["sprout"]["level"], []).append(_answer(line))
     except OSError as error:
         raise NoInputError(f"no recording at {path}: {error.strerror}") from error
+    except (KeyError, IndexError, TypeError) as error:
+        raise InputError(f"{path} holds a line that `sprout run` did not write") from error
     if not answers:
         raise InputError(f"{path} holds no output lines of `sprout run` to replay")
     return answers
+
+
+def _answer(line: dict[str, Any]) -> _Answer:
+    body = line["response"]["body"]
+    choice, usage = body["choices"][0], body["usage"]
+    text = choice["message"]["content"]
+    return text, choice["finish_reason"], usage["prompt_tokens"], usage["completion_tokens"]

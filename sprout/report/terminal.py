@@ -156,6 +156,8 @@ def _levels(tally: Tally) -> str:
 
 def _saved(summary: RunSummary) -> str:
     saving = summary.saving
+    if summary.tally.num_served and not summary.tally.mix_carbon_g:
+        return "not counted: every answered line pins its directive"
     if saving is None or saving.percent is None:
         return "unknown: L0 was not measured"
     spread = ""

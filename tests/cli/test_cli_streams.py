@@ -1,7 +1,9 @@
 """What goes to standard output, to standard error, to a terminal and to nobody."""
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,19 @@ def test_a_stream_that_was_never_open_is_no_bug(prompts: Path, out: Path) -> Non
     found = run_process("--version", prefix=without_output)
     assert found.code == 74
     assert found.stderr == "sprout --version: standard output is closed\n"
+
+
+def test_a_pipe_gets_its_answers_while_its_writer_is_still_thinking() -> None:
+    command = [sys.executable, "-m", "sprout", "run", "-", "--no-learn", *REPLAY]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in range(3):
+            process.stdin.write(b'{"prompt": "How are you?", "id": "%d"}\n' % number)
+            process.stdin.flush()
+            # the writer goes on only after it has the answer
+            assert json.loads(process.stdout.readline())["custom_id"] == str(number)
+        process.stdin.close()
+        assert process.wait(60) == 0

@@ -3,7 +3,7 @@ import sys
 
 import pynvml
 import pytest
-from meter_fake_nvml import FakeGpu, FakeNvml
+from meter.meter_fake_nvml import FakeGpu, FakeNvml
 
 from sprout.errors import MeterError, PermissionDeniedError
 from sprout.meter.nvml import Gpu, NvmlPowerMeter, open_nvml

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pynvml
 import pytest
-from meter_fake_nvml import FakeGpu, FakeNvml
+from meter.meter_fake_nvml import FakeGpu, FakeNvml
 
 from sprout.errors import MeterError, UsageError
 from sprout.meter.open import open_meter, probe
