@@ -6,7 +6,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,6 +72,7 @@ class Lines:
         self.size = size
         self.num_bytes = 0
         self.num_lines = 0
+        self.has_read_ahead = False
 
     def __iter__(self) -> Iterator[bytes]:
         lines: Iterable[bytes] = self._file
@@ -86,7 +87,9 @@ class Lines:
 
     def has_line(self) -> bool:
         """Return whether the next line can be had without waiting for who writes it."""
-        return not isinstance(self._file, Pipe) or self._file.has_line()
+        if self.has_read_ahead or not isinstance(self._file, Pipe):
+            return True
+        return self._file.has_line()
 
     @property
     def is_exhausted(self) -> bool:
@@ -151,4 +154,13 @@ def open_prompts(
         if first is None:
             shown = "standard input" if name == "-" else name
             raise NoInputError(f"{shown} holds no prompts: one JSON object per line is expected")
-        yield lines, chain((first,), rows)
+        lines.has_read_ahead = True
+        yield lines, _behind(first, rows, lines)
+
+
+def _behind(
+    first: Prompt | Rejected, rows: Iterator[Prompt | Rejected], lines: Lines
+) -> Iterator[Prompt | Rejected]:
+    lines.has_read_ahead = False
+    yield first
+    yield from rows
