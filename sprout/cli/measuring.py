@@ -14,7 +14,7 @@ from sprout.prompts import Prompt, read
 from sprout.samples import lines
 from sprout.state.profiles import Profiles
 
-CALIBRATION = Effort(num_repeats=1, budget_s=15.0)
+CALIBRATION = Effort(num_repeats=1, budget_s=17.0)
 """The first run's own profile; what is in the batch when the time is over may finish a group."""
 
 
