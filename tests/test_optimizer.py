@@ -452,6 +452,7 @@ def hour_problem(
     )
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("region", REGIONS)
 def test_sprout_mixes_as_the_authors_did_in_every_hour(region: str) -> None:
