@@ -34,13 +34,13 @@ def root(
     """Serve LLM batches with less carbon, and account for what is left."""
 
 
-app.command("run")(run.run)
-app.command("profile")(profile.profile)
-app.command("optimize")(optimize.optimize)
+app.command("run", short_help="Serve a batch of prompts, accounting for its carbon.")(run.run)
+app.command("profile", short_help="Measure what each level costs on this machine.")(profile.profile)
+app.command("optimize", short_help="Solve for the mix of levels, and show why.")(optimize.optimize)
 app.add_typer(grid.app, name="grid")
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
-app.command("prune")(prune.prune)
+app.command("status", short_help="Show what is known, how old, from where.")(status.status)
+app.command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
+app.command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
 
 
 def main() -> None:
