@@ -35,6 +35,7 @@ OWNERS = {
         "sprout.plan",
         "sprout.policies",
         "sprout.problem",
+        "sprout.quality",
     },
 }
 
@@ -59,6 +60,7 @@ PURE = {
     "sprout.plan",
     "sprout.policies",
     "sprout.problem",
+    "sprout.quality.preference",
     "sprout.report.summary",
     "sprout.search",
     "sprout.selector",
