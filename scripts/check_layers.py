@@ -26,11 +26,14 @@ OWNERS = {
     "pynvml": {"sprout.meter.nvml"},
     "psutil": {"sprout.config", "sprout.engine.llamacpp"},
     "platformdirs": {"sprout.config"},
-    "filelock": {"sprout.cli.batch"},
+    "filelock": {"sprout.cli.batch", "sprout.cli.evaluation"},
+    "requests": {"sprout.quality.endpoint"},
+    "sklearn": {"sprout.quality.classes"},
     "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
     "pydantic_core": {"sprout.promptline"},
     "numpy": {
         "sprout.engine",
+        "sprout.evaluate",
         "sprout.optimizer",
         "sprout.plan",
         "sprout.policies",
@@ -60,8 +63,18 @@ PURE = {
     "sprout.plan",
     "sprout.policies",
     "sprout.problem",
+    "sprout.evaluate",
+    "sprout.quality.case",
+    "sprout.quality.classes",
+    "sprout.quality.comparison",
+    "sprout.quality.diagnostics",
+    "sprout.quality.interval",
     "sprout.quality.invoker",
+    "sprout.quality.judge",
     "sprout.quality.preference",
+    "sprout.quality.reference",
+    "sprout.quality.ruling",
+    "sprout.quality.trust",
     "sprout.report.summary",
     "sprout.search",
     "sprout.selector",
@@ -73,7 +86,14 @@ IMPURE = {
 }  # fmt: skip
 
 # use cases: no adapter, no printing
-USE_CASES = {"sprout.metering", "sprout.plan", "sprout.profile", "sprout.run", "sprout.search"}
+USE_CASES = {
+    "sprout.evaluate",
+    "sprout.metering",
+    "sprout.plan",
+    "sprout.profile",
+    "sprout.run",
+    "sprout.search",
+}
 ADAPTERS = {
     "sprout.engine.llamacpp",
     "sprout.engine.open",
@@ -84,6 +104,8 @@ ADAPTERS = {
     "sprout.meter.rapl",
     "sprout.meter.sampler",
     "sprout.outfile",
+    "sprout.quality.endpoint",
+    "sprout.quality.local",
     "sprout.state",
 }
 

@@ -7,8 +7,8 @@ A line is a JSON object in one of three forms, which may be mixed in a file:
     {"id": "a", "prompt": "...", "system": "..."}
 
 The first is the input format of OpenAI's Batch API. Every form may add, at the top, `id` or
-`custom_id`, `task` (a label), `directive` (pins a level) and `reference` (an expected answer, not
-read here). An option that is null is an option left out.
+`custom_id`, `task` (a label), `directive` (pins a level) and `reference` (an expected answer, kept
+for `sprout evaluate`, which compares). An option that is null is an option left out.
 
 Nothing that could change an answer is ignored: a key whose effect cannot be served, and every key
 not listed here, rejects its line. Accepted without effect are `user`, `metadata`, `store` and the
@@ -59,6 +59,7 @@ class Prompt:
         directive: the level that the line pins.
         sampling: the line's own values over the defaults.
         content_hash: 32 hex digits of everything that decides the answer, and of the task.
+        reference: what is right, in any JSON form; None when the line does not say.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Prompt:
     directive: str | None
     sampling: Sampling
     content_hash: str
+    reference: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def _prompt(line: Form, line_no: int, defaults: Sampling, levels: Collection[str
         directive=line.directive,
         sampling=sampling,
         content_hash=_content_hash(chat, sampling, line.directive, line.task),
+        reference=line.reference,
     )
 
 

@@ -3,7 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sprout.carbon import EmbodiedRate, embodied
@@ -19,9 +19,13 @@ from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
 from sprout.plan import PlanOptions, Preference, Snapshot
+from sprout.quality import preference as quality
+from sprout.quality.ruling import Evidence, evidence
 from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
+from sprout.state.reservoir import Reservoir
 from sprout.state.store import Store
+from sprout.state.verdicts import Verdicts
 
 
 def utc_now() -> datetime:
@@ -128,14 +132,64 @@ def grid_reading(
     return reading.yearly_average(settings.zone, now)
 
 
-def prior_preference(directives: DirectiveSet) -> Preference:
+MIN_JUDGED = 20
+"""Fewer judged prompts than this steer nothing: a handful of verdicts is worse than a prior."""
+
+
+def preference(
+    store: Store,
+    directives: DirectiveSet,
+    conditions: Conditions,
+    now: datetime,
+    settings: Settings,
+) -> quality.Preference:
+    """Return what trusted judges said of this model's answers; the paper's shares until then.
+
+    Verdicts about packaged prompts count only while too few others are there: they are nobody's
+    traffic.
+    """
+    levels = [directive.level for directive in directives.directives]
+    keys = [directive.key for directive in directives.directives]
+    table, half_life = Verdicts(store), timedelta(days=settings.verdict_half_life_d)
+    rulings = table.rulings(conditions.model, keys)
+    own = [ruling for ruling in rulings if ruling.origin != "bundled"]
+    found, about = evidence(own, keys, now, half_life), "prompts"
+    if found.num_prompts < MIN_JUDGED:
+        found = evidence(rulings, keys, now, half_life)
+        about = "prompts, packaged ones included" if len(own) < len(rulings) else about
+    names = {judge.key: judge.name for judge in table.judges()}
+    if found.num_prompts < MIN_JUDGED:
+        return prior_preference(directives, _why_prior(table, conditions.model, keys, found))
+    by = ", ".join(sorted({names[ruling.judge_key] for ruling in rulings}))
+    counts = Reservoir(store, settings.reservoir).served_counts(conditions.model)
+    return quality.Preference(
+        overall=found.as_served(counts).shares(levels),
+        by_class={task: found.of_class(task).shares(levels) for task in sorted(set(found.tasks))},
+        source=f"judged by {by}: {found.num_prompts} {about}",
+        is_prior=False,
+    )
+
+
+def prior_preference(directives: DirectiveSet, why: str = "") -> quality.Preference:
     """Return the paper's shares for the levels that say which of its levels they stand for."""
     shares = {
         d.level: PAPER_PREFERENCE[d.paper_level]
         for d in directives.directives
         if d.paper_level is not None
     }
-    return Preference(shares, PRIOR_SOURCE, is_prior=True)
+    return quality.Preference(quality.prior(shares), {}, PRIOR_SOURCE + why, is_prior=True)
+
+
+def _why_prior(table: Verdicts, model: str, keys: list[str], found: Evidence) -> str:
+    """Return in brackets what keeps verdicts that there are from standing in the prior's place."""
+    if found.num_prompts:
+        return f" ({found.num_prompts} prompts are judged; from {MIN_JUDGED} on they count)"
+    doubted = [
+        judge.name
+        for judge in table.judges()
+        if not judge.is_trusted and table.rulings(model, keys, judge_key=judge.key)
+    ]
+    return f" (not trusted, so not counted: {', '.join(doubted)})" if doubted else ""
 
 
 def plan_options(settings: Settings, rate: EmbodiedRate) -> PlanOptions:
@@ -166,8 +220,15 @@ class Known:
             costs=Profiles(self.store).costs(self.conditions),
             energy_method=self.conditions.energy_method,
             is_energy_estimated=self.is_energy_estimated,
-            preference=prior_preference(self.directives),
+            preference=self._preference(now),
         )
+
+    def _preference(self, now: datetime) -> Preference:
+        """Return what is known of preferences, as plans take it."""
+        settings = self.config.settings
+        found = preference(self.store, self.directives, self.conditions, now, settings)
+        shares = dict(zip(found.overall.levels, found.overall.mean.tolist(), strict=True))
+        return Preference(shares, found.source, found.is_prior)
 
 
 def know(store: Store, config: Config, power: Power, intensity: float | None) -> Known:
