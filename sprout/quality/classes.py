@@ -68,7 +68,8 @@ def _logistic_regression(texts: Sequence[str], tasks: Sequence[str]) -> _Probabi
     except ImportError:
         return None
     features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD.pattern)
-    model = make_pipeline(features, LogisticRegression(C=10.0, max_iter=1000))
+    # without an intercept, a text of unknown words is as likely of every class
+    model = make_pipeline(features, LogisticRegression(C=10.0, max_iter=1000, fit_intercept=False))
     model.fit([_start(text) for text in texts], list(tasks))
     return lambda wanted: np.asarray(model.predict_proba([_start(text) for text in wanted]))
 

@@ -127,12 +127,18 @@ _LABEL = r"\(?\s*(?:[A-Z]|\d{1,2})\s*\)?"
 _NOUN = r"(?:output|answer|option|response|choice|label)"
 _MARK = r"[\s*_`\"'.:#>\[\]-]*"
 _BARE = re.compile(rf"^{_MARK}(?:{_NOUN}{_MARK})?({_LABEL}){_MARK}$", re.IGNORECASE)
-_NAMED = re.compile(
-    rf"\b{_NOUN}\s*[*_`]*\(\s*([A-Z]|\d{{1,2}})\s*\)"  # Output (2)
-    rf"|\b(?:best|better|winner|prefer|choose|choice|answer|verdict)(?:\s+\w+){{0,2}}?"
-    rf"\s*(?:is|:|=|goes to)?\s*[*_`\"']*(?:{_NOUN}\s+)?[*_`\"'(]*([A-Z]|\d{{1,2}})\b(?![\w'])"
-    rf"|\b{_NOUN}\s+[*_`\"']*([A-Z]|\d{{1,2}})[*_`\"']*\s+is\s+(?:the\s+)?(?:best|better)\b",
-    re.IGNORECASE,
+_AFTER = (
+    rf"(?:\s+\w+){{0,2}}?\s*(?:is|:|=|goes to)?\s*[*_`\"']*(?:{_NOUN}\s+)?"
+    r"[*_`\"'(]*([A-Z]|\d{1,2})\b(?![\w'])"
+)
+# the surest words first: what is said to be best outdoes what is only mentioned
+_NAMED = (
+    re.compile(
+        rf"\b(?:best|better|winner|prefer|choose|choice|verdict)\b{_AFTER}"
+        rf"|\b{_NOUN}\s+[*_`\"'(]*([A-Z]|\d{{1,2}})[*_`\"')]*\s+is\s+(?:the\s+)?(?:best|better)\b",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"\b{_NOUN}\s*[*_`]*\(\s*([A-Z]|\d{{1,2}})\s*\)|\banswer\b{_AFTER}", re.IGNORECASE),
 )
 _REFUSAL = re.compile(
     r"\b(?:I(?:'m| am) (?:sorry|unable|not able)|I (?:can(?:no|')t|won't|will not|refuse)|"
@@ -184,9 +190,13 @@ def _text_choices(text: str) -> set[str]:
     bare = _BARE.match(text)
     if bare:
         return {_clean(bare[1])}
-    # "a" is a word far more often than a label: in prose only capitals count
-    found = {_clean(label) for match in _NAMED.findall(text) for label in match if label}
-    return {label for label in found if not label.islower()}
+    for pattern in _NAMED:
+        found = {_clean(label) for match in pattern.findall(text) for label in match if label}
+        # "a" is a word far more often than a label: in prose only capitals count
+        named = {label for label in found if not label.islower()}
+        if named:
+            return named
+    return set()
 
 
 def _clean(label: str) -> str:

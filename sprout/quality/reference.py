@@ -60,9 +60,9 @@ def matcher(reference: object) -> Callable[[str], bool]:
         InputError: no answer can be compared with such a reference.
     """
     match reference:
-        case bool() | None | [] | {}:
+        case bool():
             pass
-        case list():
+        case list() if reference:
             either = [matcher(each) for each in reference]
             return lambda answer: any(is_match(answer) for is_match in either)
         case dict() if len(reference) == 1:
