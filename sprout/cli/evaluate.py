@@ -62,12 +62,18 @@ def evaluate(
     Prompts are answered at every level and judged. Without FILE they are a sample of what
     `sprout run` served (up to 2,000 of each task, kept while `keep_text` is on), or, on a fresh
     store, packaged ones. The reference judge compares with the prompt's own `reference` and asks
-    nobody; a local judge is a GGUF model; an endpoint is any OpenAI-compatible one, its key in
-    SPROUT_JUDGE_KEY.
+    nobody; a local judge is a GGUF model, whose choice is read from the logits of A, B and C; an
+    endpoint is any OpenAI-compatible one, its key in SPROUT_JUDGE_KEY.
 
-    A judge that may err is tested first on 66 control pairs. One that does not beat chance
-    (p < 0.01) is not trusted, and its verdicts steer nothing. SmolLM2-135M as a local judge is not:
-    see --show.
+    A reference is a number (the answer's last number equals it), a letter (the choice that the
+    answer names), a text (the answer holds its words), a list (any of them), or one of {"number":
+    42}, {"choice": "B"}, {"text": "Paris"} and {"exact": "Paris"}. Levels that match share the
+    prompt's one unit of credit; prompts where none matches are counted apart.
+
+    A judge that may err is tested first on 66 control pairs in both orders. One that does not beat
+    chance (sign test, p < 0.01) is not trusted, and its verdicts steer nothing. SmolLM2-135M as a
+    local judge is not: it names the first answer 99 times in 100, right in both orders for 1 pair,
+    wrong for 0 and contradicting itself for 65 (p = 0.5).
 
     Killed at any moment, the same command continues; no question is asked, or paid for, twice.
     With --when-green the command ends with status 0 whether it ran or not, and says why.

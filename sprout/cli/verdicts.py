@@ -110,7 +110,7 @@ def _rows(known: wiring.Known, judge: KnownJudge) -> list[Row]:
         ends = interval.of_shares(part.credits_, part.weights)
         rows += [
             Row(
-                task, level, float(mean), each.low, each.high, part.num_prompts,
+                task, level, min(1.0, float(mean)), each.low, each.high, part.num_prompts,
                 judge.name, judge.is_trusted,
             )
             for level, mean, each in zip(levels, shares.mean, ends, strict=True)

@@ -42,7 +42,9 @@ def wilson(share: float, num: float, z: float = Z_95) -> Interval:
     centre = share + z**2 / (2 * num)
     half = z * math.sqrt(share * (1 - share) / num + z**2 / (4 * num**2))
     scale = 1 + z**2 / num
-    return Interval(max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale))
+    # at 0 and 1 rounding would leave the share itself outside
+    low, high = (centre - half) / scale, (centre + half) / scale
+    return Interval(max(0.0, min(share, low)), min(1.0, max(share, high)))
 
 
 def bootstrap(

@@ -18,7 +18,7 @@ mean of what has been seen (`Trailing`). The threshold is an argument, so both a
 The first hour always assesses.
 
 With a forecast there is no need to recognise a minimum by having passed it: between grace and 72 h
-the slot with the least a(t) is the best, and this moment assesses when it is that slot.
+this moment assesses when no slot that is still to come before 72 h is forecast to be greener.
 """
 
 import math
@@ -147,7 +147,7 @@ def decide(
         return _judge(Waiting(since_h, now, None), since_h, 0.0, now, math.inf)
     ahead = [(hours, g) for hours, g in forecast if 0 < hours <= FORCED_AFTER_H - since_h]
     if ahead:
-        return _best_slot(since_h, now, ahead)
+        return _best_slot(now, ahead)
     if past is None or threshold_g_per_kwh is None:
         return False, "the last hours' intensities are not known: only 72 h of wait will force it"
     gradient = None
@@ -157,12 +157,10 @@ def decide(
     return decision.assesses, decision.reason
 
 
-def _best_slot(
-    since_h: float, g_per_kwh: float, ahead: Sequence[tuple[float, float]]
-) -> tuple[bool, str]:
-    """Return whether no slot to come is better than now, weighed by urgency."""
-    hours, best = min(ahead, key=lambda slot: _adjusted(slot[1], since_h + slot[0]))
-    if _adjusted(g_per_kwh, since_h) <= _adjusted(best, since_h + hours):
+def _best_slot(g_per_kwh: float, ahead: Sequence[tuple[float, float]]) -> tuple[bool, str]:
+    """Return whether no slot to come is greener than now."""
+    hours, best = min(ahead, key=lambda slot: slot[1])
+    if g_per_kwh <= best:
         return True, f"{g_per_kwh:.0f} g/kWh is the best slot that is forecast before 72 h of wait"
     return False, f"the forecast has {best:.0f} g/kWh in {hours:.0f} h, {g_per_kwh:.0f} now"
 
