@@ -22,13 +22,18 @@ needs_data = pytest.mark.skipif(
 
 
 @cache
-def months() -> dict[str, list[float]]:
-    """The direct intensities of February 2023, by region."""
-    years: dict[str, list[float]] = {}
+def years() -> dict[str, list[float]]:
+    """The direct intensities of 2023, by region."""
+    found: dict[str, list[float]] = {}
     with gzip.open(DATA / "grid_2023_hourly.csv.gz", "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            years.setdefault(row["region"], []).append(float(row["direct_g_per_kwh"]))
-    return {region: year[FIRST_HOUR : FIRST_HOUR + NUM_HOURS] for region, year in years.items()}
+            found.setdefault(row["region"], []).append(float(row["direct_g_per_kwh"]))
+    return found
+
+
+def months() -> dict[str, list[float]]:
+    """Those of the paper's February."""
+    return {region: year[FIRST_HOUR : FIRST_HOUR + NUM_HOURS] for region, year in years().items()}
 
 
 def published(region: str) -> list[int]:
@@ -156,16 +161,16 @@ def test_a_forecast_evaluates_less_often_and_at_less_carbon_than_the_rule(region
     month = months()[region]
     found, last = [0], 0
     for hour in range(1, NUM_HOURS):
-        ahead = [(float(n), month[hour + n]) for n in range(1, 73) if hour + n < NUM_HOURS]
+        ahead = [(float(n), years()[region][FIRST_HOUR + hour + n]) for n in range(1, 73)]
         recent = (None, month[hour - 1], month[hour])
         if decide(float(hour - last), recent, None, ahead)[0]:
             found.append(hour)
             last = hour
     paper = assessments(month, sum(month) / NUM_HOURS)
-    # Seen: 1 to 14 % less carbon an evaluation (67 % in AU-SA), half as many or fewer in most
-    # regions, and preferences that are 23 to 29 h old in the mean, not 9 to 19.
+    # Seen: 1 to 14 % less carbon an evaluation (67 % in AU-SA), a third to two thirds as
+    # many, and preferences that are 23 to 29 h old in the mean, not 9 to 19.
     assert mean_g_per_kwh(month, tuple(found)) < mean_g_per_kwh(month, paper)
-    assert len(found) < 0.75 * len(paper)
+    assert len(found) < 0.8 * len(paper)
     assert mean_age_h(tuple(found)) < 30
 
 
