@@ -9,21 +9,18 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sprout.carbon import footprint
 from sprout.cli import drawing, interrupt, judges, verdicts, wiring
+from sprout.cli.judging import Session, ask
 from sprout.cli.moment import judge_moment
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.progress import progress
-from sprout.config import Config, model_path
+from sprout.config import Config, Settings, model_path
 from sprout.engine.open import open_engine
 from sprout.errors import InputError, PermissionDeniedError, TryLaterError
-from sprout.evaluate import Answers, Asking, Judged, answer, control, draw, judge, trust_of
-from sprout.grid.reading import GridReading
+from sprout.evaluate import Answers, answer, draw
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
 from sprout.quality.case import Answer, Case
-from sprout.quality.judge import Card
-from sprout.quality.ruling import Ruling
 from sprout.state.evaluations import Evaluation, Evaluations
 from sprout.state.profiles import Profiles
 from sprout.state.reservoir import Reservoir
@@ -45,40 +42,6 @@ class Flags:
     waits_for_green: bool
 
 
-@dataclass(slots=True)
-class _Session:
-    """One evaluation under way: what it needs, and what it came to so far."""
-
-    out: Out
-    known: wiring.Known
-    card: Card
-    stop: interrupt.Interrupt
-    grid: GridReading
-    embodied_g_per_s: float
-    evaluation_id: str = ""
-    num_unanswered: int = 0
-    num_too_long: int = 0
-    num_new: int = 0
-
-    @property
-    def keys(self) -> list[str]:
-        """The directive keys, L0 first."""
-        return [directive.key for directive in self.known.directives.directives]
-
-    def charge(self, metered_j: float, busy_s: float) -> None:
-        """Add what was just used to the evaluation's cost."""
-        if metered_j or busy_s:
-            carbon = footprint(
-                metered_j,
-                busy_s,
-                self.grid.intensity.g_per_kwh,
-                self.known.config.settings.pue,
-                self.embodied_g_per_s,
-            )
-            table = Evaluations(self.known.store)
-            table.add_cost(self.evaluation_id, metered_j, busy_s, carbon)
-
-
 def evaluate(out: Out, flags: Flags, config: Config) -> None:
     """Answer, judge, store and show."""
     settings = config.settings
@@ -94,11 +57,11 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
             moment = judge_moment(store, settings, known.conditions.model, flags.intensity, now)
             reason = moment.reason
             out.data |= {"ran": moment.is_right, "reason": reason}
+            if not out.is_quiet:
+                out.text(f"{'evaluating' if moment.is_right else 'not now'}: {reason}")
             if not moment.is_right:
-                out.note(f"not now: {reason}")
                 return
-            out.note(f"evaluating: {reason}")
-        session = _Session(
+        session = Session(
             out,
             known,
             judges.card_of(settings),
@@ -110,13 +73,21 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
             raise InputError(
                 f"the directive set {known.directives.name!r} has one level: nothing to compare"
             )
-        for note in power.notes:
+        for note in (*power.notes, *_warnings(settings)):
             out.note(note)
         cases = _begin(session, flags, reason, now)
         sampler = stack.enter_context(Sampler(power.meter))
         answers = _answer(session, cases, sampler)
-        _judge(session, cases, answers, sampler, flags)
+        if not stop.came():
+            ask(session, cases, answers, sampler, seed=flags.seed, pairwise=flags.pairwise)
     _close(session, cases, config)
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """Return what weakens this judge's word."""
+    if settings.judge == "local" and settings.judge_model is None:
+        return ["the judge is the model that it judges: models prefer what they would have written"]
+    return []
 
 
 @contextmanager
@@ -136,7 +107,7 @@ def locked(folder: Path) -> Iterator[None]:
         raise PermissionDeniedError(f"no lock in {folder}: {error.strerror}") from error
 
 
-def _begin(session: _Session, flags: Flags, reason: str, now: datetime) -> tuple[Case, ...]:
+def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[Case, ...]:
     """Draw the prompts and record the evaluation; continue the newest one when it is unfinished."""
     known, card = session.known, session.card
     settings, model = known.config.settings, known.conditions.model
@@ -184,7 +155,7 @@ def _begin(session: _Session, flags: Flags, reason: str, now: datetime) -> tuple
     return drawn
 
 
-def _answer(session: _Session, cases: tuple[Case, ...], sampler: Sampler) -> Answers:
+def _answer(session: Session, cases: tuple[Case, ...], sampler: Sampler) -> Answers:
     """Return every answer, stored ones first; what is made now is stored as it comes."""
     known, settings = session.known, session.known.config.settings
     model = known.conditions.model
@@ -201,7 +172,7 @@ def _answer(session: _Session, cases: tuple[Case, ...], sampler: Sampler) -> Ans
         return answers
     engine = open_engine(model_path(settings), wiring.engine_options(settings), wiring.utc_now())
     failed: set[str] = set()
-    num_done = 0
+    num_done, unstored_j = 0, 0.0
     try:
         rows = answer(
             wanted,
@@ -212,13 +183,13 @@ def _answer(session: _Session, cases: tuple[Case, ...], sampler: Sampler) -> Ans
         )
         with progress(session.out, "answering") as bar:
             for row in rows:
-                with known.store.write():
-                    if settings.keep_text and row.answers:
-                        reservoir.keep_answers(model, row.answers, wiring.utc_now())
-                    if row.answers or row.failures:
-                        session.charge(row.metered_j, row.busy_s)
-                    else:
-                        session.charge(row.metered_j, 0.0)
+                unstored_j += row.metered_j
+                if row.answers or row.failures:  # most steps only add a token to every answer
+                    with known.store.write():
+                        if settings.keep_text:
+                            reservoir.keep_answers(model, row.answers, wiring.utc_now())
+                        session.charge(unstored_j, row.busy_s)
+                    unstored_j = 0.0
                 answers |= _by_key(row.answers)
                 failed |= {prompt_hash for prompt_hash, _, _ in row.failures}
                 for _, level, why in row.failures:
@@ -226,6 +197,7 @@ def _answer(session: _Session, cases: tuple[Case, ...], sampler: Sampler) -> Ans
                 num_done += len(row.answers) + len(row.failures)
                 bar.update(num_done, num_missing, f"{num_reused} answers reused")
     finally:
+        session.charge(unstored_j, 0.0)
         engine.close()
     session.num_unanswered = len(failed)
     return answers
@@ -235,82 +207,7 @@ def _by_key(answers: tuple[Answer, ...]) -> dict[tuple[str, str], Answer]:
     return {(each.prompt_hash, each.directive_key): each for each in answers}
 
 
-def _judge(
-    session: _Session, cases: tuple[Case, ...], answers: Answers, sampler: Sampler, flags: Flags
-) -> None:
-    """Test the judge when it was never tested, and ask it."""
-    if session.stop.came():
-        return
-    known, table = session.known, Verdicts(session.known.store)
-    with judges.opened(known.config.settings) as by:
-        asking = Asking(
-            by,
-            lambda prompt_hash, ballot: table.recall(by.card.key, prompt_hash, ballot),
-            wiring.utc_now,
-            flags.seed,
-            flags.pairwise,
-        )
-        if by.card.must_earn_trust and table.trust(by.card.key) is None:
-            _test(session, asking, sampler)
-        rows = judge(cases, known.directives, answers, asking)
-        with progress(session.out, "judging") as bar:
-            judged: set[str] = set()
-            for row in _metered(session, rows, sampler, is_local=by.card.kind == "local"):
-                _store(session, row, model=known.conditions.model)
-                judged.add(row.ruling.prompt_hash)
-                bar.update(len(judged), len(cases), f"{session.num_new} verdicts")
-                if session.stop.came():
-                    break
-
-
-def _test(session: _Session, asking: Asking, sampler: Sampler) -> None:
-    """Let a judge earn its trust on the control pairs."""
-    table, pairs, by = Verdicts(session.known.store), judges.controls(), asking.by
-    session.out.note(f"testing {by.card.name} on {len(pairs)} control pairs")
-    rulings: list[Ruling] = []
-    rows = control(pairs, asking)
-    with progress(session.out, "testing the judge") as bar:
-        for row in _metered(session, rows, sampler, is_local=by.card.kind == "local"):
-            _store(session, row, model="")
-            rulings.append(row.ruling)
-            bar.update(len(rulings), 2 * len(pairs), "")
-            if session.stop.came():
-                return
-    table.set_trust(by.card.key, trust_of(rulings), wiring.utc_now())
-
-
-def _metered(
-    session: _Session, rows: Iterator[Judged], sampler: Sampler, *, is_local: bool
-) -> Iterator[Judged]:
-    """Pass verdicts on, charging what a local judge used for each; an endpoint's use is its own."""
-    started_s, start_j = sampler.read_now()
-    for row in rows:
-        if is_local and row.is_new:
-            now_s, now_j = sampler.read_now()
-            session.charge(now_j - start_j, now_s - started_s)
-        sampler.drain()
-        yield row
-        started_s, start_j = sampler.read_now()
-
-
-def _store(session: _Session, row: Judged, *, model: str) -> None:
-    """Store a verdict; a question that had no room is asked again when there is more."""
-    session.num_new += row.is_new
-    if row.ruling.fault == "too_long":
-        session.num_too_long += 1
-        return
-    Verdicts(session.known.store).add(
-        row.ruling,
-        row.ballot,
-        row.opinion,
-        model=model,
-        compared=levels_key(session.keys),
-        evaluation_id=session.evaluation_id,
-        keeps_text=session.known.config.settings.keep_text,
-    )
-
-
-def _close(session: _Session, cases: tuple[Case, ...], config: Config) -> None:
+def _close(session: Session, cases: tuple[Case, ...], config: Config) -> None:
     """Say what the evaluation came to, and end with the exit code for it."""
     out, stop = session.out, session.stop
     settings = config.settings

@@ -30,12 +30,14 @@ def judge_moment(
     """Return whether to evaluate now, by the stored intensities and the forecast of the zone."""
     last = Evaluations(store).last_finished(model)
     since_h = None if last is None else max(0.0, (now - last) / HOUR)
-    current = grid_reading(store, settings, intensity, now).intensity.g_per_kwh
+    reading = grid_reading(store, settings, intensity, now)
+    current = reading.intensity.g_per_kwh
     table = Intensities(store)
     recent: tuple[float | None, ...] = (None, None)
     threshold: float | None = None
     ahead: list[tuple[float, float]] = []
-    if settings.zone is not None:
+    # a yearly average says nothing of this hour, so nothing is held against it
+    if settings.zone is not None and reading.mark != "yearly average":
         zone, factor = settings.zone, settings.factor
         seen = table.between(zone, factor, now - TRAILING, now + timedelta(microseconds=1))
         measured = [each for each in seen if not each.is_forecast]

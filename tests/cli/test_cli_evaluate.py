@@ -459,6 +459,7 @@ def test_the_first_time_is_always_right_and_then_there_is_grace() -> None:
         (20, {-50: 900.0, -2: 300.0, -1: 200.0, 0: 100.0}, {}, False, "no local minimum"),
         (20, {-50: 90.0, -2: 300.0, -1: 200.0, 0: 310.0}, {}, False, "above the mean"),
         (20, {}, {}, False, "not known"),
+        (20, {-2: 300.0, -1: 200.0}, {3: 900.0}, False, "not known"),  # a yearly average for now
         (80, {}, {}, True, "72 h"),
         # a forecast: the greenest slot before 72 h
         (20, {0: 300.0}, {3: 250.0}, False, "the forecast has 250 g/kWh"),
@@ -484,7 +485,10 @@ def test_the_moment_is_chosen_by_what_the_store_knows(
     assert why in found.data["reason"]
 
 
-def test_cron_hears_nothing_of_a_moment_that_is_not_green() -> None:
+def test_a_moment_that_is_not_green_says_why_and_nothing_when_it_shall_be_quiet() -> None:
     sprout("evaluate", *REPLAY, "--prompts", 3)
     found = sprout("evaluate", *REPLAY, "--when-green")
+    assert (found.code, found.stderr) == (0, "")
+    assert found.stdout.startswith("not now: only 0.0 h since the last evaluation")
+    found = sprout("evaluate", *REPLAY, "--when-green", "--quiet")
     assert (found.code, found.stdout, found.stderr) == (0, "", "")
