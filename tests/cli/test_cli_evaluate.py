@@ -303,6 +303,22 @@ def test_a_killed_evaluation_loses_no_verdict_and_pays_for_none_twice(
     assert select(store, "SELECT count(*) FROM verdicts") == [(total,)]
 
 
+@pytest.mark.slow
+def test_a_signal_ends_after_the_verdict_under_way_and_says_how_to_go_on(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    command = ("evaluate", prompt_file(3), *replay, *endpoint)
+    process = start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_until(lambda: len(server.asked) >= 10, process)
+    process.terminate()
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143
+    assert b"the same command continues" in said
+    # nothing that was asked is lost
+    assert select(store, "SELECT count(*) FROM verdicts") == [(len(server.asked),)]
+    assert sprout(*command, "--json").data["is_continued"] is True
+
+
 # faults
 
 
