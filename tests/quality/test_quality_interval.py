@@ -2,19 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quality.authors import DATASETS, chosen_levels, needs_data
+from quality.authors import DATASETS, PUBLISHED, chosen_levels, needs_data
 
 from sprout.quality.interval import bootstrap, of_shares, wilson
 
 NUM_RESAMPLINGS = 2000
-PUBLISHED = {
-    "alpaca": (0.54, 0.26, 0.20),
-    "math": (0.56, 0.26, 0.18),
-    "mmlu": (0.26, 0.38, 0.36),
-    "naturalqa": (0.36, 0.40, 0.24),
-    "scienceqa": (0.24, 0.35, 0.41),
-    "triviaqa": (0.31, 0.42, 0.27),
-}
 
 
 def test_wilsons_interval_is_that_of_the_textbook() -> None:

@@ -1,7 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from quality.authors import DATASETS, PUBLISHED, chosen_levels, needs_data
 
+from sprout.directives import PAPER_PREFERENCE
 from sprout.quality.judge import Fault
 from sprout.quality.ruling import Ruling, evidence
 
@@ -63,3 +65,27 @@ def test_overall_each_task_counts_as_often_as_it_is_served() -> None:
     assert found.as_served({"y": 5}).num_prompts == 1
     assert found.as_served({"z": 5}).num_prompts == 3
     assert found.as_served({}).num_prompts == 3
+
+
+@needs_data
+def test_the_authors_judgements_as_a_recorded_judge_give_the_published_shares_by_class() -> None:
+    rulings = [
+        Ruling(
+            "gpt-4", f"{dataset}-{number}", dataset, dataset, "file", "best",
+            (("0",), ("1",), ("2",)), (1, 1, 1), (int(level),), None, NOW,
+        )
+        for dataset in DATASETS
+        for number, level in enumerate(chosen_levels()[dataset])
+    ]  # fmt: skip
+    found = evidence(rulings, ("0", "1", "2"), NOW, MONTH)
+    assert found.num_prompts == 12_000
+    names = ("L0", "L1", "L2")
+    for dataset in DATASETS:
+        shares = found.of_class(dataset).shares(names)
+        assert shares.mean == pytest.approx(PUBLISHED[dataset], abs=0.0051)
+        assert shares.num_prompts == pytest.approx(2000)
+    # all tasks alike: the means of the six, as the packaged prior has them
+    assert found.shares(names).mean == pytest.approx(list(PAPER_PREFERENCE.values()), abs=0.005)
+    # a trace that asks for alpaca three times as often as for math, and for nothing else
+    mixed = found.as_served({"alpaca": 300, "math": 100}).shares(names)
+    assert mixed.mean[0] == pytest.approx(0.75 * 0.544 + 0.25 * 0.564, abs=0.001)
