@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sprout.cli.wiring import engine_options, utc_now
 from sprout.config import Settings, model_path
 from sprout.engine.open import fingerprint, open_chooser
-from sprout.errors import NotReadyError, UsageError
+from sprout.errors import NotReadyError, PermissionDeniedError, UsageError
 from sprout.evaluate import Control
 from sprout.quality import endpoint, local
 from sprout.quality.judge import Card, Judge
@@ -73,11 +74,25 @@ def _address(settings: Settings) -> endpoint.Address:
         )
     if not settings.judge_url.startswith(("http://", "https://")):
         raise UsageError(f"--judge-url {settings.judge_url}: write http:// or https:// before it")
+    if "@" in urlsplit(settings.judge_url).netloc:
+        raise UsageError(
+            "--judge-url holds a password, which would be stored: set SPROUT_JUDGE_KEY"
+        )
     prices = (settings.judge_price_in, settings.judge_price_out)
     return endpoint.Address(
         base_url=settings.judge_url,
         model=settings.judge_model,
-        key=settings.judge_key.get_secret_value() if settings.judge_key else None,
+        key=_key(settings),
         timeout_s=settings.judge_timeout_s,
         usd_per_million=None if prices[0] is None or prices[1] is None else (prices[0], prices[1]),
     )
+
+
+def _key(settings: Settings) -> str | None:
+    """Return the key as a header can carry it."""
+    if settings.judge_key is None:
+        return None
+    key = settings.judge_key.get_secret_value().strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise PermissionDeniedError("the key in SPROUT_JUDGE_KEY is empty or holds odd characters")
+    return key

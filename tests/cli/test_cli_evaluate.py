@@ -336,6 +336,24 @@ def test_an_endpoint_without_an_address_says_what_to_set() -> None:
     assert "--judge-url" in found.stderr
 
 
+@pytest.mark.parametrize("key", ["", "  ", "sk-a\nb", "sk-\u00e9"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    key: str, endpoint: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPROUT_JUDGE_KEY", key)
+    found = sprout("evaluate", *REPLAY, *endpoint)
+    assert found.code == 77
+    assert "sk-" not in found.stderr
+
+
+def test_a_password_in_the_address_is_refused_and_not_shown(store: Path) -> None:
+    address = ("--judge-url", "http://me:hunter2@127.0.0.1:1/v1", "--judge-model", "judge-1")
+    found = sprout("evaluate", *REPLAY, "--judge", "endpoint", *address)
+    assert found.code == 2
+    assert "hunter2" not in found.stderr
+    assert b"hunter2" not in store.read_bytes()
+
+
 def test_a_recording_cannot_judge(replay: tuple[str, str]) -> None:
     found = sprout("evaluate", prompt_file(2), *replay, "--judge", "local")
     assert found.code == 69
