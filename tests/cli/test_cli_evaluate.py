@@ -137,6 +137,21 @@ def test_what_was_served_is_judged_and_its_stored_answers_are_used(
     assert {row["task"] for row in found["rows"]} == {None, "qa", "maths"}
 
 
+def test_prompts_without_a_task_get_the_class_that_their_words_have(
+    replay: tuple[str, str],
+) -> None:
+    sums = [f"What is {n} plus {n + 3}? Add the numbers." for n in range(14)]
+    code = [f"Write a Python function that returns item {n} of a list." for n in range(14)]
+    lines: list[Json] = [{"prompt": text, "task": "sums", "reference": "L1"} for text in sums[2:]]
+    lines += [{"prompt": text, "task": "code", "reference": "L2"} for text in code[2:]]
+    lines += [{"prompt": text, "reference": "L0"} for text in (*sums[:2], *code[:2])]
+    lines.append({"prompt": "Zebras graze beside rivers", "reference": "L0"})
+    sprout("run", write_lines(Path("served.jsonl"), lines), *replay, "-o", "out.jsonl")
+    rows = sprout("evaluate", *replay, "--json").data["rows"]
+    counts = {row["task"]: row["n"] for row in rows}
+    assert counts == {None: 29, "sums": 14, "code": 14, "other": 1}
+
+
 def test_with_enough_verdicts_optimize_shows_them_and_strict_is_content(
     replay: tuple[str, str],
 ) -> None:
