@@ -60,6 +60,7 @@ PURE = {
     "sprout.plan",
     "sprout.policies",
     "sprout.problem",
+    "sprout.quality.invoker",
     "sprout.quality.preference",
     "sprout.report.summary",
     "sprout.search",
