@@ -61,7 +61,7 @@ class PlanOptions:
         policy: one of POLICIES that is live; None takes the fair one where at least two tasks were
             judged, and otherwise the paper's.
         class_floor: least preference of a class, as a factor of its own L0's.
-        confidence: margins on the floors, in standard deviations.
+        confidence: margins on the floors, in standard deviations; None is the policy's own.
     """
 
     tolerance: float
@@ -70,7 +70,7 @@ class PlanOptions:
     embodied_g_per_s: float
     policy: str | None = None
     class_floor: float = 0.9
-    confidence: float = 1.0
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

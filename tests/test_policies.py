@@ -200,7 +200,7 @@ def test_a_margin_in_one_class_and_two_levels_is_exact() -> None:
         demand=np.ones((1, 1)),
     )
     covariance = 0.0024 * np.array([[[1.0, -1.0], [-1.0, 1.0]]])
-    known = Outlook(one, np.array([1.0]), Limits(), np.array([0]), covariance)
+    known = Outlook(one, np.array([1.0]), Limits(confidence=1), np.array([0]), covariance)
     choice = choose("class-robust", known)
     assert choice.amount[0, 0].tolist() == pytest.approx([0.782203, 0.217797], abs=2e-5)
     assert choice.margins.overall.tolist() == pytest.approx([0.2 * 0.782203 - 0.14], abs=1e-5)
