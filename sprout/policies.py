@@ -43,6 +43,8 @@ SLOPES = (-4.0, -0.5)
 SETTLED = 1e-5
 """A change of a margin, in preference, that is no change: far below what a judge can tell."""
 
+OUT_OF_REACH_KWH = 1e6
+
 CLOVER_STEP = 0.1
 """MODEL_OPT's shares are multiples of this."""
 
@@ -166,8 +168,44 @@ def by_programme(problem: Problem, floors: Floors) -> tuple[FloatArray, tuple[fl
 
 
 def by_frontier(problem: Problem, floors: Floors) -> tuple[FloatArray, None]:
-    """Return the same for many slots at once, where nothing but floors binds: one `Solver`."""
-    return frontier.solve(problem, floors), None
+    """Return the same for many slots at once, where nothing but floors binds: one `Solver`.
+
+    What must be explored is served first; the floors then hold for the rest.
+    """
+    if problem.min_share is None and problem.max_share is None:
+        return frontier.solve(problem, floors), None
+    least, most = problem.share_bounds
+    preference, rest = problem.preference_by_slot, 1 - least.sum(axis=1)
+    explored = problem.demand[..., None] * least
+    free = replace(
+        problem,
+        # a level that is only explored is dearer than any other, and nobody prefers it
+        energy_kwh=np.where(most > least, problem.energy_kwh, OUT_OF_REACH_KWH),
+        preference=np.where(most > least, preference, 0.0),
+        demand=problem.demand * rest,
+        min_share=None,
+        max_share=None,
+    )
+    reached = (preference * explored).sum(axis=2)
+    served = _sums(floors.window, problem.demand.sum(axis=1))
+    needed = floors.overall * served - _sums(floors.window, reached.sum(axis=1))
+    overall = needed / _sums(floors.window, free.demand.sum(axis=1))
+    by_class = None
+    if floors.by_class is not None:
+        by_class = (floors.by_class - (preference * least).sum(axis=2)) / rest
+    return explored + frontier.solve(free, Floors(floors.window, overall, by_class)), None
+
+
+def _falls_apart(problem: Problem) -> bool:
+    """Return whether floors alone bind, beside exploration shares."""
+    least, most = problem.share_bounds
+    is_free_or_explored = (most >= 1) | (most <= least)
+    return (
+        problem.capacity_s is None
+        and not problem.deferrable
+        and bool(is_free_or_explored.all())
+        and bool((least.sum(axis=1) < 1).all())
+    )
 
 
 def as_floors(problem: Problem, floors: Floors) -> tuple[Floor, ...]:
@@ -271,11 +309,26 @@ def _held(problem: Problem, factor: FloatArray) -> FloatArray:
 
 
 def _choose_safely(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
-    """Return the fixed point of solve -> margin -> solve, each margin found by secants."""
+    """Return the fixed point of solve -> margin -> solve.
+
+    Where nothing but floors binds, the margins are found by `sprout.frontier`, whose optimum is the
+    programme's, and the programme is solved once.
+    """
+    inner = solver if solver is by_frontier or not _falls_apart(outlook.problem) else by_frontier
+    margins, amount = _settle(outlook, floors, inner)
+    price_g: tuple[float, ...] | None = None
+    if solver is not by_frontier:
+        amount, price_g = solver(outlook.problem, _like(floors, _flat(floors) + margins))
+    kept = _keep_promises(outlook, floors, amount)
+    return Choice(kept, floors, _like(floors, margins), price_g if kept is amount else None)
+
+
+def _settle(outlook: Outlook, floors: Floors, solver: Solver) -> tuple[FloatArray, FloatArray]:
+    """Return the margins in one row, each found by secants, and the amounts that have them."""
     least = _flat(floors)
     margins, slopes = np.zeros_like(least), np.full_like(least, -1.0)
     last: tuple[FloatArray, FloatArray] | None = None
-    amount, price_g = solver(outlook.problem, floors)
+    amount, _ = solver(outlook.problem, floors)
     for number in range(MAX_ROUNDS):
         change = _flat(_margins(outlook, floors, amount)) - margins
         if np.abs(change).max() < SETTLED:
@@ -286,9 +339,8 @@ def _choose_safely(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
         # whatever has not settled by the last round takes the larger margin
         step = np.maximum(change, 0.0) if number == MAX_ROUNDS - 1 else -change / slopes
         margins = np.maximum(margins + step, 0.0)
-        amount, price_g = solver(outlook.problem, _like(floors, least + margins))
-    kept = _keep_promises(outlook, floors, amount)
-    return Choice(kept, floors, _like(floors, margins), price_g if kept is amount else None)
+        amount, _ = solver(outlook.problem, _like(floors, least + margins))
+    return margins, amount
 
 
 def _slopes(margins: FloatArray, changes: FloatArray) -> FloatArray:

@@ -135,6 +135,8 @@ def _judged(
     world, weight = stage.world, stage.weight
     shape = (stage.num_seeds, len(stage.intensity_g_per_kwh), *world.energy_kwh.shape)
     shares = np.broadcast_to(shares, shape)
+    if stage.options.labels_right < 1:
+        shares = np.einsum("cl,stlv->stcv", stage.labels, shares)
     composition = stage.composition
     cost_g = _cost_g(stage, world.energy_kwh, world.time_s)
     base_g = (composition * cost_g[:, :, 0]).sum(axis=1)

@@ -32,6 +32,8 @@ class Options:
             which falls with the intensity.
         num_judged: prompts judged per assessment.
         is_split: estimate on one half of the judged prompts, evaluate on the other.
+        labels_right: share of prompts whose task a classifier tells right; the others are told
+            as any other task alike. 1 is prompts that carry their task.
         knows_month: whether the evaluator compares with the month's mean, as the paper's does;
             otherwise with the trailing mean, which knows no future.
     """
@@ -43,6 +45,7 @@ class Options:
     floor: float | None = None
     num_judged: int = 1000
     is_split: bool = False
+    labels_right: float = 1.0
     knows_month: bool = True
 
 
@@ -53,6 +56,7 @@ class Stage:
     Args:
         position, factor: [t], where the intensity stands, and the floor's factor of L0's.
         composition: [t, c].
+        labels: [c, c], how often a prompt of a task (row) is told as another (column).
         assessed: hours that assess.
         counts: [s, t, c, p], what an assessment in each hour would see.
         truth: [s, c, v].
@@ -67,6 +71,7 @@ class Stage:
     position: FloatArray
     factor: FloatArray
     composition: FloatArray
+    labels: FloatArray
     weight: FloatArray
     assessed: IntArray
     counts: FloatArray
@@ -141,11 +146,13 @@ def build(world: World, region: str, options: Options) -> Stage:
     hours = np.arange(len(intensity)) % len(world.composition)
     composition = world.composition[hours]
     position = position_of(intensity, low_high, options)
+    labels = _labels(len(world.tasks), options.labels_right)
     seen, truths = [], []
     for seed in range(options.num_seeds):
         rng = np.random.default_rng((seed, zlib.crc32(region.encode()), options.start_hour))
         shares, judged_by = _pools(world, rng, is_split=options.is_split)
-        seen.append(_draw(shares, composition, options.num_judged, rng))
+        drawn = _draw(shares, composition, options.num_judged, rng)
+        seen.append(drawn if options.labels_right >= 1 else _told_as(drawn, labels, rng))
         truths.append(judged_by @ world.patterns)
     weight = np.ones(len(intensity)) if world.weight is None else world.weight[hours]
     return Stage(
@@ -157,6 +164,7 @@ def build(world: World, region: str, options: Options) -> Stage:
         position=position,
         factor=1 - position * limits_of(options).tolerance,
         composition=composition,
+        labels=labels,
         weight=weight,
         assessed=assessed_hours(intensity, options),
         counts=np.array(seen),
@@ -181,6 +189,21 @@ def _pools(
             counts = np.bincount(half, minlength=len(world.patterns))
             shares.append(counts / counts.sum())
     return np.array(drawn), np.array(true)
+
+
+def _labels(num_tasks: int, right: float) -> FloatArray:
+    """Return [c, c], how often a prompt of each task is told as each."""
+    wrong = (1 - right) / (num_tasks - 1) if num_tasks > 1 else 0.0
+    labels = np.full((num_tasks, num_tasks), wrong)
+    np.fill_diagonal(labels, right if num_tasks > 1 else 1.0)
+    return labels
+
+
+def _told_as(drawn: FloatArray, labels: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Return judged prompts [t, c, p] by the task that a classifier told."""
+    by_label = rng.multinomial(drawn.astype(int), labels[None, :, None, :])
+    told: FloatArray = np.moveaxis(by_label.sum(axis=1), -1, 1).astype(float)
+    return told
 
 
 def _draw(
@@ -243,7 +266,12 @@ def outlook_of(stage: Stage, told: Told, *, apart: bool) -> Outlook:
     """Return the hours of all seeds as slots of one outlook."""
     world, num_seeds = stage.world, stage.num_seeds
     composition = np.tile(stage.composition, (num_seeds, 1))
-    if apart:
+    if apart and stage.options.labels_right < 1:
+        demand = composition @ stage.labels
+        # of each label, the tasks that its prompts really are
+        parts = composition[:, None, :] * stage.labels.T / demand[..., None]
+        energy_kwh, time_s = parts @ world.energy_kwh, parts @ world.time_s
+    elif apart:
         energy_kwh, time_s, demand = world.energy_kwh, world.time_s, composition
     else:
         energy_kwh = (composition @ world.energy_kwh)[:, None]

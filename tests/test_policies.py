@@ -10,6 +10,7 @@ from sprout.policies import (
     Outlook,
     base,
     by_frontier,
+    by_programme,
     choose,
     co2_opt,
     decide,
@@ -286,3 +287,29 @@ def test_both_solvers_choose_alike(seed: int, name: str) -> None:
     fast = choose(name, known, by_frontier)
     carbon_g = [(choice.amount * drawn.cost_g).sum() for choice in (programme, fast)]
     assert carbon_g[0] == pytest.approx(carbon_g[1], rel=1e-3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6))
+def test_both_solvers_serve_what_is_explored_and_then_choose_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    least = np.array([[0.05, 0.02, 0.03], [0.05, 0.02, 0.03]])
+    is_free = rng.random((2, 3)) < 0.7
+    is_free[:, 0] = True
+    drawn = replace(
+        problem(),
+        preference=rng.dirichlet(np.ones(3), 2),
+        demand=rng.uniform(0.5, 2, (2, 2)),
+        floors=(),
+        min_share=least,
+        max_share=np.where(is_free, 1.0, least),
+    )
+    known = outlook(drawn)
+    for name in ("class", "class-fair"):
+        floors = choose(name, replace(known, limits=Limits(confidence=0))).floors
+        programme, _ = by_programme(known.problem, floors)
+        fast, _ = by_frontier(known.problem, floors)
+        assert np.allclose(fast.sum(axis=2), drawn.demand)
+        assert (fast >= drawn.demand[..., None] * least - 1e-9).all()
+        carbon_g = [(amount * drawn.cost_g).sum() for amount in (programme, fast)]
+        assert carbon_g[0] == pytest.approx(carbon_g[1], rel=1e-5)

@@ -147,6 +147,20 @@ def test_a_split_pool_is_judged_by_the_half_that_was_not_seen() -> None:
     assert halves.preference_percent.std() > 1
 
 
+def test_tasks_that_are_told_wrong_cost_a_task_some_of_its_preference() -> None:
+    limits = Limits(class_floor=0.8, confidence=0.0)
+    right = one(small(), "class-fair", options(limits=limits))
+    often = one(small(), "class-fair", options(limits=limits, labels_right=0.9))
+    # Told poems are 9 poems of 10, q (0.7, 0.3), told quizzes (0.3, 0.7): poems keep
+    # 0.7 x + 0.3 (1 - x) = 0.56 at x = 0.65, and a tenth of them is served as quizzes, at L1:
+    # 0.585 at L0, 0.585 * 3/4 + 0.415 / 4 = 0.5425 of 0.75
+    assert often.worst_class_percent == pytest.approx([72.3, 72.3], abs=0.7)
+    assert right.worst_class_percent == pytest.approx([80, 80], abs=0.7)
+    # as good as no label at all: both labels are alike, and so is one mix for both
+    never = one(small(), "class-robust", options(labels_right=0.5))
+    assert never.preference_percent == pytest.approx([100, 100], abs=1)
+
+
 def test_hours_weigh_as_much_as_the_requests_they_served() -> None:
     weight = np.array([1.0, 0.0] * 12)
     found = one(small(weight=weight, composition=np.full((24, 2), 0.5)), "base")

@@ -49,6 +49,10 @@ def replay(
         bool,
         typer.Option("--split", help="Estimate on one half of the prompts, evaluate on the other."),
     ] = False,
+    labels_right: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of prompts whose task a classifier tells right."),
+    ] = 1.0,
     quality: Annotated[
         str, typer.Option(help="preference, or accuracy: correct answers instead of verdicts.")
     ] = "preference",
@@ -99,6 +103,7 @@ def replay(
             num_judged=judged,
             knows_month=not trailing,
             is_split=split,
+            labels_right=labels_right,
             quality=quality,
             factor=factor,
             levels=tuple(levels.split(",")) if levels else (),

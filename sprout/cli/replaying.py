@@ -46,6 +46,7 @@ class ReplayFlags:
     num_judged: int
     knows_month: bool
     is_split: bool
+    labels_right: float
     quality: str
     factor: str
     levels: tuple[str, ...]
@@ -171,6 +172,7 @@ def _options(flags: ReplayFlags, config: Config, world: World, regions: tuple[st
         floor=flags.floor,
         num_judged=flags.num_judged,
         is_split=flags.is_split,
+        labels_right=flags.labels_right,
         knows_month=flags.knows_month,
     )
 
