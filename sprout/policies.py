@@ -139,8 +139,11 @@ class Outlook:
     earned: FloatArray | None = None
 
 
-Solver = Callable[[Problem, Floors], tuple[FloatArray, tuple[float, ...] | None]]
-"""Returns the amounts [t, c, v] of least carbon and, where known, each floor's price."""
+Solved = tuple[FloatArray, tuple[float, ...] | None]
+"""The amounts [t, c, v] of least carbon and, where known, the price of each window's floor."""
+
+Solver = Callable[[Problem], Callable[[Floors], Solved]]
+"""Takes a problem, and then one set of floors after another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,20 +163,25 @@ class Choice:
     price_g: tuple[float, ...] | None
 
 
-def by_programme(problem: Problem, floors: Floors) -> tuple[FloatArray, tuple[float, ...] | None]:
-    """Return what the linear programme says: one `Solver`."""
-    mix = optimizer.solve(replace(problem, floors=as_floors(problem, floors)))
-    prices = mix.floor_price_g
-    return mix.amount, None if prices is None else prices[: len(floors.overall)]
+def by_programme(problem: Problem) -> Callable[[Floors], Solved]:
+    """Solve by the linear programme."""
+
+    def solve(floors: Floors) -> Solved:
+        mix = optimizer.solve(replace(problem, floors=as_floors(problem, floors)))
+        prices_g = mix.floor_price_g
+        return mix.amount, None if prices_g is None else prices_g[: len(floors.overall)]
+
+    return solve
 
 
-def by_frontier(problem: Problem, floors: Floors) -> tuple[FloatArray, None]:
-    """Return the same for many slots at once, where nothing but floors binds: one `Solver`.
+def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
+    """Solve the same for many slots at once, where nothing but floors binds.
 
     What must be explored is served first; the floors then hold for the rest.
     """
     if problem.min_share is None and problem.max_share is None:
-        return frontier.solve(problem, floors), None
+        whole = frontier.Frontier(problem)
+        return lambda floors: (whole.solve(floors), None)
     least, most = problem.share_bounds
     preference, rest = problem.preference_by_slot, 1 - least.sum(axis=1)
     explored = problem.demand[..., None] * least
@@ -186,14 +194,20 @@ def by_frontier(problem: Problem, floors: Floors) -> tuple[FloatArray, None]:
         min_share=None,
         max_share=None,
     )
-    reached = (preference * explored).sum(axis=2)
-    served = _sums(floors.window, problem.demand.sum(axis=1))
-    needed = floors.overall * served - _sums(floors.window, reached.sum(axis=1))
-    overall = needed / _sums(floors.window, free.demand.sum(axis=1))
-    by_class = None
-    if floors.by_class is not None:
-        by_class = (floors.by_class - (preference * least).sum(axis=2)) / rest
-    return explored + frontier.solve(free, Floors(floors.window, overall, by_class)), None
+    by_level = preference * least
+    chains = frontier.Frontier(free)
+
+    def solve(floors: Floors) -> Solved:
+        reached = _sums(floors.window, (problem.demand * by_level.sum(axis=2)).sum(axis=1))
+        served = _sums(floors.window, problem.demand.sum(axis=1))
+        left = _sums(floors.window, free.demand.sum(axis=1))
+        by_class = None
+        if floors.by_class is not None:
+            by_class = (floors.by_class - by_level.sum(axis=2)) / rest
+        overall = (floors.overall * served - reached) / left
+        return explored + chains.solve(Floors(floors.window, overall, by_class)), None
+
+    return solve
 
 
 def _falls_apart(problem: Problem) -> bool:
@@ -239,13 +253,13 @@ def choose(name: str, outlook: Outlook, solver: Solver = by_programme) -> Choice
         return Choice(_all_l0(problem), floors, no_margins, None)
     if name == "co2-opt":
         free = Floors(floors.window, np.full_like(floors.overall, -1.0), None)
-        return Choice(solver(problem, free)[0], floors, no_margins, None)
+        return Choice(solver(problem)(free)[0], floors, no_margins, None)
     limits = outlook.limits
     confidence = policy.confidence if limits.confidence is None else limits.confidence
     if policy.is_robust and confidence > 0 and outlook.covariance is not None:
         sure = replace(outlook, limits=replace(limits, confidence=confidence))
         return _choose_safely(sure, floors, solver)
-    amount, price_g = solver(problem, floors)
+    amount, price_g = solver(problem)(floors)
     if name == "model-opt":
         return Choice(_rounded(amount), floors, no_margins, None)
     return Choice(amount, floors, no_margins, price_g)
@@ -318,7 +332,7 @@ def _choose_safely(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
     margins, amount = _settle(outlook, floors, inner)
     price_g: tuple[float, ...] | None = None
     if solver is not by_frontier:
-        amount, price_g = solver(outlook.problem, _like(floors, _flat(floors) + margins))
+        amount, price_g = solver(outlook.problem)(_like(floors, _flat(floors) + margins))
     kept = _keep_promises(outlook, floors, amount)
     return Choice(kept, floors, _like(floors, margins), price_g if kept is amount else None)
 
@@ -328,7 +342,8 @@ def _settle(outlook: Outlook, floors: Floors, solver: Solver) -> tuple[FloatArra
     least = _flat(floors)
     margins, slopes = np.zeros_like(least), np.full_like(least, -1.0)
     last: tuple[FloatArray, FloatArray] | None = None
-    amount, _ = solver(outlook.problem, floors)
+    solve = solver(outlook.problem)
+    amount, _ = solve(floors)
     for number in range(MAX_ROUNDS):
         change = _flat(_margins(outlook, floors, amount)) - margins
         if np.abs(change).max() < SETTLED:
@@ -339,7 +354,7 @@ def _settle(outlook: Outlook, floors: Floors, solver: Solver) -> tuple[FloatArra
         # whatever has not settled by the last round takes the larger margin
         step = np.maximum(change, 0.0) if number == MAX_ROUNDS - 1 else -change / slopes
         margins = np.maximum(margins + step, 0.0)
-        amount, _ = solver(outlook.problem, _like(floors, least + margins))
+        amount, _ = solve(_like(floors, least + margins))
     return margins, amount
 
 

@@ -307,8 +307,8 @@ def test_both_solvers_serve_what_is_explored_and_then_choose_alike(seed: int) ->
     known = outlook(drawn)
     for name in ("class", "class-fair"):
         floors = choose(name, replace(known, limits=Limits(confidence=0))).floors
-        programme, _ = by_programme(known.problem, floors)
-        fast, _ = by_frontier(known.problem, floors)
+        programme, _ = by_programme(known.problem)(floors)
+        fast, _ = by_frontier(known.problem)(floors)
         assert np.allclose(fast.sum(axis=2), drawn.demand)
         assert (fast >= drawn.demand[..., None] * least - 1e-9).all()
         carbon_g = [(amount * drawn.cost_g).sum() for amount in (programme, fast)]
