@@ -14,6 +14,7 @@ from sprout.problem import FloatArray, Problem
 from sprout.stage import (
     Stage,
     Told,
+    foreseen,
     limits_of,
     outlook_of,
     position_of,
@@ -92,6 +93,7 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
         last = min(first + WINDOW_HOURS, num_hours)
         left = last - hour
         now = preference[:, hour]
+        believed = foreseen(stage, hour, left)
         if hour == first:
             earned = np.zeros(num_seeds)  # a day's floor is not yesterday's
 
@@ -103,11 +105,11 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
                 energy_kwh=ahead(energy_kwh[:, hour]),
                 time_s=ahead(time_s[:, hour]),
                 preference=ahead(now),
-                intensity_g_per_kwh=np.tile(stage.intensity_g_per_kwh[hour:last], num_seeds),
+                intensity_g_per_kwh=np.tile(believed, num_seeds),
                 embodied_g_per_s=stage.world.embodied_g_per_s,
                 demand=ahead(demand[:, hour]),
             ),
-            position=np.tile(stage.position[hour:last], num_seeds),
+            position=np.tile(position_of(believed, stage.low_high, stage.options), num_seeds),
             limits=limits_of(stage.options),
             window=np.repeat(np.arange(num_seeds), left),
             earned=earned,

@@ -6,6 +6,7 @@ class-aware one that of each task; robust schemes are told all verdicts so far, 
 """
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ AUTHORS_FEBRUARY_HOUR = 800
 """Start of the paper's February; its files take SPROUT_STA's intensity from the whole year."""
 
 STATIC_HOURS = 720
+HOURS_PER_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Options:
         is_split: estimate on one half of the judged prompts, evaluate on the other.
         labels_right: share of prompts whose task a classifier tells right; the others are told
             as any other task alike. 1 is prompts that carry their task.
+        foresight: what schemes that look ahead believe of the coming hours' intensity, by name.
         knows_month: whether the evaluator compares with the month's mean, as the paper's does;
             otherwise with the trailing mean, which knows no future.
     """
@@ -46,6 +49,7 @@ class Options:
     num_judged: int = 1000
     is_split: bool = False
     labels_right: float = 1.0
+    foresight: str = "truth"
     knows_month: bool = True
 
 
@@ -113,6 +117,38 @@ def position_of(
     if high <= low:
         return np.zeros_like(intensity)
     return np.clip((intensity - low) / (high - low), 0.0, 1.0)
+
+
+def foreseen(stage: "Stage", hour: int, num_hours: int) -> FloatArray:
+    """Return the intensity of an hour, which is known, and what is believed of those after it."""
+    start = stage.options.start_hour + hour
+    record = stage.world.intensity_g_per_kwh[stage.region]
+    return FORESIGHTS[stage.options.foresight](record, start, num_hours)
+
+
+def _truth(record: FloatArray, start: int, num_hours: int) -> FloatArray:
+    return record[start : start + num_hours]
+
+
+def _as_yesterday(record: FloatArray, start: int, num_hours: int) -> FloatArray:
+    """Return the newest known value of the same hour of the day; without one, the newest value."""
+    if start < HOURS_PER_DAY:
+        return np.full(num_hours, record[start])
+    ahead = np.arange(1, num_hours)
+    days = -(-ahead // HOURS_PER_DAY)
+    return np.concatenate((record[start : start + 1], record[start + ahead - days * HOURS_PER_DAY]))
+
+
+def _unchanged(record: FloatArray, start: int, num_hours: int) -> FloatArray:
+    return np.full(num_hours, record[start])
+
+
+FORESIGHTS: dict[str, Callable[[FloatArray, int, int], FloatArray]] = {
+    "truth": _truth,
+    "yesterday": _as_yesterday,
+    "unchanged": _unchanged,
+}
+"""What may be believed of the coming hours: takes the record, an hour and how many hours."""
 
 
 def limits_of(options: Options) -> Limits:

@@ -113,6 +113,23 @@ def test_one_floor_for_a_day_spends_preference_where_the_grid_is_dirty() -> None
     assert (daily.saved_percent > hourly.saved_percent + 1).all()
 
 
+def test_a_day_that_is_like_yesterday_is_foreseen_by_it() -> None:
+    record = np.tile([100.0, 500.0], 24)
+    poems = small(
+        intensity_g_per_kwh={"XX": record},
+        composition=np.array([[1.0, 0.0]]),
+        pool=np.array([[0, 0, 0, 1], [0, 0, 0, 1]]),
+    )
+    saved = {
+        name: one(poems, "horizon", options(start_hour=24, floor=0.9, foresight=name))
+        for name in ("truth", "yesterday", "unchanged")
+    }
+    assert saved["yesterday"].saved_percent == pytest.approx(saved["truth"].saved_percent)
+    assert (saved["unchanged"].saved_percent < saved["truth"].saved_percent - 0.5).all()
+    for each in saved.values():
+        assert each.preference_percent == pytest.approx([90, 90], abs=0.5)
+
+
 def test_an_hour_that_misses_its_floor_by_a_point_is_counted() -> None:
     # The judge is asked once, and 4 prompts are all there is: what it says is far off.
     poems = small(composition=np.array([[1.0, 0.0]]), pool=np.array([[0, 0, 0, 1], [0, 0, 0, 1]]))

@@ -53,6 +53,10 @@ def replay(
         float,
         typer.Option(min=0, max=1, help="Share of prompts whose task a classifier tells right."),
     ] = 1.0,
+    foresight: Annotated[
+        str,
+        typer.Option(help="What horizon policies believe: truth, yesterday (again), unchanged."),
+    ] = "truth",
     quality: Annotated[
         str, typer.Option(help="preference, or accuracy: correct answers instead of verdicts.")
     ] = "preference",
@@ -104,6 +108,7 @@ def replay(
             knows_month=not trailing,
             is_split=split,
             labels_right=labels_right,
+            foresight=foresight,
             quality=quality,
             factor=factor,
             levels=tuple(levels.split(",")) if levels else (),

@@ -11,7 +11,7 @@ from sprout.errors import DiskError, InputError, NoInputError, UsageError
 from sprout.policies import POLICIES, Limits
 from sprout.replay import Replayed, needs, replay, replay_exactly
 from sprout.report import replayed
-from sprout.stage import AUTHORS_FEBRUARY_HOUR, STATIC_HOURS, Options
+from sprout.stage import AUTHORS_FEBRUARY_HOUR, FORESIGHTS, STATIC_HOURS, Options
 from sprout.state.store import Store
 from sprout.traces import COLUMNS, read_world
 from sprout.world import World, only_levels
@@ -47,6 +47,7 @@ class ReplayFlags:
     knows_month: bool
     is_split: bool
     labels_right: float
+    foresight: str
     quality: str
     factor: str
     levels: tuple[str, ...]
@@ -103,6 +104,7 @@ def _check(flags: ReplayFlags) -> None:
         ("inputs", flags.inputs, INPUTS),
         ("quality", flags.quality, QUALITIES),
         ("factor", flags.factor, tuple(COLUMNS)),
+        ("foresight", flags.foresight, tuple(FORESIGHTS)),
     )
     for name, value, known in choices:
         if value not in known:
@@ -173,6 +175,7 @@ def _options(flags: ReplayFlags, config: Config, world: World, regions: tuple[st
         num_judged=flags.num_judged,
         is_split=flags.is_split,
         labels_right=flags.labels_right,
+        foresight=flags.foresight,
         knows_month=flags.knows_month,
     )
 
