@@ -156,6 +156,8 @@ def _check_places(flags: RunFlags, settings: Settings) -> None:
     if flags.source != "-":
         read_files.append(Path(flags.source))
     batch.check_places(written, read_files)
+    if flags.errors_path is not None and not flags.overwrites:
+        outfile.check_errors_file(flags.errors_path)
 
 
 def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:
