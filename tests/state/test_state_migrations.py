@@ -136,6 +136,7 @@ def test_what_the_first_release_wrote_is_read_today(old_path: Path) -> None:
         assert plan is not None
         assert plan.id == "plan-20260101T120000Z-84bb3394"
         assert sum(plan.shares) == pytest.approx(1)
+        assert (plan.policy, plan.classes) == ("sprout", ())
         assert profiles.costs(UNDER)[plain_records.KEYS["L1"], "qa"].num_requests == 2
         found = Intensities(store).covering("DE", "lifecycle", plain_records.NOW)
         assert found == plain_records.intensity(250.5)
