@@ -31,6 +31,7 @@ OWNERS = {
     "pydantic_core": {"sprout.promptline"},
     "numpy": {
         "sprout.classes",
+        "sprout.deferral",
         "sprout.engine",
         "sprout.frontier",
         "sprout.optimizer",
@@ -77,7 +78,14 @@ IMPURE = {
 }  # fmt: skip
 
 # use cases: no adapter, no printing
-USE_CASES = {"sprout.metering", "sprout.plan", "sprout.profile", "sprout.run", "sprout.search"}
+USE_CASES = {
+    "sprout.deferral",
+    "sprout.metering",
+    "sprout.plan",
+    "sprout.profile",
+    "sprout.run",
+    "sprout.search",
+}
 ADAPTERS = {
     "sprout.engine.llamacpp",
     "sprout.engine.open",
