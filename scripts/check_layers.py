@@ -32,6 +32,7 @@ OWNERS = {
     "pydantic_core": {"sprout.promptline"},
     "numpy": {
         "sprout.classes",
+        "sprout.deferral",
         "sprout.engine",
         "sprout.frontier",
         "sprout.optimizer",
@@ -92,6 +93,7 @@ IMPURE = {
 
 # use cases: no adapter, no printing
 USE_CASES = {
+    "sprout.deferral",
     "sprout.metering",
     "sprout.plan",
     "sprout.profile",

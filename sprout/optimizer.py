@@ -16,6 +16,7 @@ energies near 1e-4 kWh would drown in the solver's tolerances.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,12 @@ SMALLEST_COEFFICIENT = 1e-12
 # Room above the least shortfall, so that the second solve is feasible in floating point.
 SHORTFALL_ROOM = 1e-8
 
-# GLOP calls a solution imprecise, and gives none, for residues that do not matter here.
-PARAMETERS = mathopt.SolveParameters(glop=GlopParameters(change_status_to_imprecise=False))
+PARAMETERS = mathopt.SolveParameters(
+    # GLOP calls a solution imprecise, and gives none, for residues that do not matter here.
+    glop=GlopParameters(change_status_to_imprecise=False),
+    # A week of hours takes less than a second; should GLOP ever cycle, a run must not hang with it.
+    time_limit=timedelta(seconds=60),
+)
 
 INFEASIBLE = (
     mathopt.TerminationReason.INFEASIBLE,

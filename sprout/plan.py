@@ -202,7 +202,7 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
     readings = (snapshot.grid, *snapshot.coming[: HORIZON_SLOTS - 1])
     if not policy.spans_window:
         readings = readings[:1]
-    outlook = _outlook(readings, directives, formed, options)
+    outlook = outlook_of(readings, directives, formed, options)
     mix, choice = policies.decide(name, outlook)
     levels = _levels(snapshot, directives, formed, options, mix)
     return Plan(
@@ -290,12 +290,13 @@ def _of(task_class: TaskClass, formed: tuple[TaskClass, ...]) -> str:
     return f"task {task_class.task}: " if task_class.task is not None else "other tasks: "
 
 
-def _outlook(
+def outlook_of(
     readings: tuple[GridReading, ...],
     directives: DirectiveSet,
     formed: tuple[TaskClass, ...],
     options: PlanOptions,
 ) -> Outlook:
+    """Return what is known of the readings' slots, all with the same demand for each class."""
     num_levels = len(directives.directives)
     least = np.array(_exploration(num_levels, options.explore))
     may_steer = np.array([each.may_steer(directives) for each in formed])

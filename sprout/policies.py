@@ -296,18 +296,18 @@ def _floors(policy: Policy, outlook: Outlook) -> Floors:
     if not policy.spans_window:
         window = np.arange(len(window))
     factor = 1 - outlook.position * outlook.limits.tolerance
-    by_cell = _held(problem, factor[:, None])
+    by_cell = held(problem, factor[:, None])
     weights = problem.demand / _sums(window, problem.demand.sum(axis=1))[window][:, None]
     overall = _sums(window, (weights * by_cell).sum(axis=1))
     if policy.spans_window and outlook.earned is not None:
         overall = overall - outlook.earned / _sums(window, problem.demand.sum(axis=1))
     by_class = None
     if policy.has_class_floors:
-        by_class = _held(problem, np.array(outlook.limits.class_floor))
+        by_class = held(problem, np.array(outlook.limits.class_floor))
     return Floors(window, overall, by_class)
 
 
-def _held(problem: Problem, factor: FloatArray) -> FloatArray:
+def held(problem: Problem, factor: FloatArray) -> FloatArray:
     """Return [t, c], the preference that keeps `factor` of L0's, whatever is explored.
 
     Exploration is a cost that was decided before the floor, which holds for the rest: otherwise no

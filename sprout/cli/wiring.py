@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
-from sprout.plan import PlanOptions, Snapshot
+from sprout.plan import HORIZON_SLOTS, PlanOptions, Snapshot
 from sprout.quality.preference import Preference, prior
 from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
@@ -129,6 +129,17 @@ def grid_reading(
     return reading.yearly_average(settings.zone, now)
 
 
+def _coming(store: Store, settings: Settings, present: GridReading) -> tuple[GridReading, ...]:
+    """Return the readings that follow the present one, as far as they are stored."""
+    table, found = Intensities(store), [present]
+    while len(found) <= HORIZON_SLOTS:
+        row = table.covering(settings.zone or "", settings.factor, found[-1].intensity.end)
+        if row is None:
+            break
+        found.append(replace(reading.stored(row, None), range=present.range))
+    return tuple(found[1:])
+
+
 def prior_preference(directives: DirectiveSet) -> Preference:
     """Return the paper's shares for the levels that say which of its levels they stand for."""
     shares = {
@@ -165,8 +176,10 @@ class Known:
 
     def snapshot(self, now: datetime) -> Snapshot:
         """Return all that a plan is made from."""
+        grid = grid_reading(self.store, self.config.settings, self.intensity, now)
         return Snapshot(
-            grid=grid_reading(self.store, self.config.settings, self.intensity, now),
+            grid=grid,
+            coming=_coming(self.store, self.config.settings, grid),
             costs=Profiles(self.store).costs(self.conditions),
             energy_method=self.conditions.energy_method,
             is_energy_estimated=self.is_energy_estimated,

@@ -122,6 +122,7 @@ class RunSummary:
     Args:
         plan: the last plan in force; None when nothing was served by one.
         is_complete: whether every line of the input was read.
+        began_g_per_kwh: intensity when a run began that may wait; None for one that does not.
     """
 
     run_id: str
@@ -133,6 +134,16 @@ class RunSummary:
     embodied: EmbodiedRate
     pue: float
     is_complete: bool
+    began_g_per_kwh: float | None = None
+
+    @property
+    def moved_g(self) -> float | None:
+        """Return what waiting saved: against the same energy at the intensity of the beginning."""
+        if self.began_g_per_kwh is None:
+            return None
+        tally = self.tally
+        at_once = footprint(tally.energy_j, 0.0, self.began_g_per_kwh, self.pue, 0.0)
+        return at_once.operational_g - tally.operational_g
 
     def data(self) -> dict[str, object]:
         """Return the closing record, with every mark."""
@@ -163,6 +174,8 @@ class RunSummary:
             "saved_g": saved.saved_g if saved else None,
             "saved_half_width_g": saved.half_width_g if saved else None,
             "saved_percent": saved.percent if saved else None,
+            "began_g_per_kwh": self.began_g_per_kwh,
+            "moved_g": self.moved_g,
             "baseline": "all-L0, from the mean cost of requests at L0",
             "baseline_requests": saved.num_baseline_requests if saved else None,
             "notes": list(plan.notes) if plan else [],

@@ -118,6 +118,12 @@ def run_summary(summary: RunSummary) -> list[Table | str]:
         f"{summary.pue:g}) + {grams(tally.embodied_g)} embodied ({summary.embodied.preset})",
     )
     table.add_row("saved", _saved(summary))
+    if summary.moved_g is not None:
+        table.add_row(
+            "waiting",
+            f"{grams(summary.moved_g)}CO2eq less than at {summary.began_g_per_kwh:.0f} g/kWh, "
+            "as when the run began",
+        )
     if plan is not None:
         table.add_row("preference", plan.preference_source)
     return [table]
