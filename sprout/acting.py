@@ -79,7 +79,10 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
     what was believed of preferences when they served.
     """
     apart = POLICIES[name].knows_classes
-    told = told_by_class(stage, accumulates=False) if apart else told_pooled(stage, stage.held)
+    accumulates = POLICIES[name].is_robust
+    told = (
+        told_by_class(stage, accumulates=accumulates) if apart else told_pooled(stage, stage.held)
+    )
     num_seeds, num_hours = stage.num_seeds, len(stage.intensity_g_per_kwh)
     whole = outlook_of(stage, told, apart=apart)
     preference = told.preference.reshape(num_seeds, num_hours, *told.preference.shape[1:])
@@ -87,7 +90,11 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
     energy_kwh = np.broadcast_to(whole.problem.energy_kwh, whole.problem.shape).reshape(by_hour)
     time_s = np.broadcast_to(whole.problem.time_s, whole.problem.shape).reshape(by_hour)
     demand = whole.problem.demand.reshape(by_hour[:3])
+    covariance = told.covariance
+    if covariance is not None:
+        covariance = covariance.reshape(num_seeds, num_hours, *covariance.shape[1:])
     shares, earned = np.zeros(by_hour), np.zeros(num_seeds)
+    past = np.zeros((num_seeds, *by_hour[2:]))
     for hour in range(num_hours):
         first = hour - hour % WINDOW_HOURS
         last = min(first + WINDOW_HOURS, num_hours)
@@ -95,7 +102,7 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
         now = preference[:, hour]
         believed = foreseen(stage, hour, left)
         if hour == first:
-            earned = np.zeros(num_seeds)  # a day's floor is not yesterday's
+            earned, past = np.zeros_like(earned), np.zeros_like(past)  # yesterday's floor is over
 
         def ahead(values: FloatArray, left: int = left) -> FloatArray:
             return np.repeat(values, left, axis=0)
@@ -112,11 +119,15 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
             position=np.tile(position_of(believed, stage.low_high, stage.options), num_seeds),
             limits=limits_of(stage.options),
             window=np.repeat(np.arange(num_seeds), left),
+            covariance=None if covariance is None else ahead(covariance[:, hour]),
             earned=earned,
+            past=past,
         )
         shares[:, hour] = shares_of(outlook, name, num_seeds)[:, 0]
-        beyond = (shares[:, hour] * now).sum(axis=2) - stage.factor[hour] * now[:, :, 0]
-        earned = earned + (demand[:, hour] * beyond).sum(axis=1)
+        beyond = demand[:, hour, :, None] * shares[:, hour]
+        beyond[:, :, 0] -= stage.factor[hour] * demand[:, hour]
+        earned = earned + (beyond * now).sum(axis=(1, 2))
+        past = past + beyond
     return shares
 
 

@@ -23,7 +23,15 @@ DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 LivePolicy = Literal[
-    "base", "co2-opt", "sprout", "class", "class-robust", "class-fair", "horizon", "class-horizon"
+    "base",
+    "co2-opt",
+    "sprout",
+    "class",
+    "class-robust",
+    "class-fair",
+    "horizon",
+    "class-horizon",
+    "class-robust-horizon",
 ]
 
 

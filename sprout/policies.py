@@ -12,6 +12,7 @@
     class-fair    overall and by class, with margins             q by class, all verdicts
     horizon       overall, per window of slots                   as sprout
     class-horizon overall, per window of slots                   as class
+    class-robust-horizon  the same, with a margin                as class-robust
 
 The floor of a slot is the paper's, (1 - position xi) q[L0], where q[L0] is the mean over what the
 slot serves; that of a window is the mean of its slots' floors. A class floor is a factor of the
@@ -99,6 +100,13 @@ POLICIES = {
         knows_classes=True,
         spans_window=True,
     ),
+    "class-robust-horizon": Policy(
+        "a mix for each task class, one floor with a margin for the coming hours",
+        knows_classes=True,
+        is_robust=True,
+        spans_window=True,
+        confidence=1.8,
+    ),
 }
 
 
@@ -129,6 +137,8 @@ class Outlook:
         window: [t], the window that a slot belongs to: 0, 1, ... without a gap, in order.
         earned: [w], preference times demand that windows have beyond their floors from slots that
             were served before; None is nothing.
+        past: [w, c, v], the amounts of those slots beyond their floors, whose preference is as
+            uncertain as that of the rest; None is nothing.
     """
 
     problem: Problem
@@ -137,6 +147,7 @@ class Outlook:
     window: IntArray
     covariance: FloatArray | None = None
     earned: FloatArray | None = None
+    past: FloatArray | None = None
 
 
 Solved = tuple[FloatArray, tuple[float, ...] | None]
@@ -389,6 +400,8 @@ def _margins(outlook: Outlook, floors: Floors, amount: FloatArray) -> Floors:
     first = np.flatnonzero(np.diff(floors.window, prepend=-1))
     covariance = np.broadcast_to(np.asarray(outlook.covariance), (*problem.shape, problem.shape[2]))
     together = np.add.reduceat(beyond, first, axis=0)
+    if outlook.past is not None:
+        together = together + outlook.past
     variance = _quadratic(together, covariance[first]).sum(axis=1)
     served = np.add.reduceat(problem.demand.sum(axis=1), first)
     overall = confidence * np.sqrt(variance) / served

@@ -160,6 +160,30 @@ def test_what_a_window_has_earned_lowers_its_floor() -> None:
     assert choose("class-horizon", known).floors.overall.tolist() == pytest.approx([0.323])
 
 
+def test_what_was_served_before_is_as_uncertain_as_what_is_left() -> None:
+    # Planning the second slot alone, with what the first did, is planning both at once.
+    covariance, drawn = spread(100), replace(problem(), demand=np.full((2, 2), 10.0))
+    both = outlook(drawn, covariance=covariance)
+    amount = choose("class-robust-horizon", both).amount
+    beyond = amount[0].copy()
+    beyond[:, 0] -= 0.9 * 10
+    second = Outlook(
+        problem=replace(
+            both.problem, intensity_g_per_kwh=np.array([60.0]), demand=np.full((1, 2), 10.0)
+        ),
+        position=np.array([0.0]),
+        limits=Limits(),
+        window=np.array([0]),
+        covariance=covariance,
+        earned=np.array([(beyond * drawn.preference).sum()]),
+        past=beyond[None],
+    )
+    mindful = choose("class-robust-horizon", second)
+    assert np.allclose(mindful.amount[0], amount[1], atol=0.01)
+    forgetful = choose("class-robust-horizon", replace(second, past=None))
+    assert forgetful.margins.overall[0] < 0.9 * mindful.margins.overall[0]
+
+
 def test_slots_apart_are_not_moved_by_a_window() -> None:
     one, other = (choose("class", outlook(window=window)) for window in ((0, 1), (0, 0)))
     assert np.array_equal(one.amount, other.amount)

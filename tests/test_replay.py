@@ -369,6 +369,17 @@ def test_judged_by_prompts_it_never_saw_class_fair_still_keeps_its_classes() -> 
 
 
 @needs_data
+@pytest.mark.slow
+def test_a_day_with_a_margin_saves_more_than_hours_with_a_margin() -> None:
+    for region in REGIONS:
+        found, hourly = (
+            month(name, 20)[region] for name in ("class-robust-horizon", "class-robust")
+        )
+        assert found.saved_percent.mean() > hourly.saved_percent.mean()
+        assert found.below_floor_percent.mean() < 8
+
+
+@needs_data
 def test_accuracy_can_be_the_quality() -> None:
     correct = read_world(DATA, quality="accuracy")
     assert correct.tasks == ("mmlu", "naturalqa", "scienceqa", "triviaqa")

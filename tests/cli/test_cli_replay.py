@@ -62,7 +62,7 @@ def test_a_policy_that_cannot_be_is_named_when_asked_for_and_left_out_otherwise(
     assert found.code == 65
     assert "model-opt needs a second model's requests and judgements" in found.stderr
     rows = sprout("replay", "--data", traces, "-p", "all", "--json").data["rows"]
-    assert len({row["policy"] for row in rows}) == 10
+    assert len({row["policy"] for row in rows}) == 11
 
 
 @pytest.mark.parametrize(
