@@ -174,12 +174,16 @@ class Plan:
         """Return the mix, one share per level, sums to 1."""
         return tuple(level.share for level in self.levels)
 
-    def shares_of(self, task: str | None) -> tuple[float, ...]:
-        """Return the mix for prompts of a task, one share per level; None is no task."""
+    def levels_of(self, task: str | None) -> tuple[LevelPlan, ...]:
+        """Return the mix for prompts of a task with what it was chosen by; None is no task."""
         for each in self.classes:
             if each.task is not None and each.task == task:
-                return each.shares
-        return next((each.shares for each in self.classes if each.task is None), self.shares)
+                return each.levels
+        return next((each.levels for each in self.classes if each.task is None), self.levels)
+
+    def shares_of(self, task: str | None) -> tuple[float, ...]:
+        """Return the mix for prompts of a task, one share per level; None is no task."""
+        return tuple(level.share for level in self.levels_of(task))
 
     @property
     def g_per_kwh(self) -> float:
