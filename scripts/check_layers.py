@@ -17,7 +17,8 @@ STANDARD = set(sys.stdlib_module_names)
 # module or package -> the third parties that it alone may import
 OWNERS = {
     "typer": {"sprout.cli"},
-    "rich": {"sprout.cli", "sprout.report.terminal"},
+    "matplotlib": {"sprout.report.pictures"},
+    "rich": {"sprout.cli", "sprout.report.replayed", "sprout.report.terminal"},
     "llama_cpp": {"sprout.engine.llamacpp"},
     "ortools": {"sprout.optimizer"},
     "sqlite_utils": {"sprout.state"},
@@ -37,13 +38,22 @@ OWNERS = {
         "sprout.optimizer",
         "sprout.plan",
         "sprout.policies",
+        "sprout.cli.history",
         "sprout.problem",
         "sprout.quality",
+        "sprout.acting",
+        "sprout.replay",
+        "sprout.stage",
+        "sprout.world",
+        "sprout.report.pictures",
+        "sprout.report.replayed",
+        "sprout.traces",
     },
 }
 
 # pure: no files, processes, SQL, network, clock or chance of their own
 PURE = {
+    "sprout.acting",
     "sprout.accounting",
     "sprout.answers",
     "sprout.carbon",
@@ -67,11 +77,15 @@ PURE = {
     "sprout.problem",
     "sprout.quality.invoker",
     "sprout.quality.preference",
+    "sprout.replay",
     "sprout.report.summary",
     "sprout.search",
     "sprout.selector",
+    "sprout.stage",
+    "sprout.world",
 }
 IMPURE = {
+    "sprout.acting",
     "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "pathlib", "random",
     "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading",
     "time", "urllib",
@@ -83,6 +97,7 @@ USE_CASES = {
     "sprout.metering",
     "sprout.plan",
     "sprout.profile",
+    "sprout.replay",
     "sprout.run",
     "sprout.search",
 }
@@ -96,7 +111,9 @@ ADAPTERS = {
     "sprout.meter.rapl",
     "sprout.meter.sampler",
     "sprout.outfile",
+    "sprout.report.pictures",
     "sprout.state",
+    "sprout.traces",
 }
 
 

@@ -23,7 +23,15 @@ DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 LivePolicy = Literal[
-    "base", "co2-opt", "sprout", "class", "class-robust", "class-fair", "horizon", "class-horizon"
+    "base",
+    "co2-opt",
+    "sprout",
+    "class",
+    "class-robust",
+    "class-fair",
+    "horizon",
+    "class-horizon",
+    "class-robust-horizon",
 ]
 
 
@@ -48,8 +56,9 @@ class Settings(BaseModel):
     class_floor: Share = Field(
         0.9, description="least preference of a task class, of its own L0's (class-fair)"
     )
-    confidence: Annotated[float, Field(ge=0, le=5)] = Field(
-        1.0, description="margin on preference floors, in standard deviations (class-robust, -fair)"
+    confidence: Annotated[float, Field(ge=0, le=5)] | None = Field(
+        None,
+        description="margin on floors in standard deviations; default: 1.8 class-robust, 1 -fair",
     )
     directives: str = Field("concise", description="packaged set (concise, paper) or a TOML file")
     pue: Annotated[float, Field(ge=1, le=5)] = Field(1.0, description="power usage effectiveness")

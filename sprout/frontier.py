@@ -67,23 +67,39 @@ def solve(problem: Problem, floors: Floors) -> FloatArray:
     Raises:
         ValueError: the problem has what this method does not know.
     """
-    if problem.deferrable or problem.capacity_s is not None or problem.floors:
-        raise ValueError("only fixed demand without capacity falls apart into windows")
-    if problem.min_share is not None or problem.max_share is not None:
-        raise ValueError("only shares without bounds are chains of levels")
-    preference = problem.preference_by_slot
-    chains = _chains(problem.cost_g, preference)
-    start_preference = np.take_along_axis(preference, chains.start[..., None], axis=2)[..., 0]
-    used = _use_for_cells(chains, start_preference, floors)
-    reached = start_preference + used.sum(axis=2)
-    missing = _per_window(
-        floors, problem.demand * (floors.overall[floors.window][:, None] - reached)
-    )
-    room = (chains.gain - used) * problem.demand[..., None]
-    bought = _buy(room, chains.price, floors.window, missing)
-    demand = problem.demand[..., None]
-    used = used + np.divide(bought, demand, out=np.zeros_like(bought), where=demand > 0)
-    return _amount(problem, chains, used)
+    return Frontier(problem).solve(floors)
+
+
+class Frontier:
+    """The chains of a problem, for one set of floors after another.
+
+    Raises:
+        ValueError: the problem has what this method does not know.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        if problem.deferrable or problem.capacity_s is not None or problem.floors:
+            raise ValueError("only fixed demand without capacity falls apart into windows")
+        if problem.min_share is not None or problem.max_share is not None:
+            raise ValueError("only shares without bounds are chains of levels")
+        preference = problem.preference_by_slot
+        self._problem = problem
+        self._chains = _chains(problem.cost_g, preference)
+        start = self._chains.start[..., None]
+        self._start_preference = np.take_along_axis(preference, start, axis=2)[..., 0]
+
+    def solve(self, floors: Floors) -> FloatArray:
+        """Return the amounts [t, c, v] of least carbon that keep the floors."""
+        chains, demand = self._chains, self._problem.demand
+        used = _use_for_cells(chains, self._start_preference, floors)
+        reached = self._start_preference + used.sum(axis=2)
+        wanted = floors.overall[floors.window][:, None]
+        missing = _per_window(floors, demand * (wanted - reached))
+        room = (chains.gain - used) * demand[..., None]
+        bought = _buy(room, chains.price, floors.window, missing)
+        served = demand[..., None]
+        used = used + np.divide(bought, served, out=np.zeros_like(bought), where=served > 0)
+        return _amount(self._problem, chains, used)
 
 
 def _chains(cost_g: FloatArray, preference: FloatArray) -> _Chains:
@@ -157,11 +173,9 @@ def _buy(room: FloatArray, price: FloatArray, window: IntArray, missing: FloatAr
 def _amount(problem: Problem, chains: _Chains, used: FloatArray) -> FloatArray:
     """Return the amounts [t, c, v] after moving along the chains as far as `used` says."""
     moved = np.divide(used, chains.gain, out=np.zeros_like(used), where=chains.gain > 0)
+    slot, task_class, _ = np.ogrid[tuple(map(slice, moved.shape))]
     share = np.zeros(problem.shape)
     np.put_along_axis(share, chains.start[..., None], 1.0, axis=2)
-    for part in range(moved.shape[2]):
-        for levels, sign in ((chains.source, -1.0), (chains.target, 1.0)):
-            at = levels[..., part, None]
-            value = np.take_along_axis(share, at, axis=2) + sign * moved[..., part, None]
-            np.put_along_axis(share, at, value, axis=2)
+    np.add.at(share, (slot, task_class, chains.source), -moved)
+    np.add.at(share, (slot, task_class, chains.target), moved)
     return np.clip(share, 0.0, 1.0) * problem.demand[..., None]

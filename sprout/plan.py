@@ -61,7 +61,7 @@ class PlanOptions:
         policy: one of POLICIES that is live; None takes the fair one where at least two tasks were
             judged, and otherwise the paper's.
         class_floor: least preference of a class, as a factor of its own L0's.
-        confidence: margins on the floors, in standard deviations.
+        confidence: margins on the floors, in standard deviations; None is the policy's own.
     """
 
     tolerance: float
@@ -70,7 +70,7 @@ class PlanOptions:
     embodied_g_per_s: float
     policy: str | None = None
     class_floor: float = 0.9
-    confidence: float = 1.0
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +174,16 @@ class Plan:
         """Return the mix, one share per level, sums to 1."""
         return tuple(level.share for level in self.levels)
 
-    def shares_of(self, task: str | None) -> tuple[float, ...]:
-        """Return the mix for prompts of a task, one share per level; None is no task."""
+    def levels_of(self, task: str | None) -> tuple[LevelPlan, ...]:
+        """Return the mix for prompts of a task with what it was chosen by; None is no task."""
         for each in self.classes:
             if each.task is not None and each.task == task:
-                return each.shares
-        return next((each.shares for each in self.classes if each.task is None), self.shares)
+                return each.levels
+        return next((each.levels for each in self.classes if each.task is None), self.levels)
+
+    def shares_of(self, task: str | None) -> tuple[float, ...]:
+        """Return the mix for prompts of a task, one share per level; None is no task."""
+        return tuple(level.share for level in self.levels_of(task))
 
     @property
     def g_per_kwh(self) -> float:

@@ -12,6 +12,7 @@
     class-fair    overall and by class, with margins             q by class, all verdicts
     horizon       overall, per window of slots                   as sprout
     class-horizon overall, per window of slots                   as class
+    class-robust-horizon  the same, with a margin                as class-robust
 
 The floor of a slot is the paper's, (1 - position xi) q[L0], where q[L0] is the mean over what the
 slot serves; that of a window is the mean of its slots' floors. A class floor is a factor of the
@@ -43,6 +44,8 @@ SLOPES = (-4.0, -0.5)
 SETTLED = 1e-5
 """A change of a margin, in preference, that is no change: far below what a judge can tell."""
 
+OUT_OF_REACH_KWH = 1e6
+
 CLOVER_STEP = 0.1
 """MODEL_OPT's shares are multiples of this."""
 
@@ -58,6 +61,7 @@ class Policy:
         has_class_floors: whether each class keeps a floor of its own.
         spans_window: whether one floor holds over a window of slots.
         is_live: whether it can be followed without knowing the future.
+        confidence: margins in standard deviations, unless the user says otherwise.
     """
 
     about: str
@@ -66,6 +70,7 @@ class Policy:
     has_class_floors: bool = False
     spans_window: bool = False
     is_live: bool = True
+    confidence: float = 1.0
 
 
 POLICIES = {
@@ -80,6 +85,8 @@ POLICIES = {
         "a mix for each task class, with a margin on the floor: saves the most",
         knows_classes=True,
         is_robust=True,
+        # what misses its floor by a point in less than 4 % of hours (sprout-replay.7)
+        confidence=1.8,
     ),
     "class-fair": Policy(
         "a mix for each task class, and a floor for each, with margins",
@@ -93,6 +100,13 @@ POLICIES = {
         knows_classes=True,
         spans_window=True,
     ),
+    "class-robust-horizon": Policy(
+        "a mix for each task class, one floor with a margin for the coming hours",
+        knows_classes=True,
+        is_robust=True,
+        spans_window=True,
+        confidence=1.8,
+    ),
 }
 
 
@@ -103,12 +117,13 @@ class Limits:
     Args:
         tolerance: xi, how much preference may be given up at the dirtiest hour, in [0, 1].
         class_floor: least preference of a class, as a factor of its own L0's, in [0, 1].
-        confidence: margins in standard deviations; 0 trusts every estimate, as the paper does.
+        confidence: margins in standard deviations; 0 trusts every estimate, as the paper does; None
+            is the scheme's own.
     """
 
     tolerance: float = 0.1
     class_floor: float = 0.9
-    confidence: float = 1.0
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +137,8 @@ class Outlook:
         window: [t], the window that a slot belongs to: 0, 1, ... without a gap, in order.
         earned: [w], preference times demand that windows have beyond their floors from slots that
             were served before; None is nothing.
+        past: [w, c, v], the amounts of those slots beyond their floors, whose preference is as
+            uncertain as that of the rest; None is nothing.
     """
 
     problem: Problem
@@ -130,10 +147,14 @@ class Outlook:
     window: IntArray
     covariance: FloatArray | None = None
     earned: FloatArray | None = None
+    past: FloatArray | None = None
 
 
-Solver = Callable[[Problem, Floors], tuple[FloatArray, tuple[float, ...] | None]]
-"""Returns the amounts [t, c, v] of least carbon and, where known, each floor's price."""
+Solved = tuple[FloatArray, tuple[float, ...] | None]
+"""The amounts [t, c, v] of least carbon and, where known, the price of each window's floor."""
+
+Solver = Callable[[Problem], Callable[[Floors], Solved]]
+"""Takes a problem, and then one set of floors after another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,16 +174,63 @@ class Choice:
     price_g: tuple[float, ...] | None
 
 
-def by_programme(problem: Problem, floors: Floors) -> tuple[FloatArray, tuple[float, ...] | None]:
-    """Return what the linear programme says: one `Solver`."""
-    mix = optimizer.solve(replace(problem, floors=as_floors(problem, floors)))
-    prices = mix.floor_price_g
-    return mix.amount, None if prices is None else prices[: len(floors.overall)]
+def by_programme(problem: Problem) -> Callable[[Floors], Solved]:
+    """Solve by the linear programme."""
+
+    def solve(floors: Floors) -> Solved:
+        mix = optimizer.solve(replace(problem, floors=as_floors(problem, floors)))
+        prices_g = mix.floor_price_g
+        return mix.amount, None if prices_g is None else prices_g[: len(floors.overall)]
+
+    return solve
 
 
-def by_frontier(problem: Problem, floors: Floors) -> tuple[FloatArray, None]:
-    """Return the same for many slots at once, where nothing but floors binds: one `Solver`."""
-    return frontier.solve(problem, floors), None
+def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
+    """Solve the same for many slots at once, where nothing but floors binds.
+
+    What must be explored is served first; the floors then hold for the rest.
+    """
+    if problem.min_share is None and problem.max_share is None:
+        whole = frontier.Frontier(problem)
+        return lambda floors: (whole.solve(floors), None)
+    least, most = problem.share_bounds
+    preference, rest = problem.preference_by_slot, 1 - least.sum(axis=1)
+    explored = problem.demand[..., None] * least
+    free = replace(
+        problem,
+        # a level that is only explored is dearer than any other, and nobody prefers it
+        energy_kwh=np.where(most > least, problem.energy_kwh, OUT_OF_REACH_KWH),
+        preference=np.where(most > least, preference, 0.0),
+        demand=problem.demand * rest,
+        min_share=None,
+        max_share=None,
+    )
+    by_level = preference * least
+    chains = frontier.Frontier(free)
+
+    def solve(floors: Floors) -> Solved:
+        reached = _sums(floors.window, (problem.demand * by_level.sum(axis=2)).sum(axis=1))
+        served = _sums(floors.window, problem.demand.sum(axis=1))
+        left = _sums(floors.window, free.demand.sum(axis=1))
+        by_class = None
+        if floors.by_class is not None:
+            by_class = (floors.by_class - by_level.sum(axis=2)) / rest
+        overall = (floors.overall * served - reached) / left
+        return explored + chains.solve(Floors(floors.window, overall, by_class)), None
+
+    return solve
+
+
+def _falls_apart(problem: Problem) -> bool:
+    """Return whether floors alone bind, beside exploration shares."""
+    least, most = problem.share_bounds
+    is_free_or_explored = (most >= 1) | (most <= least)
+    return (
+        problem.capacity_s is None
+        and not problem.deferrable
+        and bool(is_free_or_explored.all())
+        and bool((least.sum(axis=1) < 1).all())
+    )
 
 
 def as_floors(problem: Problem, floors: Floors) -> tuple[Floor, ...]:
@@ -196,10 +264,13 @@ def choose(name: str, outlook: Outlook, solver: Solver = by_programme) -> Choice
         return Choice(_all_l0(problem), floors, no_margins, None)
     if name == "co2-opt":
         free = Floors(floors.window, np.full_like(floors.overall, -1.0), None)
-        return Choice(solver(problem, free)[0], floors, no_margins, None)
-    if policy.is_robust and outlook.limits.confidence > 0 and outlook.covariance is not None:
-        return _choose_safely(outlook, floors, solver)
-    amount, price_g = solver(problem, floors)
+        return Choice(solver(problem)(free)[0], floors, no_margins, None)
+    limits = outlook.limits
+    confidence = policy.confidence if limits.confidence is None else limits.confidence
+    if policy.is_robust and confidence > 0 and outlook.covariance is not None:
+        sure = replace(outlook, limits=replace(limits, confidence=confidence))
+        return _choose_safely(sure, floors, solver)
+    amount, price_g = solver(problem)(floors)
     if name == "model-opt":
         return Choice(_rounded(amount), floors, no_margins, None)
     return Choice(amount, floors, no_margins, price_g)
@@ -263,11 +334,27 @@ def held(problem: Problem, factor: FloatArray) -> FloatArray:
 
 
 def _choose_safely(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
-    """Return the fixed point of solve -> margin -> solve, each margin found by secants."""
+    """Return the fixed point of solve -> margin -> solve.
+
+    Where nothing but floors binds, the margins are found by `sprout.frontier`, whose optimum is the
+    programme's, and the programme is solved once.
+    """
+    inner = solver if solver is by_frontier or not _falls_apart(outlook.problem) else by_frontier
+    margins, amount = _settle(outlook, floors, inner)
+    price_g: tuple[float, ...] | None = None
+    if solver is not by_frontier:
+        amount, price_g = solver(outlook.problem)(_like(floors, _flat(floors) + margins))
+    kept = _keep_promises(outlook, floors, amount)
+    return Choice(kept, floors, _like(floors, margins), price_g if kept is amount else None)
+
+
+def _settle(outlook: Outlook, floors: Floors, solver: Solver) -> tuple[FloatArray, FloatArray]:
+    """Return the margins in one row, each found by secants, and the amounts that have them."""
     least = _flat(floors)
     margins, slopes = np.zeros_like(least), np.full_like(least, -1.0)
     last: tuple[FloatArray, FloatArray] | None = None
-    amount, price_g = solver(outlook.problem, floors)
+    solve = solver(outlook.problem)
+    amount, _ = solve(floors)
     for number in range(MAX_ROUNDS):
         change = _flat(_margins(outlook, floors, amount)) - margins
         if np.abs(change).max() < SETTLED:
@@ -278,9 +365,8 @@ def _choose_safely(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
         # whatever has not settled by the last round takes the larger margin
         step = np.maximum(change, 0.0) if number == MAX_ROUNDS - 1 else -change / slopes
         margins = np.maximum(margins + step, 0.0)
-        amount, price_g = solver(outlook.problem, _like(floors, least + margins))
-    kept = _keep_promises(outlook, floors, amount)
-    return Choice(kept, floors, _like(floors, margins), price_g if kept is amount else None)
+        amount, _ = solve(_like(floors, least + margins))
+    return margins, amount
 
 
 def _slopes(margins: FloatArray, changes: FloatArray) -> FloatArray:
@@ -308,12 +394,14 @@ def _like(floors: Floors, row: FloatArray) -> Floors:
 
 def _margins(outlook: Outlook, floors: Floors, amount: FloatArray) -> Floors:
     """Return the standard deviations of what `amount` has beyond each floor, times confidence."""
-    problem, confidence = outlook.problem, outlook.limits.confidence
+    problem, confidence = outlook.problem, outlook.limits.confidence or 0.0
     factor = 1 - outlook.position * outlook.limits.tolerance
     beyond = _beyond(problem, amount, factor[:, None])
     first = np.flatnonzero(np.diff(floors.window, prepend=-1))
     covariance = np.broadcast_to(np.asarray(outlook.covariance), (*problem.shape, problem.shape[2]))
     together = np.add.reduceat(beyond, first, axis=0)
+    if outlook.past is not None:
+        together = together + outlook.past
     variance = _quadratic(together, covariance[first]).sum(axis=1)
     served = np.add.reduceat(problem.demand.sum(axis=1), first)
     overall = confidence * np.sqrt(variance) / served

@@ -122,7 +122,7 @@ def shortfall(problem: Problem, least: Floors, amount: FloatArray) -> float:
 def check(seed: int) -> None:
     problem, least = random_case(seed)
     amount = frontier.solve(problem, least)
-    programme, _ = by_programme(problem, least)
+    programme, _ = by_programme(problem)(least)
     assert amount.min() >= 0
     assert np.allclose(amount.sum(axis=2), problem.demand)
     # The solver leaves floors out of reach 1e-8 of room each; a unit of preference may cost much.

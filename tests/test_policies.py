@@ -10,6 +10,7 @@ from sprout.policies import (
     Outlook,
     base,
     by_frontier,
+    by_programme,
     choose,
     co2_opt,
     decide,
@@ -159,6 +160,30 @@ def test_what_a_window_has_earned_lowers_its_floor() -> None:
     assert choose("class-horizon", known).floors.overall.tolist() == pytest.approx([0.323])
 
 
+def test_what_was_served_before_is_as_uncertain_as_what_is_left() -> None:
+    # Planning the second slot alone, with what the first did, is planning both at once.
+    covariance, drawn = spread(100), replace(problem(), demand=np.full((2, 2), 10.0))
+    both = outlook(drawn, covariance=covariance)
+    amount = choose("class-robust-horizon", both).amount
+    beyond = amount[0].copy()
+    beyond[:, 0] -= 0.9 * 10
+    second = Outlook(
+        problem=replace(
+            both.problem, intensity_g_per_kwh=np.array([60.0]), demand=np.full((1, 2), 10.0)
+        ),
+        position=np.array([0.0]),
+        limits=Limits(),
+        window=np.array([0]),
+        covariance=covariance,
+        earned=np.array([(beyond * drawn.preference).sum()]),
+        past=beyond[None],
+    )
+    mindful = choose("class-robust-horizon", second)
+    assert np.allclose(mindful.amount[0], amount[1], atol=0.01)
+    forgetful = choose("class-robust-horizon", replace(second, past=None))
+    assert forgetful.margins.overall[0] < 0.9 * mindful.margins.overall[0]
+
+
 def test_slots_apart_are_not_moved_by_a_window() -> None:
     one, other = (choose("class", outlook(window=window)) for window in ((0, 1), (0, 0)))
     assert np.array_equal(one.amount, other.amount)
@@ -200,7 +225,7 @@ def test_a_margin_in_one_class_and_two_levels_is_exact() -> None:
         demand=np.ones((1, 1)),
     )
     covariance = 0.0024 * np.array([[[1.0, -1.0], [-1.0, 1.0]]])
-    known = Outlook(one, np.array([1.0]), Limits(), np.array([0]), covariance)
+    known = Outlook(one, np.array([1.0]), Limits(confidence=1), np.array([0]), covariance)
     choice = choose("class-robust", known)
     assert choice.amount[0, 0].tolist() == pytest.approx([0.782203, 0.217797], abs=2e-5)
     assert choice.margins.overall.tolist() == pytest.approx([0.2 * 0.782203 - 0.14], abs=1e-5)
@@ -286,3 +311,29 @@ def test_both_solvers_choose_alike(seed: int, name: str) -> None:
     fast = choose(name, known, by_frontier)
     carbon_g = [(choice.amount * drawn.cost_g).sum() for choice in (programme, fast)]
     assert carbon_g[0] == pytest.approx(carbon_g[1], rel=1e-3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6))
+def test_both_solvers_serve_what_is_explored_and_then_choose_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    least = np.array([[0.05, 0.02, 0.03], [0.05, 0.02, 0.03]])
+    is_free = rng.random((2, 3)) < 0.7
+    is_free[:, 0] = True
+    drawn = replace(
+        problem(),
+        preference=rng.dirichlet(np.ones(3), 2),
+        demand=rng.uniform(0.5, 2, (2, 2)),
+        floors=(),
+        min_share=least,
+        max_share=np.where(is_free, 1.0, least),
+    )
+    known = outlook(drawn)
+    for name in ("class", "class-fair"):
+        floors = choose(name, replace(known, limits=Limits(confidence=0))).floors
+        programme, _ = by_programme(known.problem)(floors)
+        fast, _ = by_frontier(known.problem)(floors)
+        assert np.allclose(fast.sum(axis=2), drawn.demand)
+        assert (fast >= drawn.demand[..., None] * least - 1e-9).all()
+        carbon_g = [(amount * drawn.cost_g).sum() for amount in (programme, fast)]
+        assert carbon_g[0] == pytest.approx(carbon_g[1], rel=1e-5)

@@ -28,7 +28,7 @@ from sprout.metering import MeteredEngine
 from sprout.plan import check_strict, unmeasured
 from sprout.prompts import Prompt, Rejected
 from sprout.report import terminal
-from sprout.report.summary import RunSummary, saving
+from sprout.report.summary import RunSummary, own_baselines, saving
 from sprout.run import Job, Turn
 from sprout.run import serve as serve_prompts
 from sprout.state.profiles import Profiles
@@ -191,11 +191,14 @@ def _summary(parts: _Parts, *, is_complete: bool) -> RunSummary:
     known, recorder, rate = parts.known, parts.recorder, parts.rate
     settings = known.config.settings
     base_key = known.directives.directives[0].key
-    base = Profiles(known.store).costs(known.conditions).get((base_key, ALL_TASKS), Cost())
+    costs = Profiles(known.store).costs(known.conditions)
+    base = costs.get((base_key, ALL_TASKS), Cost())
     return RunSummary(
         run_id=recorder.run_id,
         tally=recorder.tally,
-        saving=saving(recorder.tally, base, settings.pue, rate.g_per_s),
+        saving=saving(
+            recorder.tally, base, settings.pue, rate.g_per_s, own_baselines(costs, base_key)
+        ),
         plan=recorder.plan,
         energy_method=known.conditions.energy_method,
         is_energy_estimated=known.is_energy_estimated,
