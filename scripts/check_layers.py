@@ -17,7 +17,8 @@ STANDARD = set(sys.stdlib_module_names)
 # module or package -> the third parties that it alone may import
 OWNERS = {
     "typer": {"sprout.cli"},
-    "rich": {"sprout.cli", "sprout.report.terminal"},
+    "matplotlib": {"sprout.report.pictures"},
+    "rich": {"sprout.cli", "sprout.report.replayed", "sprout.report.terminal"},
     "llama_cpp": {"sprout.engine.llamacpp"},
     "ortools": {"sprout.optimizer"},
     "sqlite_utils": {"sprout.state"},
@@ -32,22 +33,35 @@ OWNERS = {
     "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
     "pydantic_core": {"sprout.promptline"},
     "numpy": {
+        "sprout.classes",
+        "sprout.deferral",
         "sprout.engine",
         "sprout.evaluate",
+        "sprout.frontier",
         "sprout.optimizer",
         "sprout.plan",
         "sprout.policies",
+        "sprout.cli.history",
         "sprout.problem",
         "sprout.quality",
+        "sprout.acting",
+        "sprout.replay",
+        "sprout.stage",
+        "sprout.world",
+        "sprout.report.pictures",
+        "sprout.report.replayed",
+        "sprout.traces",
     },
 }
 
 # pure: no files, processes, SQL, network, clock or chance of their own
 PURE = {
+    "sprout.acting",
     "sprout.accounting",
     "sprout.answers",
     "sprout.carbon",
     "sprout.chat",
+    "sprout.classes",
     "sprout.clock",
     "sprout.costs",
     "sprout.engine.answer",
@@ -56,6 +70,7 @@ PURE = {
     "sprout.engine.scheduler",
     "sprout.engine.sequence",
     "sprout.errors",
+    "sprout.frontier",
     "sprout.grid.intensity",
     "sprout.grid.reading",
     "sprout.meter.curve",
@@ -75,11 +90,15 @@ PURE = {
     "sprout.quality.reference",
     "sprout.quality.ruling",
     "sprout.quality.trust",
+    "sprout.replay",
     "sprout.report.summary",
     "sprout.search",
     "sprout.selector",
+    "sprout.stage",
+    "sprout.world",
 }
 IMPURE = {
+    "sprout.acting",
     "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "pathlib", "random",
     "secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading",
     "time", "urllib",
@@ -87,10 +106,12 @@ IMPURE = {
 
 # use cases: no adapter, no printing
 USE_CASES = {
+    "sprout.deferral",
     "sprout.evaluate",
     "sprout.metering",
     "sprout.plan",
     "sprout.profile",
+    "sprout.replay",
     "sprout.run",
     "sprout.search",
 }
@@ -106,7 +127,9 @@ ADAPTERS = {
     "sprout.outfile",
     "sprout.quality.endpoint",
     "sprout.quality.local",
+    "sprout.report.pictures",
     "sprout.state",
+    "sprout.traces",
 }
 
 

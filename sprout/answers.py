@@ -137,6 +137,17 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     return value if known else None
 
 
+def is_error_line(line: bytes) -> bool:
+    """Return whether a line is one of an errors file of ours."""
+    try:
+        value = json.loads(line)
+        error, texts = value["error"], (value["id"], value["custom_id"])
+        known = {"code", "message", "line"} <= set(error) and value["response"] is None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return known and all(isinstance(text, str) for text in texts)
+
+
 def _sprout(served: Served) -> dict[str, object]:
     return {
         "level": served.admission.level,

@@ -34,6 +34,17 @@ FALLBACKS = {"judge_key": "OPENAI_API_KEY"}
 """Other programs' variables, read where ours are not set."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+LivePolicy = Literal[
+    "base",
+    "co2-opt",
+    "sprout",
+    "class",
+    "class-robust",
+    "class-fair",
+    "horizon",
+    "class-horizon",
+    "class-robust-horizon",
+]
 
 
 class Settings(BaseModel):
@@ -50,6 +61,16 @@ class Settings(BaseModel):
     tolerance: Share = Field(0.1, description="preference given up at the dirtiest hour (xi)")
     explore: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.02, description="share of requests that keeps every level measured"
+    )
+    policy: LivePolicy | None = Field(
+        None, description="scheme; default: class-fair once two tasks were judged, else sprout"
+    )
+    class_floor: Share = Field(
+        0.9, description="least preference of a task class, of its own L0's (class-fair)"
+    )
+    confidence: Annotated[float, Field(ge=0, le=5)] | None = Field(
+        None,
+        description="margin on floors in standard deviations; default: 1.8 class-robust, 1 -fair",
     )
     directives: str = Field("concise", description="packaged set (concise, paper) or a TOML file")
     pue: Annotated[float, Field(ge=1, le=5)] = Field(1.0, description="power usage effectiveness")

@@ -16,6 +16,7 @@ energies near 1e-4 kWh would drown in the solver's tolerances.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,12 @@ SMALLEST_COEFFICIENT = 1e-12
 # Room above the least shortfall, so that the second solve is feasible in floating point.
 SHORTFALL_ROOM = 1e-8
 
-# GLOP calls a solution imprecise, and gives none, for residues that do not matter here.
-PARAMETERS = mathopt.SolveParameters(glop=GlopParameters(change_status_to_imprecise=False))
+PARAMETERS = mathopt.SolveParameters(
+    # GLOP calls a solution imprecise, and gives none, for residues that do not matter here.
+    glop=GlopParameters(change_status_to_imprecise=False),
+    # A week of hours takes less than a second; should GLOP ever cycle, a run must not hang with it.
+    time_limit=timedelta(seconds=60),
+)
 
 INFEASIBLE = (
     mathopt.TerminationReason.INFEASIBLE,
@@ -185,10 +190,11 @@ class _Programme:
         capacity_s = self._problem.capacity_s
         if capacity_s is None:
             return
-        time_s = self._cells.units[:, None] * self._problem.time_s[self._cells.task_class]
+        cells = self._cells
+        time_s = cells.units[:, None] * self._problem.time_s_by_slot[cells.slot, cells.task_class]
         unit_s = float(time_s.max()) or 1.0
         rows = [self._model.add_linear_constraint(ub=s) for s in (capacity_s / unit_s).tolist()]
-        for n, slot in enumerate(self._cells.slot.tolist()):
+        for n, slot in enumerate(cells.slot.tolist()):
             self._set_row(rows[slot], n, time_s[n] / unit_s)
 
     def _hold(self, floor: Floor) -> _FloorRow:
@@ -202,8 +208,10 @@ class _Programme:
         row = self._model.add_linear_constraint(lb=0.0)
         slack = self._model.add_variable(lb=0.0, ub=0.0)
         row.set_coefficient(slack, 1.0)
+        preference = self._problem.preference_by_slot
         for n in cells.tolist():
-            margin = self._problem.preference[self._cells.task_class[n]] - floor.min_preference
+            cell = self._cells.slot[n], self._cells.task_class[n]
+            margin = preference[cell] - floor.min_preference
             self._set_row(row, n, margin * (self._cells.units[n] / units))
         return _FloorRow(row, slack, cells, units)
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from sprout.answers import parse_line
+from sprout.answers import is_error_line, parse_line
 from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
 
 FSYNC_EVERY_S = 1.0
@@ -65,6 +65,27 @@ class LineFile:
 def errors_path(output: Path) -> Path:
     """Return where the failed lines of an output file go."""
     return output.with_name(output.name + ".errors.jsonl")
+
+
+def check_errors_file(path: Path) -> None:
+    """Refuse to replace a file that is no errors file of ours.
+
+    Raises:
+        OutputExistsError: it holds something else.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.readline()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _translate(path, error) from error
+    is_torn = not line.endswith(b"\n") and line.startswith(b'{"id": "run-')  # by a kill
+    if line and not is_torn and not is_error_line(line):
+        raise OutputExistsError(
+            f"{path} exists and is no errors file of `sprout run`: choose another --errors file, "
+            "or --overwrite"
+        )
 
 
 def remove(path: Path) -> None:

@@ -1,54 +1,52 @@
 """From what is known to the mix of levels for the coming window. Pure.
 
     Snapshot (costs, grid, preference; each with where it came from)
-        -> Problem with one slot and one class -> policies.sprout -> Plan
+        -> classes -> Outlook -> policies.decide -> Plan
 
 Two guards keep noise from steering. Every level keeps at least its exploration share, half of it
-for L0, against which savings are counted. And when no level costs less energy than L0 by two
-standard errors, all but exploration goes to L0, and the plan says so.
+for L0, against which savings are counted. And when no level of a class costs less energy than L0 by
+two standard errors, all of the class but exploration goes to L0, and the plan says so.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from sprout import policies
+from sprout import classes, policies
 from sprout.carbon import JOULES_PER_KWH, footprint
+from sprout.classes import TaskClass
 from sprout.clock import to_text
-from sprout.costs import ALL_TASKS, Cost, CostTable, is_cheaper
+from sprout.costs import ALL_TASKS, CostTable
 from sprout.directives import DirectiveSet
-from sprout.errors import NotReadyError
+from sprout.errors import NotReadyError, UsageError
 from sprout.grid.reading import GridReading
-from sprout.problem import Floor, Mix, Problem, paper_floor
+from sprout.policies import POLICIES, Choice, Limits, Outlook
+from sprout.problem import FloatArray, Mix, Problem
+from sprout.quality.preference import Preference
 
+PAPER_POLICY = "sprout"
+FAIR_POLICY = "class-fair"
+"""The default where at least two tasks were judged."""
 
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """How often each level's answer was judged best.
-
-    Args:
-        shares: by level; a level that is missing was never judged.
-        source: who judged what, or that it is a prior.
-        is_prior: whether nobody judged this model's answers.
-    """
-
-    shares: Mapping[str, float]
-    source: str
-    is_prior: bool
+HORIZON_SLOTS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a plan is made from."""
+    """All that a plan is made from.
+
+    Args:
+        coming: readings of the windows after `grid`, in order; for policies that look ahead.
+    """
 
     grid: GridReading
     costs: CostTable
     energy_method: str
     is_energy_estimated: bool
     preference: Preference
+    coming: tuple[GridReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +58,19 @@ class PlanOptions:
         explore: share of requests that keeps every level measured, in [0, 1).
         pue: power usage effectiveness, >= 1.
         embodied_g_per_s: gCO2eq per busy second.
+        policy: one of POLICIES that is live; None takes the fair one where at least two tasks were
+            judged, and otherwise the paper's.
+        class_floor: least preference of a class, as a factor of its own L0's.
+        confidence: margins on the floors, in standard deviations; None is the policy's own.
     """
 
     tolerance: float
     explore: float
     pue: float
     embodied_g_per_s: float
+    policy: str | None = None
+    class_floor: float = 0.9
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,32 @@ class LevelPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassPlan:
+    """The mix of one task class, and what it was chosen by.
+
+    Args:
+        task: None is everything that has no class of its own, prompts without a task included.
+        demand: its part of all requests, as expected.
+        num_judged: prompts that its preference rests on; None for a prior.
+        preference, base_preference: of its mix and of L0.
+        floor: least preference that was allowed it; None where only all classes together have one.
+    """
+
+    task: str | None
+    demand: float
+    levels: tuple[LevelPlan, ...]
+    num_judged: float | None
+    preference: float
+    base_preference: float
+    floor: float | None
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Return the mix, one share per level, sums to 1."""
+        return tuple(level.share for level in self.levels)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the mix is expected to do, per request.
 
@@ -101,6 +132,7 @@ class Outcome:
         floor: least preference that was allowed.
         floor_price_g: gCO2eq that one more preference point (0.01) would cost; None when no
             solved floor stands behind the mix.
+        margin: preference beyond the floor that was asked for, because preferences are estimates.
     """
 
     carbon_g: float
@@ -110,11 +142,18 @@ class Outcome:
     floor: float
     is_floor_met: bool
     floor_price_g: float | None
+    margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The mix for one window of grid intensity, and why."""
+    """The mix for one window of grid intensity, and why.
+
+    Args:
+        levels: the mix of all classes together.
+        policy: which scheme chose.
+        classes: the mix of each task class; empty where one mix serves all.
+    """
 
     id: str
     made_at: datetime
@@ -127,11 +166,24 @@ class Plan:
     preference_source: str
     is_preference_prior: bool
     notes: tuple[str, ...]
+    policy: str = PAPER_POLICY
+    classes: tuple[ClassPlan, ...] = ()
 
     @property
     def shares(self) -> tuple[float, ...]:
         """Return the mix, one share per level, sums to 1."""
         return tuple(level.share for level in self.levels)
+
+    def levels_of(self, task: str | None) -> tuple[LevelPlan, ...]:
+        """Return the mix for prompts of a task with what it was chosen by; None is no task."""
+        for each in self.classes:
+            if each.task is not None and each.task == task:
+                return each.levels
+        return next((each.levels for each in self.classes if each.task is None), self.levels)
+
+    def shares_of(self, task: str | None) -> tuple[float, ...]:
+        """Return the mix for prompts of a task, one share per level; None is no task."""
+        return tuple(level.share for level in self.levels_of(task))
 
     @property
     def g_per_kwh(self) -> float:
@@ -144,26 +196,33 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
 
     Raises:
         NotReadyError: a level was never measured under these conditions.
+        UsageError: the policy cannot be followed live.
     """
-    costs = [_cost(snapshot.costs, d.key, d.level) for d in directives.directives]
-    obstacle = _obstacle(snapshot, directives, costs)
-    problem = _problem(snapshot, directives, costs, options, is_all_l0=obstacle is not None)
-    mix = policies.sprout(problem)
-    notes = snapshot.grid.notes
-    if obstacle is not None:
-        notes += (f"{obstacle}: every request is served at L0, but for exploration",)
+    name = _policy(snapshot, options)
+    policy = POLICIES[name]
+    formed = classes.form(
+        snapshot.preference, snapshot.costs, directives, apart=policy.knows_classes
+    )
+    readings = (snapshot.grid, *snapshot.coming[: HORIZON_SLOTS - 1])
+    if not policy.spans_window:
+        readings = readings[:1]
+    outlook = outlook_of(readings, directives, formed, options)
+    mix, choice = policies.decide(name, outlook)
+    levels = _levels(snapshot, directives, formed, options, mix)
     return Plan(
-        id=_identify(snapshot, mix, now),
+        id=_identify(snapshot, name, mix, now),
         made_at=now,
         valid_until=snapshot.grid.intensity.end,
-        levels=tuple(_levels(snapshot, directives, costs, options, mix)),
-        outcome=_outcome(problem, mix),
+        levels=_together(snapshot, directives, formed, options, levels),
+        outcome=_outcome(outlook, mix, choice),
         grid=snapshot.grid,
         energy_method=snapshot.energy_method,
         is_energy_estimated=snapshot.is_energy_estimated,
         preference_source=snapshot.preference.source,
         is_preference_prior=snapshot.preference.is_prior,
-        notes=notes,
+        notes=(*snapshot.grid.notes, *_notes(name, formed, readings)),
+        policy=name,
+        classes=_class_plans(formed, levels, choice) if len(formed) > 1 else (),
     )
 
 
@@ -199,61 +258,83 @@ def check_strict(snapshot: Snapshot, directives: DirectiveSet) -> None:
         raise NotReadyError("--strict: " + "; ".join(problems))
 
 
-def _cost(costs: CostTable, key: str, level: str) -> Cost:
-    cost = costs.get((key, ALL_TASKS))
-    if cost is None:
-        raise NotReadyError(
-            f"level {level} was never measured with this model, machine and settings: "
-            "run `sprout profile`"
+def _policy(snapshot: Snapshot, options: PlanOptions) -> str:
+    """Return the policy that was asked for, or the one that what was judged allows."""
+    if options.policy is None:
+        is_judged = len(classes.judged_tasks(snapshot.preference)) > 1
+        return FAIR_POLICY if is_judged else PAPER_POLICY
+    if options.policy not in POLICIES or not POLICIES[options.policy].is_live:
+        live = ", ".join(name for name, policy in POLICIES.items() if policy.is_live)
+        raise UsageError(f"policy {options.policy!r} cannot be followed live: choose one of {live}")
+    return options.policy
+
+
+def _notes(
+    name: str, formed: tuple[TaskClass, ...], readings: tuple[GridReading, ...]
+) -> list[str]:
+    """Return what people should know of how the mix was chosen."""
+    notes = [
+        f"{_of(each, formed)}{each.obstacle}: every request is served at L0, but for exploration"
+        for each in formed
+        if each.obstacle is not None
+    ]
+    if POLICIES[name].knows_classes and len(formed) == 1:
+        notes.append(
+            f"no task has {classes.MIN_JUDGED} judged prompts yet: one mix serves all tasks"
         )
-    return cost
+    if POLICIES[name].spans_window and len(readings) == 1:
+        notes.append("no forecast is stored: the floor holds for this window alone")
+    return notes
 
 
-def _obstacle(snapshot: Snapshot, directives: DirectiveSet, costs: list[Cost]) -> str | None:
-    """Return why no other level may be preferred to L0; None when one may, or there is none."""
-    if len(costs) == 1:
-        return None
-    if not any(is_cheaper(cost, costs[0]) for cost in costs[1:]):
-        return (
-            "no level costs less energy than L0 by two standard errors "
-            "(`sprout profile` measures again)"
-        )
-    if directives.directives[0].level not in snapshot.preference.shares:
-        return (
-            "L0 has no preference that the others could be held against "
-            '(paper_level = "L0" in the directive set lets the paper\'s stand in)'
-        )
-    return None
+def _of(task_class: TaskClass, formed: tuple[TaskClass, ...]) -> str:
+    """Return which class a note is about; nothing where there is only one."""
+    if len(formed) == 1:
+        return ""
+    return f"task {task_class.task}: " if task_class.task is not None else "other tasks: "
 
 
-def _problem(
-    snapshot: Snapshot,
+def outlook_of(
+    readings: tuple[GridReading, ...],
     directives: DirectiveSet,
-    costs: list[Cost],
+    formed: tuple[TaskClass, ...],
     options: PlanOptions,
-    *,
-    is_all_l0: bool,
-) -> Problem:
-    judged = [snapshot.preference.shares.get(d.level) for d in directives.directives]
-    least = np.array(_exploration(len(costs), options.explore))
-    may_steer = [i == 0 or (q is not None and not is_all_l0) for i, q in enumerate(judged)]
-    base_preference = judged[0] or 0.0
-    floor = paper_floor(snapshot.grid.position, options.tolerance, base_preference)
-    # Exploration is a cost that was decided before the floor, which holds for the rest: otherwise
-    # no mix at all would reach the floor of the greenest hours.
-    preference = np.array([q if q is not None else 0.0 for q in judged])
-    explored, explored_preference = float(least[1:].sum()), float(least[1:] @ preference[1:])
-    return Problem(
-        energy_kwh=np.array([[c.energy_j.mean * options.pue / JOULES_PER_KWH for c in costs]]),
-        time_s=np.array([[c.busy_s.mean for c in costs]]),
-        preference=preference[None, :],
-        intensity_g_per_kwh=np.array([snapshot.grid.intensity.g_per_kwh]),
+) -> Outlook:
+    """Return what is known of the readings' slots, all with the same demand for each class."""
+    num_levels = len(directives.directives)
+    least = np.array(_exploration(num_levels, options.explore))
+    may_steer = np.array([each.may_steer(directives) for each in formed])
+    problem = Problem(
+        energy_kwh=np.array(
+            [
+                [cost.energy_j.mean * options.pue / JOULES_PER_KWH for cost in each.costs]
+                for each in formed
+            ]
+        ),
+        time_s=np.array([[cost.busy_s.mean for cost in each.costs] for each in formed]),
+        preference=np.array([[q or 0.0 for q in each.preference(directives)] for each in formed]),
+        intensity_g_per_kwh=np.array([reading.intensity.g_per_kwh for reading in readings]),
         embodied_g_per_s=options.embodied_g_per_s,
-        demand=np.array([[1.0]]),
-        floors=(Floor((0,), (0,), floor * (1 - explored) + explored_preference),),
-        min_share=least,
+        demand=np.array([[each.demand for each in formed]] * len(readings)),
+        min_share=np.broadcast_to(least, may_steer.shape),
         max_share=np.where(may_steer, 1.0, least),
     )
+    return Outlook(
+        problem=problem,
+        position=np.array([reading.position for reading in readings]),
+        limits=Limits(options.tolerance, options.class_floor, options.confidence),
+        window=np.zeros(len(readings), dtype=np.int64),
+        covariance=_covariance(formed, directives),
+    )
+
+
+def _covariance(formed: tuple[TaskClass, ...], directives: DirectiveSet) -> FloatArray | None:
+    """Return [c, v, v]; None when nobody can say of any class."""
+    found = [classes.covariance(each, directives) for each in formed]
+    if all(each is None for each in found):
+        return None
+    num_levels = len(directives.directives)
+    return np.array([np.zeros((num_levels, num_levels)) if c is None else c for c in found])
 
 
 def _exploration(num_levels: int, explore: float) -> list[float]:
@@ -266,22 +347,36 @@ def _exploration(num_levels: int, explore: float) -> list[float]:
 def _levels(
     snapshot: Snapshot,
     directives: DirectiveSet,
-    costs: list[Cost],
+    formed: tuple[TaskClass, ...],
     options: PlanOptions,
     mix: Mix,
-) -> list[LevelPlan]:
-    g_per_kwh = snapshot.grid.intensity.g_per_kwh
+) -> list[tuple[LevelPlan, ...]]:
+    """Return the levels of each class in the first slot."""
     return [
+        _class_levels(snapshot, directives, each, options, shares)
+        for each, shares in zip(formed, mix.share[0].tolist(), strict=True)
+    ]
+
+
+def _class_levels(
+    snapshot: Snapshot,
+    directives: DirectiveSet,
+    task_class: TaskClass,
+    options: PlanOptions,
+    shares: list[float],
+) -> tuple[LevelPlan, ...]:
+    g_per_kwh = snapshot.grid.intensity.g_per_kwh
+    return tuple(
         LevelPlan(
             level=directive.level,
             directive_key=directive.key,
-            share=float(share),
+            share=share,
             energy_j=cost.energy_j.mean,
             energy_se_j=cost.standard_error(cost.energy_j),
             busy_s=cost.busy_s.mean,
             new_tokens=cost.new_tokens.mean,
             num_requests=cost.num_requests,
-            preference=snapshot.preference.shares.get(directive.level),
+            preference=task_class.shares.of(directive.level),
             carbon_g=footprint(
                 cost.energy_j.mean,
                 cost.busy_s.mean,
@@ -291,25 +386,65 @@ def _levels(
             ).carbon_g,
         )
         for directive, cost, share in zip(
-            directives.directives, costs, mix.share[0, 0], strict=True
+            directives.directives, task_class.costs, shares, strict=True
         )
-    ]
-
-
-def _outcome(problem: Problem, mix: Mix) -> Outcome:
-    return Outcome(
-        carbon_g=mix.carbon_g,
-        baseline_g=mix.baseline_carbon_g,
-        preference=mix.preference,
-        base_preference=float(problem.preference[0, 0]),
-        floor=problem.floors[0].min_preference,
-        is_floor_met=mix.is_floor_met,
-        floor_price_g=mix.floor_price_g[0] if mix.floor_price_g else None,
     )
 
 
-def _identify(snapshot: Snapshot, mix: Mix, now: datetime) -> str:
-    seen = repr((snapshot, mix.share.tolist(), now)).encode()
+def _together(
+    snapshot: Snapshot,
+    directives: DirectiveSet,
+    formed: tuple[TaskClass, ...],
+    options: PlanOptions,
+    levels: list[tuple[LevelPlan, ...]],
+) -> tuple[LevelPlan, ...]:
+    """Return the mix of all classes, with the costs and the preference of all tasks."""
+    if len(formed) == 1:
+        return levels[0]
+    (everything,) = classes.form(snapshot.preference, snapshot.costs, directives, apart=False)
+    demand = np.array([each.demand for each in formed])
+    shares = demand @ np.array([[level.share for level in each] for each in levels])
+    return _class_levels(snapshot, directives, everything, options, shares.tolist())
+
+
+def _class_plans(
+    formed: tuple[TaskClass, ...], levels: list[tuple[LevelPlan, ...]], choice: Choice
+) -> tuple[ClassPlan, ...]:
+    floors = choice.floors.by_class
+    return tuple(
+        ClassPlan(
+            task=each.task,
+            demand=each.demand,
+            levels=own,
+            num_judged=each.shares.num_prompts,
+            preference=sum(level.share * (level.preference or 0.0) for level in own),
+            base_preference=own[0].preference or 0.0,
+            floor=None if floors is None else float(floors[0, number]),
+        )
+        for number, (each, own) in enumerate(zip(formed, levels, strict=True))
+    )
+
+
+def _outcome(outlook: Outlook, mix: Mix, choice: Choice) -> Outcome:
+    """Return what the mix does in the first slot."""
+    problem, amount = outlook.problem, choice.amount[0]
+    cost_g, demand = problem.cost_g[0], problem.demand[0]
+    base_g = float(demand @ cost_g[:, 0])
+    preference = problem.preference_by_slot[0]
+    return Outcome(
+        carbon_g=float((cost_g * amount).sum()),
+        baseline_g=base_g,
+        preference=float((preference * amount).sum()),
+        base_preference=float(demand @ preference[:, 0]),
+        floor=float(choice.floors.overall[0]),
+        is_floor_met=mix.is_floor_met,
+        floor_price_g=choice.price_g[0] if choice.price_g else None,
+        margin=float(choice.margins.overall[0]),
+    )
+
+
+def _identify(snapshot: Snapshot, policy: str, mix: Mix, now: datetime) -> str:
+    seen = repr((snapshot, policy, mix.share.tolist(), now)).encode()
     return (
         f"plan-{to_text(now)[:19].replace(':', '').replace('-', '')}Z-"
         + (hashlib.sha256(seen).hexdigest()[:8])

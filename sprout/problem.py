@@ -3,7 +3,8 @@
 Symbols of section 3 of the paper under our names, shapes in brackets (t time slots, c task classes,
 v levels): e `energy_kwh` [c, v], p `time_s` [c, v], q `preference` [c, v], k0
 `intensity_g_per_kwh` [t], k1 `embodied_g_per_s`, q_lb `Floor.min_preference`, x `Mix.share`
-[t, c, v]. The paper has one slot and one class; `sprout.optimizer` states the programme.
+[t, c, v]. The paper has one slot and one class; `sprout.optimizer` states the programme. Where e, p
+and q are known apart for each slot (a recorded month is replayed so) they may be [t, c, v].
 """
 
 from dataclasses import dataclass
@@ -41,9 +42,10 @@ class Problem:
     """The data of the programme; shapes in brackets: t slots, c classes, v levels; level 0 is L0.
 
     Args:
-        energy_kwh: [c, v] of one unit of demand (a request), times PUE.
-        time_s: [c, v] of one unit of demand.
-        preference: [c, v]; a level that nobody judged counts as 0, and has its `max_share`.
+        energy_kwh: [c, v] or [t, c, v] of one unit of demand (a request), times PUE.
+        time_s: [c, v] or [t, c, v] of one unit of demand.
+        preference: [c, v] or [t, c, v]; a level that nobody judged counts as 0, and has its
+            `max_share`.
         intensity_g_per_kwh: [t].
         embodied_g_per_s: of the hardware that `time_s` occupies.
         demand: [t, c] that its slot must serve.
@@ -72,8 +74,18 @@ class Problem:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Return the number of slots, classes and levels."""
-        num_classes, num_levels = self.energy_kwh.shape
+        num_classes, num_levels = self.energy_kwh.shape[-2:]
         return len(self.intensity_g_per_kwh), num_classes, num_levels
+
+    @property
+    def preference_by_slot(self) -> FloatArray:
+        """Return the preference as [t, c, v]."""
+        return np.broadcast_to(self.preference, self.shape)
+
+    @property
+    def time_s_by_slot(self) -> FloatArray:
+        """Return the seconds of one unit of demand as [t, c, v]."""
+        return np.broadcast_to(self.time_s, self.shape)
 
     @property
     def cost_g(self) -> FloatArray:
@@ -84,7 +96,7 @@ class Problem:
     @property
     def share_bounds(self) -> tuple[FloatArray, FloatArray]:
         """Return least and largest shares, each [c, v]."""
-        shape = self.energy_kwh.shape
+        shape = self.energy_kwh.shape[-2:]
         least = np.zeros(shape) if self.min_share is None else self.min_share
         most = np.ones(shape) if self.max_share is None else self.max_share
         return np.broadcast_to(least, shape), np.broadcast_to(most, shape)
@@ -145,18 +157,19 @@ def mix_of(problem: Problem, amount: FloatArray, floor_price_g: tuple[float, ...
 
 def _is_met(problem: Problem, amount: FloatArray, floor: Floor) -> bool:
     """Return whether one floor holds for `amount` [t, c, v]."""
-    part = amount[np.ix_(floor.slots, floor.classes)]
-    margin = problem.preference[list(floor.classes)] - floor.min_preference
+    cells = np.ix_(floor.slots, floor.classes)
+    part = amount[cells]
+    margin = problem.preference_by_slot[cells] - floor.min_preference
     return bool((part * margin).sum() >= -FLOOR_TOLERANCE * part.sum())
 
 
 def _check(problem: Problem) -> None:
     """Raise ValueError where the data do not fit together."""
-    num_slots, num_classes, num_levels = problem.shape
-    by_class = (num_classes, num_levels)
-    _check_array("energy_kwh", problem.energy_kwh, by_class)
-    _check_array("time_s", problem.time_s, by_class)
-    _check_array("preference", problem.preference, by_class)
+    num_slots, num_classes, _ = problem.shape
+    for name in ("energy_kwh", "time_s", "preference"):
+        values = getattr(problem, name)
+        varies_by_slot = values.ndim == len(problem.shape)
+        _check_array(name, values, problem.shape if varies_by_slot else problem.shape[1:])
     _check_array("intensity_g_per_kwh", problem.intensity_g_per_kwh, (num_slots,))
     _check_array("embodied_g_per_s", np.array(problem.embodied_g_per_s), ())
     _check_array("demand", problem.demand, (num_slots, num_classes))

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -74,6 +75,21 @@ def _joined_parts(content: object) -> object:
     return "".join(part["text"] for part in content)
 
 
+def _moment(value: object) -> object:
+    """Return the time that a text says, which must say of which time zone it is."""
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        wanted = {"example": "2026-11-24T06:00:00Z"}
+        message = "should be a time with its offset, such as {example}"
+        raise PydanticCustomError("moment", message, wanted)
+    return moment
+
+
 _Id = Annotated[str, Field(min_length=1, max_length=_ID_CHARS), BeforeValidator(_id_text)]
 _Text = Annotated[str, BeforeValidator(_joined_parts)]
 _Count = Annotated[int, Field(gt=0, le=_INT32_MAX)]
@@ -136,6 +152,7 @@ class _Line(_Strict):
     custom_id: _Id | None = None
     task: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     directive: str | None = None
+    deadline: Annotated[datetime | None, BeforeValidator(_moment)] = None
     reference: object = None
 
 

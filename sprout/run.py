@@ -17,6 +17,7 @@ from sprout.accounting import Charge
 from sprout.answers import Admission, Failed, Grid, Served, failed_line
 from sprout.carbon import footprint
 from sprout.costs import Sample
+from sprout.deferral import Waiting
 from sprout.directives import Directive, DirectiveSet
 from sprout.engine.base import Completion, Request
 from sprout.metering import Metered, MeteredEngine
@@ -92,14 +93,14 @@ class Turn:
     idle_j: float
 
 
-def serve(prompts: Iterator[Prompt | Rejected], job: Job) -> Iterator[Turn]:
+def serve(prompts: Iterator[Prompt | Rejected | Waiting], job: Job) -> Iterator[Turn]:
     """Answer prompts, yielding a turn before each engine step and a last one at the end."""
     return _Serving(prompts, job).turns()
 
 
 @dataclass(slots=True)
 class _Serving:
-    prompts: Iterator[Prompt | Rejected]
+    prompts: Iterator[Prompt | Rejected | Waiting]
     job: Job
     plan: Plan | None = None
     quotas: dict[str, Quota] = field(default_factory=dict)
@@ -138,7 +139,7 @@ class _Serving:
                 self.is_read = True
             elif isinstance(line, Rejected):
                 self.failed.append(failed_line(line))
-            else:
+            elif isinstance(line, Prompt):
                 self._admit_prompt(line)
 
     def _admit_prompt(self, prompt: Prompt) -> None:
@@ -171,7 +172,9 @@ class _Serving:
     def _next_level(self, task: str, plan: Plan) -> str:
         quota = self.quotas.get(task)
         if quota is None:
-            quota = self.quotas[task] = Quota(plan.shares, self.job.counts_of(plan, task))
+            quota = self.quotas[task] = Quota(
+                plan.shares_of(task or None), self.job.counts_of(plan, task)
+            )
         return plan.levels[quota.next()].level
 
     def _current_plan(self) -> Plan:

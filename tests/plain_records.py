@@ -19,8 +19,9 @@ from sprout.engine.base import Completion, Request, StepResult
 from sprout.engine.recorded import RecordedEngine
 from sprout.grid.intensity import Intensity, IntensityRange
 from sprout.grid.reading import GridReading, stored
-from sprout.plan import Plan, PlanOptions, Preference, Snapshot
+from sprout.plan import Plan, PlanOptions, Snapshot
 from sprout.prompts import Prompt, read
+from sprout.quality.preference import Preference, prior
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LEVELS = directives.load("concise")
@@ -91,7 +92,7 @@ def snapshot(
         costs={(KEYS[level], ALL_TASKS): each for level, each in costs.items()},
         energy_method="rapl",
         is_energy_estimated=False,
-        preference=Preference(preference, "a judge", is_prior=False),
+        preference=Preference(prior(preference), {}, "a judge", is_prior=False),
     )
 
 

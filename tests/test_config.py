@@ -1,13 +1,15 @@
 import os
 import sys
 from pathlib import Path
+from typing import get_args
 
 import platformdirs
 import pytest
 
 from sprout import config as configuration
-from sprout.config import Settings, default_threads, load
+from sprout.config import LivePolicy, Settings, default_threads, load
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
+from sprout.policies import POLICIES
 
 
 @pytest.fixture
@@ -223,6 +225,14 @@ def test_a_good_flag_hides_a_bad_value_below_it(
 def test_other_variables_with_the_prefix_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPROUT_UNKNOWN", "1")
     load({})
+
+
+def test_every_policy_that_can_be_followed_can_be_set() -> None:
+    live = {name for name, policy in POLICIES.items() if policy.is_live}
+    assert set(get_args(LivePolicy)) == live
+    assert {load({"policy": name}).settings.policy for name in live} == live
+    with pytest.raises(UsageError, match="--policy: `policy` = 'oracle'"):
+        load({"policy": "oracle"})
 
 
 # the model and the threads

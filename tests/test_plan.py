@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,9 +10,10 @@ from plain_records import KEYS, LEVELS, MEASURED, NOW, cost, levels, reading, sn
 
 from sprout.costs import ALL_TASKS, Cost
 from sprout.directives import PRIOR_SOURCE
-from sprout.errors import NotReadyError
+from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading as grid
-from sprout.plan import Plan, PlanOptions, Preference, Snapshot, check_strict, make, unmeasured
+from sprout.plan import Plan, PlanOptions, Snapshot, check_strict, make, unmeasured
+from sprout.quality.preference import Preference, Shares, estimate, prior
 
 HALF = {"L0": 0.4, "L1": 0.2}
 TWO = {name: MEASURED[name] for name in ("L0", "L1")}
@@ -219,6 +221,133 @@ def test_levels_without_a_cost_over_all_tasks_are_unmeasured() -> None:
     assert unmeasured(snapshot(MEASURED).costs, LEVELS) == ()
 
 
+# a mix for each task
+
+
+def judged(*shares: float, num: int = 2000) -> Shares:
+    """What so many judged prompts say of L0, L1 and L2."""
+    best = np.repeat(np.eye(3), [round(num * share) for share in shares], axis=0)
+    return estimate(("L0", "L1", "L2"), best, np.ones(len(best)))
+
+
+def two_tasks(num: int = 2000) -> Snapshot:
+    """L0 is preferred for poems, L2 for quizzes; both cost the same."""
+    by_class = {"poem": judged(0.5, 0.3, 0.2, num=num), "quiz": judged(0.2, 0.3, 0.5, num=num)}
+    preference = Preference(judged(0.35, 0.3, 0.35), by_class, "a judge", is_prior=False)
+    return replace(snapshot(MEASURED, g_per_kwh=500), preference=preference)
+
+
+def following(policy: str | None, **more: float) -> PlanOptions:
+    return replace(options(), policy=policy, **more)
+
+
+def test_two_judged_tasks_make_the_plan_fair_between_them() -> None:
+    plan = plan_of(two_tasks())
+    assert plan.policy == "class-fair"
+    assert [each.task for each in plan.classes] == ["poem", "quiz", None]
+    for each in plan.classes:
+        assert each.floor is not None
+        assert each.floor == pytest.approx(0.9 * each.base_preference)
+        assert each.preference >= each.floor
+        assert sum(each.shares) == pytest.approx(1)
+    poem, quiz, _ = plan.classes
+    assert poem.shares[0] > 0.6
+    assert quiz.shares == pytest.approx((0, 0, 1))
+    assert plan.outcome.margin > 0
+
+
+def test_the_mix_of_all_is_the_mean_of_the_classes() -> None:
+    plan = plan_of(two_tasks())
+    demand = [each.demand for each in plan.classes]
+    assert demand == pytest.approx([1 / 3] * 3)
+    mean = np.array(demand) @ np.array([each.shares for each in plan.classes])
+    assert plan.shares == pytest.approx(mean.tolist())
+    expected = sum(each.demand * each.preference for each in plan.classes)
+    assert plan.outcome.preference == pytest.approx(expected)
+
+
+def test_prompts_get_the_mix_of_their_task() -> None:
+    plan = plan_of(two_tasks())
+    poem, quiz, others = plan.classes
+    assert plan.shares_of("poem") == poem.shares
+    assert plan.shares_of("quiz") == quiz.shares
+    assert plan.shares_of("letter") == plan.shares_of(None) == others.shares
+    paper = plan_of(two_tasks(), how=following("sprout"))
+    assert paper.classes == ()
+    assert paper.shares_of("poem") == paper.shares_of(None) == paper.shares
+
+
+def test_class_robust_saves_more_than_class_fair_and_that_more_than_l0() -> None:
+    spent_g = [
+        plan_of(two_tasks(), how=following(policy)).outcome.carbon_g
+        for policy in ("class-robust", "class-fair", "base")
+    ]
+    assert spent_g == sorted(spent_g)
+    assert len(set(spent_g)) == 3
+
+
+def test_a_class_floor_of_one_gives_nothing_of_a_class_away() -> None:
+    plan = plan_of(two_tasks(), how=following("class-fair", class_floor=1.0))
+    for each in plan.classes:
+        assert each.preference >= each.base_preference - 1e-6
+
+
+def test_less_confidence_asks_for_smaller_margins() -> None:
+    margins = [
+        plan_of(two_tasks(100), how=following("class-fair", confidence=z)).outcome.margin
+        for z in (0.0, 1.0, 2.0)
+    ]
+    assert margins[0] == 0
+    assert margins == sorted(margins)
+
+
+def test_too_few_verdicts_leave_one_mix_and_the_plan_says_so() -> None:
+    few = two_tasks(20)
+    assert plan_of(few).policy == "sprout"
+    plan = plan_of(few, how=following("class-fair"))
+    assert plan.classes == ()
+    assert "no task has 30 judged prompts yet" in plan.notes[0]
+
+
+def test_every_class_keeps_its_exploration_share() -> None:
+    plan = plan_of(two_tasks(), how=replace(following("class-robust"), explore=0.1))
+    for each in plan.classes:
+        assert each.shares[0] >= 0.05 - 1e-9
+        assert min(each.shares[1:]) >= 0.025 - 1e-9
+
+
+def test_a_class_that_saves_nothing_for_sure_stays_at_l0() -> None:
+    costs = dict(two_tasks().costs)
+    for name in ("L0", "L1", "L2"):
+        costs[KEYS[name], "quiz"] = cost([100.0] * 40, name)
+    plan = plan_of(replace(two_tasks(), costs=costs))
+    assert plan.shares_of("quiz") == pytest.approx((1, 0, 0))
+    assert plan.shares_of("poem")[0] < 1
+    (note,) = plan.notes
+    assert note.startswith("task quiz: no level costs less energy than L0")
+
+
+def test_a_policy_that_knows_the_future_cannot_be_followed() -> None:
+    with pytest.raises(UsageError, match="'oracle' cannot be followed live: choose one of base"):
+        plan_of(two_tasks(), how=following("oracle"))
+
+
+def test_a_horizon_without_a_forecast_says_so() -> None:
+    plan = plan_of(two_tasks(), how=following("class-horizon"))
+    assert "no forecast is stored" in plan.notes[0]
+
+
+def test_a_horizon_spends_preference_where_the_grid_is_dirty() -> None:
+    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=100), coming=(reading(500),))
+    # Floors 0.4 and 0.36, 0.38 on average: all of the 20 % at L1 wait for the dirty hour.
+    plan = plan_of(known, "L0", "L1", how=following("horizon"))
+    assert plan.shares == pytest.approx((1, 0))
+    assert plan.outcome.floor == pytest.approx(0.38)
+    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=500), coming=(reading(100),))
+    plan = plan_of(known, "L0", "L1", how=following("horizon"))
+    assert plan.shares == pytest.approx((0.8, 0.2))
+
+
 # --strict
 
 
@@ -240,7 +369,7 @@ def test_strict_names_everything_that_is_not_measured_and_what_measures_it() -> 
         grid=grid.yearly_average("DE", NOW),
         is_energy_estimated=True,
         energy_method="tdp_estimate",
-        preference=Preference(ALL, PRIOR_SOURCE, is_prior=True),
+        preference=Preference(prior(ALL), {}, PRIOR_SOURCE, is_prior=True),
     )
     with pytest.raises(NotReadyError) as raised:
         check_strict(known, LEVELS)
@@ -256,8 +385,8 @@ def test_strict_names_everything_that_is_not_measured_and_what_measures_it() -> 
 
 
 def test_l0_alone_needs_no_preference() -> None:
-    prior = Preference({"L0": 0.4}, PRIOR_SOURCE, is_prior=True)
-    known = replace(snapshot({"L0": MEASURED["L0"]}), preference=prior)
+    published = Preference(prior({"L0": 0.4}), {}, PRIOR_SOURCE, is_prior=True)
+    known = replace(snapshot({"L0": MEASURED["L0"]}), preference=published)
     check_strict(known, levels("L0"))
 
 

@@ -1,6 +1,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -210,7 +211,7 @@ def test_an_option_that_cannot_be_served_rejects_the_line(key: str, value: objec
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("url", "/v1/embeddings"), ("method", "GET"), ("deadline", "18:00")]
+    ("key", "value"), [("url", "/v1/embeddings"), ("method", "GET"), ("priority", "low")]
 )
 def test_a_batch_line_asks_for_chat_completions_by_post(key: str, value: str) -> None:
     row = refused({**batch(), key: value})
@@ -489,3 +490,18 @@ def test_only_one_calibration_prompt_is_long() -> None:
     rows = [row for row in read(samples.lines("calibration")) if isinstance(row, Prompt)]
     num_words = sorted(len(row.chat[0].content.split()) for row in rows)
     assert num_words[-2] <= 40 < num_words[-1]  # 40 words are fewer than 60 tokens
+
+
+def test_a_deadline_is_a_moment_and_decides_nothing_of_the_answer() -> None:
+    plain = accepted({"prompt": "Hi"})
+    row = accepted({"prompt": "Hi", "deadline": "2026-11-24T06:00:00+01:00"})
+    assert row.deadline == datetime(2026, 11, 24, 5, tzinfo=UTC)
+    assert (plain.deadline, plain.content_hash) == (None, row.content_hash)
+    assert accepted({"prompt": "Hi", "deadline": None}).deadline is None
+
+
+@pytest.mark.parametrize("value", ["18:00", "2026-11-24T06:00:00", 5, "soon"])
+def test_a_deadline_without_a_time_zone_is_no_moment(value: object) -> None:
+    row = refused({"prompt": "Hi", "deadline": value})
+    assert row.code == "invalid_request"
+    assert "2026-11-24T06:00:00Z" in row.reason

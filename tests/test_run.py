@@ -30,7 +30,7 @@ from sprout.costs import Sample
 from sprout.directives import DirectiveSet
 from sprout.engine.recorded import RecordedEngine
 from sprout.metering import MeteredEngine
-from sprout.plan import Plan
+from sprout.plan import ClassPlan, Plan
 from sprout.prompts import Prompt, Rejected
 from sprout.run import Job, Remembered, Turn, samples, serve
 
@@ -229,6 +229,36 @@ def test_each_tasks_levels_are_within_one_prompt_of_the_mix(path: Path, parallel
     for task in ("qa", "maths", None):
         chosen = [row for row in admitted_in(turns) if row.prompt.task == task]
         assert is_within_one(level_counts(chosen), plan)
+
+
+def test_each_task_is_served_by_the_mix_of_its_own_class(path: Path) -> None:
+    plan = plain_records.a_plan()
+    mixes = {"qa": (0.75, 0.25, 0.0), "maths": (0.0, 0.5, 0.5), None: (1.0, 0.0, 0.0)}
+    classes = tuple(
+        ClassPlan(
+            task=task,
+            demand=1 / 3,
+            levels=tuple(
+                replace(level, share=share) for level, share in zip(plan.levels, mix, strict=True)
+            ),
+            num_judged=100.0,
+            preference=0.4,
+            base_preference=0.4,
+            floor=None,
+        )
+        for task, mix in mixes.items()
+    )
+    plan = replace(plan, policy="class-robust", classes=classes)
+    tasks = ("qa", "maths", "poem", None)
+    rows = [prompt(f"p{number}", task=tasks[number % 4]) for number in range(160)]
+    turns = run(rows, job(RecordedEngine(path, 8), lambda _now: plan))
+    counts = {
+        task: level_counts(row for row in admitted_in(turns) if row.prompt.task == task)
+        for task in tasks
+    }
+    assert counts["qa"] == {"L0": 30, "L1": 10}
+    assert counts["maths"] == {"L1": 20, "L2": 20}
+    assert counts["poem"] == counts[None] == {"L0": 40}
 
 
 def test_a_level_reaches_the_model_as_its_directive(engine: SmallContextEngine) -> None:

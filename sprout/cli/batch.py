@@ -169,6 +169,7 @@ def plan_of(known: Known, target: Target, options: PlanOptions) -> Callable[[dat
             and kept.made_at <= now < kept.valid_until
             and kept.g_per_kwh == snapshot.grid.intensity.g_per_kwh
             and tuple(level.directive_key for level in kept.levels) == keys
+            and options.policy in {None, kept.policy}
         )
         return (
             kept if kept is not None and holds else make(snapshot, known.directives, options, now)

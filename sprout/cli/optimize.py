@@ -9,6 +9,9 @@ def optimize(
     zone: options.Zone = None,
     intensity: options.Intensity = None,
     tolerance: options.Tolerance = None,
+    policy: options.Policy = None,
+    class_floor: options.ClassFloor = None,
+    confidence: options.Confidence = None,
     max_tokens: options.MaxTokens = None,
     parallel: options.Parallel = None,
     threads: options.Threads = None,
@@ -42,6 +45,9 @@ def optimize(
                 "directives": directives,
                 "zone": zone,
                 "tolerance": tolerance,
+                "policy": policy,
+                "class_floor": class_floor,
+                "confidence": confidence,
                 "max_tokens": max_tokens,
                 "parallel": parallel,
                 "threads": threads,
@@ -71,6 +77,8 @@ def optimize(
             "pue": settings.pue,
         }
         out.table(terminal.plan_table(plan))
+        if plan.classes:
+            out.table(terminal.classes_table(plan))
         for line in terminal.plan_lines(plan):
             out.text(line)
         out.text(f"embodied  {rate.preset}, {rate.g_per_s:.3g} g per busy second ({rate.detail})")

@@ -32,6 +32,18 @@ Tolerance = Annotated[
     float | None,
     typer.Option(help="Preference that may be given up at the dirtiest hour, 0 to 1."),
 ]
+Policy = Annotated[
+    str | None,
+    typer.Option(help="Scheme: class-fair, class-robust, sprout (the paper's), base, ..."),
+]
+ClassFloor = Annotated[
+    float | None,
+    typer.Option(help="Least preference of each task, of its own at L0 (class-fair), 0 to 1."),
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(help="Margin on floors in standard deviations; 1 class-fair, 1.8 class-robust."),
+]
 Pue = Annotated[float | None, typer.Option(help="Power usage effectiveness of the data centre.")]
 Embodied = Annotated[
     str | None,

@@ -80,7 +80,10 @@ class Recorder:
         """Return what was saved so far against L0 as the plan has it; None before any plan."""
         if self.plan is None:
             return None
-        baseline_g = self.plan.levels[0].carbon_g * self.tally.num_reduced
+        baseline_g = sum(
+            num * self.plan.levels_of(task or None)[0].carbon_g
+            for task, (num, _) in self.tally.reduced.items()
+        )
         return baseline_g - self.tally.reduced_carbon_g
 
     def close(self) -> None:

@@ -27,7 +27,14 @@ def run(
     temperature: Annotated[float | None, typer.Option(help="0 is greedy, the default.")] = None,
     zone: options.Zone = None,
     intensity: options.Intensity = None,
+    finish_by: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Wait for greener hours: 07:00, 8h, or an ISO time."),
+    ] = None,
     tolerance: options.Tolerance = None,
+    policy: options.Policy = None,
+    class_floor: options.ClassFloor = None,
+    confidence: options.Confidence = None,
     explore: Annotated[
         float | None, typer.Option(help="Share of prompts that keeps every level measured.")
     ] = None,
@@ -72,10 +79,15 @@ def run(
     lines are in OpenAI Batch form with a `sprout` object that says what the answer cost. Killed at
     any moment, the same command continues where it stopped.
 
+    With --finish-by, or a `deadline` on a line, prompts wait for the greenest hours of the
+    forecast that leave enough time; the process sleeps, with the model unloaded. --dry-run shows
+    which hours.
+
     Example: sprout run prompts.jsonl -o answers.jsonl --zone DE
     """
     with output.command("run", json=json, quiet=quiet, verbose=verbose) as out:
         from sprout.cli import rehearsing, serving
+        from sprout.cli.runflags import RunFlags
         from sprout.config import load
 
         configured = load(
@@ -86,6 +98,9 @@ def run(
                 "temperature": temperature,
                 "zone": zone,
                 "tolerance": tolerance,
+                "policy": policy,
+                "class_floor": class_floor,
+                "confidence": confidence,
                 "explore": explore,
                 "pue": pue,
                 "embodied": embodied,
@@ -97,13 +112,14 @@ def run(
             },
             config,
         )
-        flags = serving.RunFlags(
+        flags = RunFlags(
             source=source,
             # one file, one lock and one run, however its path is spelled
             output=Path(os.path.realpath(out_file)) if out_file else None,
             errors=errors,
             limit=limit,
             intensity=intensity,
+            finish_by=finish_by,
             overwrites=overwrite,
             retries_errors=retry_errors,
             learns=learn,

@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
-from sprout.plan import PlanOptions, Preference, Snapshot
-from sprout.quality import preference as quality
+from sprout.plan import HORIZON_SLOTS, PlanOptions, Snapshot
+from sprout.quality.classes import OTHER
+from sprout.quality.preference import Preference, prior
 from sprout.quality.ruling import Evidence, evidence
 from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
@@ -132,6 +133,17 @@ def grid_reading(
     return reading.yearly_average(settings.zone, now)
 
 
+def _coming(store: Store, settings: Settings, present: GridReading) -> tuple[GridReading, ...]:
+    """Return the readings that follow the present one, as far as they are stored."""
+    table, found = Intensities(store), [present]
+    while len(found) <= HORIZON_SLOTS:
+        row = table.covering(settings.zone or "", settings.factor, found[-1].intensity.end)
+        if row is None:
+            break
+        found.append(replace(reading.stored(row, None), range=present.range))
+    return tuple(found[1:])
+
+
 MIN_JUDGED = 20
 """Fewer judged prompts than this steer nothing: a handful of verdicts is worse than a prior."""
 
@@ -142,7 +154,7 @@ def preference(
     conditions: Conditions,
     now: datetime,
     settings: Settings,
-) -> quality.Preference:
+) -> Preference:
     """Return what trusted judges said of this model's answers; the paper's shares until then.
 
     Verdicts about packaged prompts count only while too few others are there: they are nobody's
@@ -161,23 +173,24 @@ def preference(
     if found.num_prompts < MIN_JUDGED:
         return prior_preference(directives, _why_prior(table, conditions.model, keys, found))
     by = ", ".join(sorted({names[ruling.judge_key] for ruling in rulings}))
+    classes = sorted(set(found.tasks) - {OTHER, ""})
     counts = Reservoir(store, settings.reservoir).served_counts(conditions.model)
-    return quality.Preference(
+    return Preference(
         overall=found.as_served(counts).shares(levels),
-        by_class={task: found.of_class(task).shares(levels) for task in sorted(set(found.tasks))},
+        by_class={task: found.of_class(task).shares(levels) for task in classes},
         source=f"judged by {by}: {found.num_prompts} {about}",
         is_prior=False,
     )
 
 
-def prior_preference(directives: DirectiveSet, why: str = "") -> quality.Preference:
+def prior_preference(directives: DirectiveSet, why: str = "") -> Preference:
     """Return the paper's shares for the levels that say which of its levels they stand for."""
     shares = {
         d.level: PAPER_PREFERENCE[d.paper_level]
         for d in directives.directives
         if d.paper_level is not None
     }
-    return quality.Preference(quality.prior(shares), {}, PRIOR_SOURCE + why, is_prior=True)
+    return Preference(prior(shares), {}, PRIOR_SOURCE + why, is_prior=True)
 
 
 def _why_prior(table: Verdicts, model: str, keys: list[str], found: Evidence) -> str:
@@ -199,6 +212,9 @@ def plan_options(settings: Settings, rate: EmbodiedRate) -> PlanOptions:
         explore=settings.explore,
         pue=settings.pue,
         embodied_g_per_s=rate.g_per_s,
+        policy=settings.policy,
+        class_floor=settings.class_floor,
+        confidence=settings.confidence,
     )
 
 
@@ -215,20 +231,17 @@ class Known:
 
     def snapshot(self, now: datetime) -> Snapshot:
         """Return all that a plan is made from."""
+        grid = grid_reading(self.store, self.config.settings, self.intensity, now)
         return Snapshot(
-            grid=grid_reading(self.store, self.config.settings, self.intensity, now),
+            grid=grid,
+            coming=_coming(self.store, self.config.settings, grid),
             costs=Profiles(self.store).costs(self.conditions),
             energy_method=self.conditions.energy_method,
             is_energy_estimated=self.is_energy_estimated,
-            preference=self._preference(now),
+            preference=preference(
+                self.store, self.directives, self.conditions, now, self.config.settings
+            ),
         )
-
-    def _preference(self, now: datetime) -> Preference:
-        """Return what is known of preferences, as plans take it."""
-        settings = self.config.settings
-        found = preference(self.store, self.directives, self.conditions, now, settings)
-        shares = dict(zip(found.overall.levels, found.overall.mean.tolist(), strict=True))
-        return Preference(shares, found.source, found.is_prior)
 
 
 def know(store: Store, config: Config, power: Power, intensity: float | None) -> Known:

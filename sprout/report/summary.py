@@ -5,13 +5,19 @@ served at L0 is its own counterfactual; for the others L0's mean joules and busy
 what each would have cost, so the interval is that mean's:
 
     saved = sum over requests not at L0 of (k0 e[L0] + k1 p[L0] - carbon of the request)
+
+A plan may brief one task and not another, so e[L0] and p[L0] are those of the request's own task as
+soon as enough of its requests were measured at L0; until then those of all tasks.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sprout.answers import Served
 from sprout.carbon import EmbodiedRate, footprint
-from sprout.costs import Cost
+from sprout.classes import MIN_MEASURED
+from sprout.costs import ALL_TASKS, Cost, CostTable
 from sprout.directives import BASELINE
 from sprout.plan import Plan
 
@@ -40,6 +46,7 @@ class Tally:
     reduced_carbon_g: float = 0.0
     reduced_g_per_kwh: float = 0.0  # summed over requests
     levels: dict[str, int] = field(default_factory=dict)
+    reduced: dict[str, tuple[int, float]] = field(default_factory=dict)  # number, g/kWh, by task
 
     def add(self, row: Served) -> None:
         """Count one finished request."""
@@ -59,6 +66,9 @@ class Tally:
             self.num_reduced += 1
             self.reduced_carbon_g += row.footprint.carbon_g
             self.reduced_g_per_kwh += row.grid.g_per_kwh
+            task = row.admission.prompt.task or ""
+            num, g_per_kwh = self.reduced.get(task, (0, 0.0))
+            self.reduced[task] = num + 1, g_per_kwh + row.grid.g_per_kwh
 
     @property
     def num_lines(self) -> int:
@@ -93,26 +103,67 @@ class Saving:
         return 100 * self.saved_g / self.baseline_g if self.baseline_g > 0 else None
 
 
-def saving(tally: Tally, base: Cost, pue: float, embodied_g_per_s: float) -> Saving | None:
-    """Return what the mix saved against all-L0; None when L0 was never measured."""
+def saving(
+    tally: Tally,
+    base: Cost,
+    pue: float,
+    embodied_g_per_s: float,
+    by_task: Mapping[str, Cost] | None = None,
+) -> Saving | None:
+    """Return what the mix saved against all-L0; None when L0 was never measured.
+
+    Args:
+        base: of requests at L0, all tasks together.
+        by_task: of tasks that were measured at L0 often enough to be their own baseline.
+    """
     if base.num_requests == 0:
         return None
-    expected_g = 0.0
-    if tally.num_reduced:
-        mean_g_per_kwh = tally.reduced_g_per_kwh / tally.num_reduced
-        one = footprint(base.energy_j.mean, base.busy_s.mean, mean_g_per_kwh, pue, embodied_g_per_s)
-        expected_g = tally.num_reduced * one.carbon_g
+    expected_g, num_measured, half_widths_g = 0.0, 0, []
+    for cost, num, g_per_kwh in _counterfactuals(tally, base, by_task or {}):
+        one = footprint(
+            cost.energy_j.mean, cost.busy_s.mean, g_per_kwh / num, pue, embodied_g_per_s
+        )
+        expected_g += num * one.carbon_g
+        num_measured += cost.num_requests
+        half_widths_g.append(_half_width_g(cost, num * one.carbon_g))
     saved_g = expected_g - tally.reduced_carbon_g
-    half_width_g = None
-    error = base.standard_error(base.energy_j)
-    if error is not None and base.energy_j.mean > 0:
-        half_width_g = Z_95 * error / base.energy_j.mean * expected_g
+    known_g = [half_g for half_g in half_widths_g if half_g is not None]
+    if not half_widths_g:
+        known_g, half_widths_g = [0.0], [_half_width_g(base, 0.0)]
     return Saving(
         saved_g=saved_g,
-        half_width_g=half_width_g,
+        half_width_g=math.hypot(*known_g) if None not in half_widths_g else None,
         baseline_g=tally.mix_carbon_g + saved_g,
-        num_baseline_requests=base.num_requests,
+        num_baseline_requests=num_measured or base.num_requests,
     )
+
+
+def own_baselines(table: CostTable, base_key: str) -> dict[str, Cost]:
+    """Return what L0 costs by task, of tasks that were measured often enough."""
+    return {
+        task: cost
+        for (key, task), cost in table.items()
+        if key == base_key and task != ALL_TASKS and cost.num_requests >= MIN_MEASURED
+    }
+
+
+def _counterfactuals(
+    tally: Tally, base: Cost, by_task: Mapping[str, Cost]
+) -> list[tuple[Cost, int, float]]:
+    """Return (cost at L0, requests not at L0, sum of their g/kWh), tasks on `base` together."""
+    own = [(by_task[task], *sums) for task, sums in tally.reduced.items() if task in by_task]
+    others = [sums for task, sums in tally.reduced.items() if task not in by_task]
+    if others:
+        own.append((base, sum(num for num, _ in others), sum(g for _, g in others)))
+    return own
+
+
+def _half_width_g(cost: Cost, expected_g: float) -> float | None:
+    """Return the half-width of what so many requests at L0 would have emitted, in gCO2eq."""
+    error = cost.standard_error(cost.energy_j)
+    if error is None or cost.energy_j.mean <= 0:
+        return None
+    return Z_95 * error / cost.energy_j.mean * expected_g
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +173,7 @@ class RunSummary:
     Args:
         plan: the last plan in force; None when nothing was served by one.
         is_complete: whether every line of the input was read.
+        began_g_per_kwh: intensity when a run began that may wait; None for one that does not.
     """
 
     run_id: str
@@ -133,6 +185,16 @@ class RunSummary:
     embodied: EmbodiedRate
     pue: float
     is_complete: bool
+    began_g_per_kwh: float | None = None
+
+    @property
+    def moved_g(self) -> float | None:
+        """Return what waiting saved: against the same energy at the intensity of the beginning."""
+        if self.began_g_per_kwh is None:
+            return None
+        tally = self.tally
+        at_once = footprint(tally.energy_j, 0.0, self.began_g_per_kwh, self.pue, 0.0)
+        return at_once.operational_g - tally.operational_g
 
     def data(self) -> dict[str, object]:
         """Return the closing record, with every mark."""
@@ -163,6 +225,8 @@ class RunSummary:
             "saved_g": saved.saved_g if saved else None,
             "saved_half_width_g": saved.half_width_g if saved else None,
             "saved_percent": saved.percent if saved else None,
+            "began_g_per_kwh": self.began_g_per_kwh,
+            "moved_g": self.moved_g,
             "baseline": "all-L0, from the mean cost of requests at L0",
             "baseline_requests": saved.num_baseline_requests if saved else None,
             "notes": list(plan.notes) if plan else [],

@@ -47,6 +47,25 @@ def plan_table(plan: Plan) -> Table:
     return levels_table(rows, headers, "mix of levels; cost per request, measured on n")
 
 
+def classes_table(plan: Plan) -> Table:
+    """Return the mix of each task class, with what it does to the class's own preference."""
+    rows = [
+        (
+            each.task if each.task is not None else "(others)",
+            f"{100 * each.demand:.0f} %",
+            *(f"{100 * share:.1f} %" for share in each.shares),
+            f"{each.preference:.3f}",
+            f"{each.base_preference:.3f}",
+            "none" if each.floor is None else f"{each.floor:.3f}",
+            "prior" if each.num_judged is None else f"{each.num_judged:.0f}",
+        )
+        for each in plan.classes
+    ]
+    levels = tuple(level.level for level in plan.levels)
+    headers = ("task", "demand", *levels, "preferred", "L0", "floor", "judged")
+    return levels_table(rows, headers, f"mix of each task ({plan.policy})")
+
+
 def plan_lines(plan: Plan) -> list[str]:
     """Return what the plan expects and where its inputs come from."""
     outcome, grid = plan.outcome, plan.grid
@@ -56,11 +75,13 @@ def plan_lines(plan: Plan) -> list[str]:
         if outcome.floor_price_g is None
         else f"{grams(outcome.floor_price_g)} per preference point"
     )
+    margin = f" + margin {outcome.margin:.3f}" if outcome.margin else ""
     return [
         f"expected  {grams(outcome.carbon_g)}CO2eq per request, {grams(outcome.baseline_g)} at "
         f"all-L0 ({percent:.0f} % less)",
         f"preference  {outcome.preference:.3f}, L0 {outcome.base_preference:.3f}, floor "
-        f"{outcome.floor:.3f}; price of quality {price}",
+        f"{outcome.floor:.3f}{margin}; price of quality {price}",
+        f"policy  {plan.policy}",
         f"grid  {plan.g_per_kwh:.0f} g/kWh in {grid.intensity.zone}, {grid.described_source}; "
         f"range {grid.range.low_g_per_kwh:.0f}-"
         f"{grid.range.high_g_per_kwh:.0f} ({grid.range.source})",
@@ -97,6 +118,12 @@ def run_summary(summary: RunSummary) -> list[Table | str]:
         f"{summary.pue:g}) + {grams(tally.embodied_g)} embodied ({summary.embodied.preset})",
     )
     table.add_row("saved", _saved(summary))
+    if summary.moved_g is not None:
+        table.add_row(
+            "waiting",
+            f"{grams(summary.moved_g)}CO2eq less than at {summary.began_g_per_kwh:.0f} g/kWh, "
+            "as when the run began",
+        )
     if plan is not None:
         table.add_row("preference", plan.preference_source)
     return [table]
@@ -143,7 +170,14 @@ def levels_table(rows: Iterable[tuple[str, ...]], headers: tuple[str, ...], titl
 
 
 def _mean(plan: Plan, name: str) -> float:
-    return float(sum(level.share * getattr(level, name) for level in plan.levels))
+    parts = [(each.demand, each.levels) for each in plan.classes] or [(1.0, plan.levels)]
+    return float(
+        sum(
+            demand * level.share * getattr(level, name)
+            for demand, levels in parts
+            for level in levels
+        )
+    )
 
 
 def _levels(tally: Tally) -> str:
@@ -176,7 +210,9 @@ def plan_data(plan: Plan) -> dict[str, object]:
         "plan_id": plan.id,
         "made_at": to_text(plan.made_at),
         "valid_until": to_text(plan.valid_until),
+        "policy": plan.policy,
         "levels": [asdict(level) for level in plan.levels],
+        "classes": [asdict(each) for each in plan.classes],
         "carbon_g": outcome.carbon_g,
         "baseline_g": outcome.baseline_g,
         "preference": outcome.preference,
@@ -184,6 +220,7 @@ def plan_data(plan: Plan) -> dict[str, object]:
         "floor": outcome.floor,
         "is_floor_met": outcome.is_floor_met,
         "floor_price_g": outcome.floor_price_g,
+        "margin": outcome.margin,
         "zone": grid.intensity.zone,
         "intensity_g_per_kwh": plan.g_per_kwh,
         "intensity_source": grid.intensity.source,

@@ -18,6 +18,11 @@ class IdSet:
         cursor = self._connection.execute("INSERT OR IGNORE INTO ids VALUES (?)", (value,))
         return cursor.rowcount == 1
 
+    def __contains__(self, value: str) -> bool:
+        """Return whether an id was seen."""
+        found = self._connection.execute("SELECT 1 FROM ids WHERE id = ?", (value,))
+        return found.fetchone() is not None
+
     def close(self) -> None:
         """Drop the set."""
         self._connection.close()

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sprout.answers import Admission, Failed, Served
-from sprout.clock import to_text
+from sprout.clock import from_text, to_text
 from sprout.plan import Plan
 from sprout.state.store import Store
 
@@ -34,6 +34,20 @@ class Run:
     pue: float
     embodied_preset: str
     embodied_g_per_s: float
+    waits: "Waits | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How a run may wait for greener hours.
+
+    Args:
+        finish_by: deadline of prompts without one of their own; None serves them at once.
+        began_g_per_kwh: intensity when the run began.
+    """
+
+    finish_by: datetime | None
+    began_g_per_kwh: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +68,13 @@ class Runs:
 
     def start(self, run: Run) -> None:
         """Record a new run."""
+        waits = run.waits
         with self._store.write() as connection:
             connection.execute(
-                "INSERT INTO runs VALUES (?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
+                "INSERT INTO runs (run_id, started_at, input, output, model, machine, zone,"
+                " energy_method, pue, embodied_preset, embodied_g_per_s, metered_j, idle_j,"
+                " finish_by, began_g_per_kwh)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
                 (
                     run.id,
                     to_text(run.started_at),
@@ -69,8 +87,26 @@ class Runs:
                     run.pue,
                     run.embodied_preset,
                     run.embodied_g_per_s,
+                    to_text(waits.finish_by) if waits and waits.finish_by else None,
+                    waits.began_g_per_kwh if waits else None,
                 ),
             )
+
+    def started_at(self, run_id: str) -> datetime:
+        """Return when a run was started."""
+        with self._store.read() as connection:
+            (text,) = connection.execute(
+                "SELECT started_at FROM runs WHERE run_id = ?", (run_id,)
+            ).fetchone()
+        return from_text(text)
+
+    def waits(self, run_id: str) -> Waits | None:
+        """Return how a run may wait; None when it does not."""
+        with self._store.read() as connection:
+            text, g_per_kwh = connection.execute(
+                "SELECT finish_by, began_g_per_kwh FROM runs WHERE run_id = ?", (run_id,)
+            ).fetchone()
+        return None if g_per_kwh is None else Waits(from_text(text) if text else None, g_per_kwh)
 
     def latest(self, output: str) -> tuple[str, bool] | None:
         """Return the id of the latest run that wrote this output file, and whether it finished."""

@@ -205,6 +205,28 @@ def test_a_place_that_does_not_exist_is_named_before_anything_is_done(
     assert not store.exists()
 
 
+@pytest.mark.parametrize("content", ["my notes\n", "my notes", '{"id": "a", "error": null}\n'])
+def test_a_foreign_file_is_no_place_for_failed_lines(content: str, prompts: Path) -> None:
+    notes = Path("notes.txt")
+    notes.write_text(content)
+    command = ("run", prompts, *REPLAY, "-o", "out.jsonl", "--errors", notes)
+    assert_refused(sprout(*command), 73, "notes.txt", "--overwrite")
+    assert notes.read_text() == content
+    assert sprout(*command, "--overwrite").code == 0
+
+
+def test_the_errors_file_of_an_earlier_run_is_replaced(prompts: Path) -> None:
+    errors = Path("errors.jsonl")
+    broken = Path("broken.jsonl")
+    broken.write_text("{\n")
+    assert sprout("run", broken, *REPLAY, "--errors", errors).code == 3
+    torn = errors.read_bytes()[:40]
+    for left in (errors.read_bytes(), torn, b""):
+        errors.write_bytes(left)
+        assert sprout("run", prompts, *REPLAY, "--errors", errors).code == 0
+        assert not errors.exists()
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -5,7 +5,7 @@ from plain_records import a_plan, admission, cost, prompt, served
 
 from sprout.carbon import EmbodiedRate, footprint
 from sprout.costs import Cost
-from sprout.report.summary import RunSummary, Tally, saving
+from sprout.report.summary import RunSummary, Tally, own_baselines, saving
 
 PUE = 1.5
 EMBODIED = 0.001  # g/s
@@ -75,6 +75,39 @@ def test_the_half_width_is_the_relative_error_of_the_mean_cost_of_l0() -> None:
     assert saved is not None
     expected_g = 2 * footprint(base.energy_j.mean, base.busy_s.mean, 100, PUE, EMBODIED).carbon_g
     assert saved.half_width_g == pytest.approx(1.96 * error / base.energy_j.mean * expected_g)
+
+
+def test_a_task_that_was_measured_at_l0_is_its_own_baseline() -> None:
+    # A quiz costs 10 J at L0 and a poem 100 J; only quizzes are briefed. Against the mean of both
+    # they would seem to save 51 J each; they save 6.
+    tally = Tally()
+    for number, task in enumerate(("quiz", "quiz", "letter")):
+        row = served(
+            admission(prompt(f"p{number}", task=task), "L1", "plan"),
+            energy_j=4.0,
+            busy_s=0.4,
+            g_per_kwh=200.0,
+        )
+        priced = footprint(4.0, 0.4, 200.0, PUE, EMBODIED)
+        tally.add(replace(row, footprint=priced))
+    both, quiz = cost([10.0, 100.0] * 20), cost([9.0, 11.0] * 20)
+    saved = saving(tally, both, PUE, EMBODIED, {"quiz": quiz})
+    assert saved is not None
+    quiz_g = footprint(quiz.energy_j.mean, quiz.busy_s.mean, 200.0, PUE, EMBODIED).carbon_g
+    both_g = footprint(both.energy_j.mean, both.busy_s.mean, 200.0, PUE, EMBODIED).carbon_g
+    assert saved.saved_g == pytest.approx(2 * quiz_g + both_g - tally.carbon_g)
+    assert saved.num_baseline_requests == 80
+    errors_g = [
+        each.standard_error(each.energy_j) / each.energy_j.mean * g  # type: ignore[operator]
+        for each, g in ((quiz, 2 * quiz_g), (both, both_g))
+    ]
+    assert saved.half_width_g == pytest.approx(1.96 * (errors_g[0] ** 2 + errors_g[1] ** 2) ** 0.5)
+
+
+def test_a_task_that_was_hardly_measured_is_not_its_own_baseline() -> None:
+    table = {("key", "quiz"): cost([10.0] * 30), ("key", "poem"): cost([100.0] * 29)}
+    table |= {("key", "*"): cost([50.0] * 59), ("other", "quiz"): cost([4.0] * 40)}
+    assert list(own_baselines(table, "key")) == ["quiz"]
 
 
 def test_a_run_at_l0_alone_saves_exactly_nothing() -> None:

@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from sprout.state.intensities import Intensities
 from sprout.state.migrations import m001_first_schema, migrations
 from sprout.state.profiles import Profiles
 from sprout.state.runs import Past, Runs
-from sprout.state.store import Store
+from sprout.state.store import SCHEMA, Store
 
 V1 = Path(__file__).with_name("v1.sql").read_text(encoding="utf-8")
 FIRST_TABLES = {
@@ -78,6 +80,30 @@ def test_the_first_migration_is_what_was_released() -> None:
         assert schema(made.conn) == schema(released)
 
 
+def test_the_store_knows_the_names_of_all_migrations_in_order(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db"), closing(sqlite3.connect(tmp_path / "s.db")) as connection:
+        applied = migrations.applied(Database(connection))
+    assert tuple(migration.name for migration in applied) == SCHEMA
+    with Database(memory=True) as empty:
+        assert tuple(migration.name for migration in migrations.pending(empty)) == SCHEMA
+
+
+def test_opening_a_store_that_is_up_to_date_loads_no_pandas(tmp_path: Path) -> None:
+    Store.open(tmp_path / "s.db").close()
+    script = (
+        "import sys; from pathlib import Path; from sprout.state.store import Store; "
+        "Store.open(Path(sys.argv[1])).close(); "
+        "print({'pandas', 'sqlite_utils', 'numpy'} & set(sys.modules))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "s.db"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "set()"
+
+
 def test_a_dump_of_the_first_release_has_rows_in_every_table(old_path: Path) -> None:
     assert all(rows_of(old_path, table) for table in FIRST_TABLES)
 
@@ -111,6 +137,7 @@ def test_what_the_first_release_wrote_is_read_today(old_path: Path) -> None:
         assert plan is not None
         assert plan.id == "plan-20260101T120000Z-84bb3394"
         assert sum(plan.shares) == pytest.approx(1)
+        assert (plan.policy, plan.classes) == ("sprout", ())
         assert profiles.costs(UNDER)[plain_records.KEYS["L1"], "qa"].num_requests == 2
         found = Intensities(store).covering("DE", "lifecycle", plain_records.NOW)
         assert found == plain_records.intensity(250.5)

@@ -10,7 +10,7 @@ import pytest
 from plain_records import NOW, admission, prompt, served
 
 from sprout.answers import Admission, Failed, Served, answer_line
-from sprout.plan import Plan
+from sprout.plan import ClassPlan, Plan
 from sprout.state.runs import Past, Run, Runs
 from sprout.state.store import Store
 
@@ -185,6 +185,17 @@ def test_a_plan_without_standard_errors_preferences_and_price_comes_back_equal(r
     bare = tuple(replace(level, energy_se_j=None, preference=None) for level in plan.levels)
     outcome = replace(plan.outcome, floor_price_g=None)
     plan = replace(plan, levels=bare, outcome=outcome, notes=("one", "zwei ü"))
+    runs.add_plan(plan, None)
+    assert runs.latest_plan() == plan
+
+
+def test_a_plan_with_a_mix_for_each_task_comes_back_equal(runs: Runs) -> None:
+    plan = plain_records.a_plan()
+    mixes = tuple(
+        ClassPlan(task, 0.5, plan.levels, num_judged, 0.4, 0.42, floor)
+        for task, num_judged, floor in (("qa", 120.0, 0.38), (None, None, None))
+    )
+    plan = replace(plan, policy="class-fair", classes=mixes)
     runs.add_plan(plan, None)
     assert runs.latest_plan() == plan
 

@@ -1,0 +1,135 @@
+"""`sprout replay`: tables, rows, pictures, its own history, and bad input."""
+
+import csv
+import importlib.util
+from pathlib import Path
+
+import pytest
+from cli.program import REPLAY, select, sprout, write_lines
+from test_traces import write
+
+DATA = Path(__file__).parents[2] / "../shared/data/emnlp24"
+
+needs_data = pytest.mark.skipif(
+    not DATA.is_dir(), reason=f"the paper's data is not beside the repository ({DATA})"
+)
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> Path:
+    """A day of two tasks at two levels."""
+    return write(tmp_path / "traces")
+
+
+def test_a_folder_of_traces_makes_a_table(traces: Path) -> None:
+    found = sprout("replay", "--data", traces)
+    assert found.code == 0
+    for word in ("region", "saved %", "preference %", "worst task %", "class-fair", "co2-opt"):
+        assert word in found.stdout
+    assert "hours 0 to 24" in found.stdout
+
+
+def test_the_rows_for_programs(traces: Path) -> None:
+    found = sprout("replay", "--data", traces, "-p", "base", "-p", "sprout", "--json").data
+    rows = found["rows"]
+    assert [row["policy"] for row in rows] == ["base", "sprout"]
+    assert rows[0].keys() >= {
+        "region",
+        "start_hour",
+        "policy",
+        "saved_percent",
+        "preference_percent",
+        "hours_below_floor_percent",
+        "worst_class_percent",
+        "evaluations",
+    }
+    assert rows[0]["saved_percent"] == pytest.approx(0, abs=1e-9)
+    assert found["seeds"] == 3
+
+
+def test_the_same_rows_as_csv(traces: Path) -> None:
+    rows = sprout("replay", "--data", traces, "--csv", "rows.csv", "--json").data["rows"]
+    with Path("rows.csv").open(encoding="utf-8") as lines:
+        written = list(csv.DictReader(lines))
+    assert [row["policy"] for row in written] == [row["policy"] for row in rows]
+    assert [float(row["saved_percent"]) for row in written] == [r["saved_percent"] for r in rows]
+
+
+def test_a_policy_that_cannot_be_is_named_when_asked_for_and_left_out_otherwise(
+    traces: Path,
+) -> None:
+    found = sprout("replay", "--data", traces, "-p", "model-opt")
+    assert found.code == 65
+    assert "model-opt needs a second model's requests and judgements" in found.stderr
+    rows = sprout("replay", "--data", traces, "-p", "all", "--json").data["rows"]
+    assert len({row["policy"] for row in rows}) == 11
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("--data", "nowhere"), 66, "no folder nowhere"),
+        (("--data", "traces", "-r", "YY"), 2, "no region YY in traces: it has XX"),
+        (("--data", "traces", "-p", "best"), 2, "no policy best"),
+        (("--data", "traces", "--start-hour", 20, "--hours", 9), 2, "XX has hours 0 to 23"),
+        (("--data", "traces", "--inputs", "all"), 2, "--inputs 'all'"),
+        (("--data", "traces", "--inputs", "hourly"), 66, "no hourly_inputs.csv"),
+        (("--data", "traces", "--inputs", "hourly", "--split"), 2, "no --split"),
+        (("--data", "traces", "--quality", "taste"), 2, "--quality 'taste'"),
+        (("--data", "traces", "--levels", "L1"), 2, "begin with L0"),
+        (("--data", "traces", "--csv", "no/such/rows.csv"), 74, "cannot be written"),
+        (("--data", "store"), 78, "no history to replay"),
+    ],
+)
+def test_bad_input_is_one_clear_error(
+    traces: Path, args: tuple[object, ...], code: int, message: str
+) -> None:
+    assert traces.is_dir()
+    found = sprout("replay", *args)
+    assert found.code == code
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_pictures_are_drawn_where_they_can_be(traces: Path) -> None:
+    found = sprout("replay", "--data", traces, "--plot", "pictures", "--seeds", 1)
+    if importlib.util.find_spec("matplotlib") is None:
+        assert found.code == 2
+        assert "--plot needs matplotlib" in found.stderr
+        return
+    assert found.code == 0
+    for name in ("front.png", "month.png"):
+        assert (Path("pictures") / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_store_replays_what_it_served(store: Path, tmp_path: Path) -> None:
+    lines = [
+        {"id": f"q{n}", "prompt": f"Question {n}?", "task": ("qa", "maths")[n % 2]}
+        for n in range(60)
+    ]
+    prompts = write_lines(tmp_path / "prompts.jsonl", lines)
+    how = (*REPLAY, "--intensity", 300, "--zone", "DE", "--explore", 0.4)
+    assert sprout("run", prompts, *how, "-o", "out.jsonl").code == 0
+    found = sprout("replay", "--data", "store", "-p", "base", "-p", "co2-opt", "--json")
+    assert found.code == 0
+    rows = found.data["rows"]
+    assert [(row["region"], row["policy"]) for row in rows] == [("DE", "base"), ("DE", "co2-opt")]
+    # all at L0 against what each level really cost
+    ((l0, l2),) = select(
+        store,
+        "SELECT avg(energy_j) FILTER (WHERE level = 'L0'), avg(energy_j) FILTER"
+        " (WHERE level = 'L2') FROM completions",
+    )
+    assert l2 < l0
+    assert 0 < rows[1]["saved_percent"] < 100
+    assert any("prior" in note for note in found.data["notes"])
+
+
+@needs_data
+def test_the_papers_february_in_one_call() -> None:
+    data = sprout("replay", "--data", DATA, "--inputs", "hourly", "--json").data
+    saved = {
+        row["region"]: row["saved_percent"] for row in data["rows"] if row["policy"] == "sprout"
+    }
+    published = {"US-TEX": 52.0, "US-CAL": 58.3, "AU-SA": 43.8, "NL": 56.3, "GB": 57.1}
+    assert saved == pytest.approx(published, abs=0.1)

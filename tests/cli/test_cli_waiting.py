@@ -1,0 +1,255 @@
+"""Prompts that may wait are served in the greenest seconds before their deadline."""
+
+import signal
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cli.program import (
+    PATIENCE_S,
+    REPLAY,
+    Json,
+    change,
+    ids,
+    read_lines,
+    select,
+    sprout,
+    start,
+    wait_for_lines,
+    wait_until,
+    write_lines,
+)
+
+from sprout.cli.waves import finish_by, names_deadlines
+from sprout.clock import to_text
+from sprout.errors import UsageError
+from sprout.grid.intensity import Intensity
+from sprout.state.intensities import Intensities
+from sprout.state.store import Store
+
+RUN = ("--zone", "DE", *REPLAY, "--verbose")
+SLOT = timedelta(seconds=3)
+
+
+def store_slots(store: Path, g_per_kwh: Sequence[float], slot: timedelta = SLOT) -> datetime:
+    """Store a measured slot that has just begun, and forecasts of those that follow."""
+    began = datetime.now(UTC)
+    with Store.open(store) as opened:
+        Intensities(opened).add(
+            Intensity(
+                source="test",
+                zone="DE",
+                start=began + number * slot,
+                duration_s=int(slot.total_seconds()),
+                g_per_kwh=g,
+                kind="average",
+                factor_type="lifecycle",
+                is_forecast=number > 0,
+                is_estimated=False,
+                generated_at=None,
+                fetched_at=began,
+            )
+            for number, g in enumerate(g_per_kwh)
+        )
+    return began
+
+
+def profile(store: Path) -> None:
+    """Measure the levels beforehand, so that the present slot is not over when serving begins.
+
+    A replay of a few microseconds may use no joule that a CPU clock can tell: it is given some.
+    """
+    assert sprout("profile", *REPLAY, "--idle", "0").code == 0
+    change(store, "UPDATE profiles SET energy_mean_j = 10")
+
+
+def intensities(lines: list[Json]) -> dict[str, float]:
+    return {line["custom_id"]: line["sprout"]["intensity_g_per_kwh"] for line in lines}
+
+
+@pytest.mark.slow
+def test_prompts_wait_for_the_greenest_slot_and_the_gain_is_told(
+    prompts: Path, out: Path, store: Path
+) -> None:
+    profile(store)
+    began = store_slots(store, [400, 100, 300, 300])
+    deadline = (began + 4 * SLOT).isoformat()
+    found = sprout("run", prompts, "-o", out, *RUN, "--finish-by", deadline, "--json")
+    assert found.code == 0
+    assert set(intensities(read_lines(out)).values()) == {100}
+    data = found.data
+    assert data["is_complete"] is True
+    assert data["began_g_per_kwh"] == 400
+    # the same joules at 400 instead of 100 g/kWh would have emitted four times as much
+    assert data["moved_g"] == pytest.approx(3 * data["operational_g"])
+    assert "10 prompts wait: 400 g/kWh now, 100 at" in found.stderr
+
+
+@pytest.mark.slow
+def test_each_line_has_its_own_deadline(out: Path, store: Path) -> None:
+    profile(store)
+    began = store_slots(store, [400, 200, 100])
+    lines: list[Json | str] = [
+        {"id": "now", "prompt": "Now?"},
+        {"id": "soon", "prompt": "Soon?", "deadline": (began + 2.5 * SLOT).isoformat()},
+        "broken",
+        {"id": "late", "prompt": "Late?", "deadline": (began + 3.5 * SLOT).isoformat()},
+        {"id": "past", "prompt": "Past?", "deadline": "2026-01-01T00:00:00Z"},
+    ]
+    found = sprout("run", write_lines(Path("lines.jsonl"), lines), "-o", out, *RUN)
+    assert found.code == 3
+    assert intensities(read_lines(out)) == {"now": 400, "past": 400, "soon": 200, "late": 100}
+    assert found.stderr.count("lines.jsonl:3: ") == 1
+    assert len(read_lines(Path("out.jsonl.errors.jsonl"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_a_run_that_was_stopped_while_it_waited_goes_on_waiting(
+    number: int, code: int, out: Path, store: Path
+) -> None:
+    profile(store)
+    began = store_slots(store, [400, 300, 100, 300])
+    prompts = write_lines(
+        Path("lines.jsonl"), [{"id": "now", "prompt": "Now?", "deadline": to_text(began)}]
+    )
+    with prompts.open("a") as file:
+        file.write('{"id": "later", "prompt": "Later?"}\n')
+    command = ("run", prompts, "-o", out, *RUN, "--finish-by", (began + 4 * SLOT).isoformat())
+    process = start(*command, stderr=subprocess.DEVNULL)
+    wait_for_lines(out, 1, process)
+    process.send_signal(number)
+    assert process.wait(PATIENCE_S) == code
+    assert intensities(read_lines(out)) == {"now": 400}
+    found = sprout(*command)
+    assert found.code == 0, found.stderr
+    assert intensities(read_lines(out)) == {"now": 400, "later": 100}
+    assert "1 answered, 1 answered before" in found.stderr
+
+
+def test_a_span_counts_from_the_beginning_of_the_run(prompts: Path, out: Path, store: Path) -> None:
+    """A run that is continued three hours later has three hours less to wait."""
+    profile(store)
+    began = store_slots(store, [400, 100], timedelta(hours=1))
+    command = ("run", prompts, "-o", out, *RUN, "--finish-by", "3h")
+    process = start(*command, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = b""
+    while b"prompts wait" not in said:
+        said += process.stderr.readline()
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+    assert read_lines(out) == []
+    past = to_text(began - timedelta(seconds=1))
+    assert select(store, "SELECT began_g_per_kwh FROM runs") == [(400.0,)]
+    change(store, "UPDATE runs SET finish_by = ?", past)
+    found = sprout(*command, "--json")
+    assert found.code == 0
+    assert set(intensities(read_lines(out)).values()) == {400}
+    assert select(store, "SELECT finish_by FROM runs") == [(past,)]
+
+
+@pytest.mark.slow
+def test_a_forecast_that_never_comes_true_costs_no_deadline(
+    prompts: Path, out: Path, store: Path
+) -> None:
+    """What is promised at 50 g/kWh is at 500 by the time it comes, and 50 is promised again."""
+    profile(store)
+    began = store_slots(store, [500, 50, 400, 400, 400])
+    deadline = began + 4 * SLOT
+    process = start(
+        "run", prompts, "-o", out, *RUN, "--finish-by", deadline.isoformat(),
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for number in range(1, 5):
+        moment = began + number * SLOT - timedelta(seconds=0.5)
+        wait_until(lambda moment=moment: datetime.now(UTC) >= moment, process)  # type: ignore[misc]
+        change(store, "UPDATE intensities SET g_per_kwh = 500 WHERE start_utc < ?",
+               to_text(moment + SLOT / 2))  # fmt: skip
+        change(store, "UPDATE intensities SET g_per_kwh = 50 WHERE start_utc > ?",
+               to_text(moment + SLOT / 2))  # fmt: skip
+    assert process.wait(PATIENCE_S) == 0
+    assert sorted(ids(read_lines(out))) == sorted(f"q{number}" for number in range(10))
+    (latest,) = select(store, "SELECT max(finished_at) FROM completions")
+    assert datetime.fromisoformat(latest[0]) <= deadline
+    assert set(intensities(read_lines(out)).values()) == {500}
+
+
+def test_without_a_forecast_everything_is_served_at_once(prompts: Path, out: Path) -> None:
+    found = sprout("run", prompts, "-o", out, *RUN, "--finish-by", "8h")
+    assert found.code == 0
+    assert len(read_lines(out)) == 10
+    assert "not waiting for greener hours: nothing is known of the coming hours" in found.stderr
+
+
+def test_a_dry_run_says_when_prompts_would_be_served(prompts: Path, store: Path) -> None:
+    profile(store)
+    began = store_slots(store, [400, 300, 100, 300], timedelta(hours=1))
+    deadline = (began + timedelta(hours=4)).isoformat()
+    command = ("run", prompts, *RUN, "--dry-run", "--finish-by", deadline)
+    (slot,) = sprout(*command, "--json").data["slots"]
+    assert (slot["g_per_kwh"], slot["mark"]) == (100, "forecast")
+    assert slot["num_prompts"] == pytest.approx(10)
+    assert "10 prompts at 100 g/kWh (forecast)" in sprout(*command).stdout
+
+
+def test_a_pipe_cannot_wait() -> None:
+    found = sprout("run", "-", *REPLAY, "--finish-by", "8h", stdin='{"prompt": "Hi"}\n')
+    assert found.code == 2
+    assert "--finish-by needs a file" in found.stderr
+
+
+def test_a_deadline_on_a_pipe_is_served_at_once(store: Path) -> None:
+    store_slots(store, [400, 100], timedelta(hours=1))
+    deadline = (datetime.now(UTC) + timedelta(hours=9)).isoformat()
+    line = f'{{"id": "a", "prompt": "Hi", "deadline": "{deadline}"}}\n'
+    found = sprout("run", "-", *RUN, stdin=line)
+    assert found.code == 0
+    assert '"custom_id": "a"' in found.stdout
+
+
+NOW = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment", "is_relative"),
+    [
+        ("2026-11-25T07:00:00Z", datetime(2026, 11, 25, 7, tzinfo=UTC), False),
+        ("2026-11-25T07:00+01:00", datetime(2026, 11, 25, 6, tzinfo=UTC), False),
+        ("8h", NOW + timedelta(hours=8), True),
+        ("+90m", NOW + timedelta(minutes=90), True),
+    ],
+)
+def test_a_time_to_finish_by_is_a_moment_or_a_span(
+    text: str,
+    moment: datetime,
+    *,
+    is_relative: bool,
+) -> None:
+    assert finish_by(text, NOW) == (moment, is_relative)
+
+
+def test_a_time_of_day_is_the_next_one_where_the_machine_is() -> None:
+    moment, is_relative = finish_by("07:00", NOW)
+    assert is_relative
+    assert NOW < moment <= NOW + timedelta(hours=24)
+    assert moment.astimezone().strftime("%H:%M") == "07:00"
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "25:00", "2026-13-01T00:00", "-8h", ""])
+def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(UsageError, match=r"07:00 or 2026-11-25T07:00, or a span such as 8h"):
+        finish_by(text, NOW)
+
+
+def test_a_file_is_read_twice_only_when_a_line_may_have_a_deadline(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    assert not names_deadlines(path)
+    path.write_text("")
+    assert not names_deadlines(path)
+    path.write_text('{"prompt": "the deadline"}\n')
+    assert not names_deadlines(path)
+    path.write_text('{"prompt": "a"}\n{"prompt": "b", "deadline": null}\n')
+    assert names_deadlines(path)

@@ -1,0 +1,43 @@
+from dataclasses import replace
+
+from plain_records import a_plan
+
+from sprout.cli.output import _render
+from sprout.plan import ClassPlan
+from sprout.report.terminal import classes_table, estimate_data, plan_data, plan_lines
+
+
+def with_classes() -> tuple[ClassPlan, ...]:
+    levels = a_plan().levels
+    brief = tuple(replace(level, share=float(level.level == "L2")) for level in levels)
+    long = tuple(replace(level, share=float(level.level == "L0")) for level in levels)
+    return (
+        ClassPlan("quiz", 0.25, brief, 120.0, 0.45, 0.24, 0.216),
+        ClassPlan(None, 0.75, long, None, 0.4, 0.4, None),
+    )
+
+
+def test_the_mix_of_each_task_is_a_row() -> None:
+    plan = replace(a_plan(), policy="class-fair", classes=with_classes())
+    shown = _render(classes_table(plan), stderr=False)
+    quiz, others = (line for line in shown.splitlines() if "quiz" in line or "(others)" in line)
+    for word in ("25 %", "0.0 %", "100.0 %", "0.450", "0.240", "0.216", "120"):
+        assert word in quiz
+    for word in ("75 %", "none", "prior"):
+        assert word in others
+
+
+def test_programs_get_the_classes_and_the_policy() -> None:
+    plan = replace(a_plan(), policy="class-fair", classes=with_classes())
+    data = plan_data(plan)
+    assert data["policy"] == "class-fair"
+    assert isinstance(data["classes"], list)
+    assert [each["task"] for each in data["classes"]] == ["quiz", None]
+    assert plan_data(a_plan())["classes"] == []
+    assert "policy  class-fair" in plan_lines(plan)
+
+
+def test_an_estimate_weighs_each_tasks_own_mix() -> None:
+    # 100 J at L0 for three quarters of the prompts and 30 J at L2 for the others: 82.5 J
+    plan = replace(a_plan(), policy="class-fair", classes=with_classes())
+    assert estimate_data(plan, 10)["energy_j"] == 825
