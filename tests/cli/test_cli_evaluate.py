@@ -177,6 +177,27 @@ def test_with_enough_verdicts_optimize_shows_them_and_strict_is_content(
     assert other.data["is_preference_prior"] is True
 
 
+def test_two_tasks_with_enough_verdicts_get_a_mix_each(replay: tuple[str, str]) -> None:
+    lines: list[Json] = [
+        {"prompt": f"Question {n} of {task}?", "task": task, "reference": [right, "L0-0"]}
+        for task, right in (("qa", "L2"), ("maths", "answer L0"))
+        for n in range(35)
+    ]
+    file = write_lines(Path("two.jsonl"), lines)
+    sprout("profile", file, *replay, "--idle", 0, "--repeats", 1)
+    sprout("evaluate", file, *replay, "--prompts", 70)
+    plan = sprout("optimize", *replay, "--intensity", 300, "--json").data
+    assert plan["is_preference_prior"] is False
+    found = {each["task"]: each["levels"] for each in plan["classes"]}
+    assert set(found) == {"qa", "maths", None}
+    preferred = {
+        task: [level["preference"] for level in levels] for task, levels in found.items() if task
+    }
+    assert preferred["maths"] == pytest.approx([1, 0, 0])
+    assert preferred["qa"][2] > 0.6
+    assert sum(preferred["qa"]) == pytest.approx(1)
+
+
 # an endpoint
 
 
