@@ -29,8 +29,13 @@ OWNERS = {
     "filelock": {"sprout.cli.batch"},
     "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
     "pydantic_core": {"sprout.promptline"},
+    "requests": {"sprout.grid.http"},
+    "urllib3": {"sprout.grid.http"},
     "numpy": {
         "sprout.engine",
+        "sprout.grid.backtest",
+        "sprout.grid.forecast",
+        "sprout.grid.timeline",
         "sprout.optimizer",
         "sprout.plan",
         "sprout.policies",
@@ -53,8 +58,13 @@ PURE = {
     "sprout.engine.scheduler",
     "sprout.engine.sequence",
     "sprout.errors",
+    "sprout.grid.backtest",
+    "sprout.grid.forecast",
     "sprout.grid.intensity",
+    "sprout.grid.provider",
+    "sprout.grid.range",
     "sprout.grid.reading",
+    "sprout.grid.timeline",
     "sprout.meter.curve",
     "sprout.optimizer",
     "sprout.plan",
@@ -72,11 +82,25 @@ IMPURE = {
 }  # fmt: skip
 
 # use cases: no adapter, no printing
-USE_CASES = {"sprout.metering", "sprout.plan", "sprout.profile", "sprout.run", "sprout.search"}
+USE_CASES = {
+    "sprout.fetch",
+    "sprout.metering",
+    "sprout.plan",
+    "sprout.profile",
+    "sprout.run",
+    "sprout.search",
+}
 ADAPTERS = {
     "sprout.engine.llamacpp",
     "sprout.engine.open",
     "sprout.engine.recorded",
+    "sprout.grid.eia",
+    "sprout.grid.electricity_maps",
+    "sprout.grid.energy_charts",
+    "sprout.grid.http",
+    "sprout.grid.neso",
+    "sprout.grid.open",
+    "sprout.grid.watttime",
     "sprout.meter.estimate",
     "sprout.meter.nvml",
     "sprout.meter.open",

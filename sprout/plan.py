@@ -20,7 +20,8 @@ from sprout.carbon import JOULES_PER_KWH, footprint
 from sprout.clock import to_text
 from sprout.costs import ALL_TASKS, Cost, CostTable, is_cheaper
 from sprout.directives import DirectiveSet
-from sprout.errors import NotReadyError
+from sprout.errors import NotReadyError, TryLaterError
+from sprout.grid.intensity import IntensityTrace
 from sprout.grid.reading import GridReading
 from sprout.problem import Floor, Mix, Problem, paper_floor
 
@@ -42,13 +43,18 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a plan is made from."""
+    """All that a plan is made from.
+
+    Args:
+        ahead: intensities of the coming hours, of the series of `grid`; None when not known.
+    """
 
     grid: GridReading
     costs: CostTable
     energy_method: str
     is_energy_estimated: bool
     preference: Preference
+    ahead: IntensityTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +181,18 @@ def unmeasured(costs: CostTable, directives: DirectiveSet) -> tuple[str, ...]:
 def check_strict(snapshot: Snapshot, directives: DirectiveSet) -> None:
     """Refuse to plan on anything but measurements.
 
+    An intensity that is stale (the last known one, at most 3 hours old) was measured.
+
     Raises:
+        TryLaterError: the grid provider has been out of reach for too long.
         NotReadyError: naming each input that is a prior or an estimate, and what measures it.
     """
     grid, preference = snapshot.grid, snapshot.preference
     problems = []
-    if grid.mark not in {"measured", "forecast", "fixed"}:
+    is_refused = grid.mark not in {"measured", "forecast", "stale", "fixed"}
+    if is_refused and grid.failure is not None:
+        raise TryLaterError(f"--strict: the grid intensity is stale: {grid.failure}")
+    if is_refused:
         problems.append(
             f"the grid intensity is not measured ({grid.mark}): `sprout grid import FILE`, "
             "or --intensity"

@@ -77,7 +77,8 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         for note in power.notes:
             out.note(note)
         _calibrate(out, known, MeteredEngine(engine, sampler), stop)
-        plan_at = batch.plan_of(known, target, wiring.plan_options(settings, rate))
+        options = wiring.plan_options(settings, rate)
+        plan_at = batch.plan_of(known, target, options, is_strict=flags.is_strict)
         job = Job(
             directives=known.directives,
             engine=MeteredEngine(engine, sampler),  # its books begin after the calibration

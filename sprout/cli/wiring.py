@@ -3,30 +3,25 @@
 import math
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from sprout.carbon import EmbodiedRate, embodied
+from sprout.cli.outlook import outlook
+from sprout.cli.present import utc_now as utc_now  # noqa: PLC0414 - said here to every command
 from sprout.config import Config, Settings, model_path
 from sprout.costs import Conditions
 from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet, load, packaged, parse
 from sprout.engine.open import EngineOptions, fingerprint
 from sprout.errors import InputError, NoInputError, UsageError
-from sprout.grid import reading
 from sprout.grid.reading import GridReading
 from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
 from sprout.plan import PlanOptions, Preference, Snapshot
-from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
 
 
 def directive_set(name: str) -> DirectiveSet:
@@ -113,19 +108,10 @@ def conditions(settings: Settings, model: str, power: Power) -> Conditions:
 
 
 def grid_reading(
-    store: Store, settings: Settings, intensity: float | None, now: datetime
+    store: Store, config: Config, intensity: float | None, now: datetime
 ) -> GridReading:
-    """Return the intensity to plan with: given, stored, or a yearly average."""
-    if intensity is not None:
-        if not math.isfinite(intensity):
-            raise UsageError(f"--intensity {intensity}: give a number in gCO2eq/kWh")
-        return reading.fixed(intensity, settings.zone, now)
-    if settings.zone is not None:
-        table = Intensities(store)
-        found = table.covering(settings.zone, settings.factor, now)
-        if found is not None:
-            return reading.stored(found, table.range(settings.zone, settings.factor, now))
-    return reading.yearly_average(settings.zone, now)
+    """Return the intensity to plan with; see `sprout.cli.outlook`."""
+    return outlook(store, config, intensity, now).reading
 
 
 def prior_preference(directives: DirectiveSet) -> Preference:
@@ -161,8 +147,10 @@ class Known:
 
     def snapshot(self, now: datetime) -> Snapshot:
         """Return all that a plan is made from."""
+        grid = outlook(self.store, self.config, self.intensity, now)
         return Snapshot(
-            grid=grid_reading(self.store, self.config.settings, self.intensity, now),
+            grid=grid.reading,
+            ahead=grid.ahead,
             costs=Profiles(self.store).costs(self.conditions),
             energy_method=self.conditions.energy_method,
             is_energy_estimated=self.is_energy_estimated,

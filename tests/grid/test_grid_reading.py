@@ -4,7 +4,7 @@ from plain_records import NOW, intensity
 from sprout.errors import InputError
 from sprout.grid import yearly
 from sprout.grid.intensity import IntensityRange
-from sprout.grid.reading import fixed, stored, yearly_average
+from sprout.grid.reading import fixed, known, yearly_average
 
 HISTORY = IntensityRange(100, 500, "history of DE")
 
@@ -45,19 +45,15 @@ def test_a_stored_intensity_says_what_it_is(
     *, is_forecast: bool, is_estimated: bool, mark: str
 ) -> None:
     row = intensity(is_forecast=is_forecast, is_estimated=is_estimated)
-    reading = stored(row, HISTORY)
+    reading = known(row, HISTORY)
     assert reading.mark == mark
     assert reading.described_source == f"electricitymaps_csv ({mark})"
 
 
 def test_a_stored_intensity_is_judged_against_its_own_zones_history() -> None:
-    reading = stored(intensity(200), HISTORY)
+    reading = known(intensity(200), HISTORY)
     assert reading.range == HISTORY
     assert reading.position == 0.25  # (200 - 100) / (500 - 100)
-
-
-def test_without_a_history_it_is_judged_against_the_world() -> None:
-    assert stored(intensity(200), None).range == yearly.world_range()
 
 
 def test_a_zone_without_stored_hours_gets_the_average_of_its_country_and_says_so() -> None:
