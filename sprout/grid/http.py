@@ -9,6 +9,7 @@ them.
 """
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +20,13 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
-    HTTPError,
     InvalidHeader,
     MaxRetryError,
     NameResolutionError,
+    NewConnectionError,
     ResponseError,
 )
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
@@ -127,15 +129,22 @@ class Answer:
 
 
 class Client:
-    """Asks one provider; a piece of work begins with `begin`."""
+    """Asks one provider; a piece of work begins with `begin`.
+
+    Raises:
+        NotReadyError: the base URL is none.
+    """
 
     def __init__(
         self, who: str, base_url: str, limits: Limits, secrets: Sequence[str] = ()
     ) -> None:
         self.who = who
         self._base_url = base_url.rstrip("/")
+        self._place = _place_of(who, base_url)
         self._limits = limits
         self._secrets = tuple(secrets)
+        # it logs whole URLs, and some carry the key
+        logging.getLogger("urllib3.connectionpool").disabled = True
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"sprout-llm/{__version__}"
@@ -162,7 +171,6 @@ class Client:
 
         Raises:
             TryLaterError: no reply in time, or a fault on their side; ThrottledError for 429.
-            NotReadyError: the base URL is none.
         """
         left_s = self._until_s - time.perf_counter()
         retry = _Retry.within(self._limits, self._until_s)
@@ -246,28 +254,13 @@ class Client:
 
     def _translate(self, failure: Exception, retry: "_Retry") -> SproutError:
         """Return our error for a foreign one, of which nothing but the class is told."""
-        place = urlsplit(self._base_url).netloc.rpartition("@")[2] or self._base_url
         if retry.told.status == THROTTLED:
             return self._throttled(retry)
         if retry.told.status is not None:
             return TryLaterError(f"{self.who} answered {retry.told.status}: try again later")
-        if isinstance(failure, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-            return NotReadyError(f"{self.who}: its base URL is no URL; correct the setting")
-        if isinstance(failure, requests.exceptions.InvalidSchema):
-            return NotReadyError(f"{self.who}: its base URL is not http(s); correct the setting")
-        if isinstance(failure, requests.exceptions.Timeout):
-            reason = "timeout"
-        elif _is_name_failure(failure):
-            reason = "the name does not resolve"
-        elif isinstance(failure, requests.exceptions.SSLError):
-            reason = "TLS failed"
-        elif isinstance(failure, requests.exceptions.ConnectionError):
-            reason = "no connection"
-        elif isinstance(failure, requests.exceptions.RequestException | HTTPError):
-            reason = f"the reply was cut off or unreadable ({type(failure).__name__})"
-        else:
-            return TryLaterError(f"{self.who} at {place} failed: {type(failure).__name__}")
-        return TryLaterError(f"{self.who} at {place} is out of reach: {reason}; try again later")
+        return TryLaterError(
+            f"{self.who} at {self._place} is out of reach: {_reason(failure)}; try again later"
+        )
 
 
 def value_of(answer: Answer, zone: str) -> object:
@@ -367,10 +360,40 @@ class _Call(threading.Thread):
             self.failure = error
 
 
-def _is_name_failure(failure: Exception) -> bool:
-    """Return whether a name that does not resolve is behind a failure."""
+def _reason(failure: Exception) -> str:
+    """Return in a few words why there was no reply."""
     reason = getattr(failure.args[0] if failure.args else None, "reason", None)
-    return isinstance(reason, NameResolutionError)
+    if isinstance(reason, NameResolutionError):
+        return "the name does not resolve"
+    if isinstance(reason, NewConnectionError):
+        return "no connection"
+    # a retry that no time was left for is one too many of something that took too long
+    if isinstance(failure, requests.exceptions.Timeout | requests.exceptions.RetryError):
+        return "timeout"
+    if isinstance(reason, Urllib3TimeoutError):
+        return "timeout"
+    if isinstance(failure, requests.exceptions.SSLError):
+        return "TLS failed"
+    if isinstance(failure, requests.exceptions.ConnectionError):
+        return "no connection"
+    return f"the reply was cut off or cannot be read ({type(failure).__name__})"
+
+
+def _place_of(who: str, base_url: str) -> str:
+    """Return the host of a base URL, with its port.
+
+    Raises:
+        NotReadyError: it is no http(s) URL.
+    """
+    try:
+        parts = urlsplit(base_url)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        place = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    except ValueError:
+        is_good, place = False, ""
+    if not is_good:
+        raise NotReadyError(f"{who}: its base URL is no http(s) URL; correct the setting")
+    return place
 
 
 def _texts(value: Mapping[str, object]) -> list[str]:
