@@ -15,8 +15,9 @@ from sprout.cli.output import Out
 from sprout.config import file_path, load
 from sprout.errors import DiskError, InputError, PermissionDeniedError
 from sprout.grid import yearly
-from sprout.grid.open import about, series_of
+from sprout.grid.open import about, check_zone, series_of
 
+NOBODY = "none"
 NEW_FILE_MODE = 0o600  # keys may be added to it
 
 
@@ -24,7 +25,9 @@ def use(out: Out, file: Path | None, zone: str, provider: str | None) -> None:
     """Set the zone, and the provider where one is given ("none" takes it out)."""
     wanted: dict[str, str | None] = {"zone": zone}
     if provider is not None:
-        wanted["provider"] = None if provider == "none" else provider
+        wanted["provider"] = None if provider == NOBODY else provider
+        if provider != NOBODY:
+            check_zone(provider, zone)
     path = file_path(file)
     old = _read(path)
     new = edited(old, wanted, str(path))

@@ -49,7 +49,7 @@ class EnergyCharts:
     def __init__(self, client: "Client", zone: str) -> None:
         self._client = client
         self._zone = zone
-        self._country = _country(zone)
+        self._country = country_of(zone)
 
     def recent(self, now: datetime) -> Reply:
         """Return yesterday, today and the forecast to the end of tomorrow."""
@@ -81,7 +81,7 @@ def zones() -> tuple[tuple[str, str], ...]:
     return tuple((_OUR_CODES.get(code, code.upper()), "") for code in sorted(COUNTRIES))
 
 
-def _country(zone: str) -> str:
+def country_of(zone: str) -> str:
     """Return the provider's code.
 
     Raises:

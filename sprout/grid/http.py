@@ -143,8 +143,9 @@ class Client:
         self._place = _place_of(who, base_url)
         self._limits = limits
         self._secrets = tuple(secrets)
-        # it logs whole URLs, and some carry the key
-        logging.getLogger("urllib3.connectionpool").disabled = True
+        # they log whole URLs, and some carry the key
+        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+            logging.getLogger(name).disabled = True
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"sprout-llm/{__version__}"
@@ -368,14 +369,12 @@ def _reason(failure: Exception) -> str:
     if isinstance(reason, NewConnectionError):
         return "no connection"
     # a retry that no time was left for is one too many of something that took too long
-    if isinstance(failure, requests.exceptions.Timeout | requests.exceptions.RetryError):
+    late = (requests.exceptions.Timeout, requests.exceptions.RetryError)
+    if isinstance(failure, late) or isinstance(reason, Urllib3TimeoutError):
         return "timeout"
-    if isinstance(reason, Urllib3TimeoutError):
-        return "timeout"
-    if isinstance(failure, requests.exceptions.SSLError):
-        return "TLS failed"
     if isinstance(failure, requests.exceptions.ConnectionError):
-        return "no connection"
+        is_tls = isinstance(failure, requests.exceptions.SSLError)
+        return "TLS failed" if is_tls else "no connection"
     return f"the reply was cut off or cannot be read ({type(failure).__name__})"
 
 

@@ -62,7 +62,7 @@ class Neso:
     def __init__(self, client: "Client", zone: str) -> None:
         self._client = client
         self._zone = zone
-        self._place = _place(zone)
+        self._place = place_of(zone)
 
     def recent(self, now: datetime) -> Reply:
         """Return the last 24 hours and the coming 48."""
@@ -106,7 +106,7 @@ def zones() -> tuple[tuple[str, str], ...]:
     return (("GB", "Great Britain"), *numbered)
 
 
-def _place(zone: str) -> str | None:
+def place_of(zone: str) -> str | None:
     """Return the end of a regional path, None for the whole country.
 
     Raises:

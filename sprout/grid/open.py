@@ -37,6 +37,26 @@ def about(name: str) -> About:
     return ABOUT
 
 
+def check_zone(name: str, zone: str) -> None:
+    """Refuse a zone that a provider cannot know; two of them tell without being asked.
+
+    Raises:
+        UsageError: there is no such provider.
+        InputError: it knows no such zone.
+    """
+    match name:
+        case "neso":
+            from sprout.grid import neso
+
+            neso.place_of(zone)
+        case "energy_charts":
+            from sprout.grid import energy_charts
+
+            energy_charts.country_of(zone)
+        case _:
+            about(name)
+
+
 def series_of(
     zone: str, provider: str | None, kind: Kind | None, factor_type: FactorType | None
 ) -> Series:
