@@ -38,7 +38,8 @@ class Intensities:
 
         An equal key is replaced, but never a forecast by one that was made before it.
         """
-        rows = [_row(intensity) for intensity in intensities]
+        text_by_time: dict[datetime, str] = {}  # rows share when they were fetched
+        rows = [_row(intensity, text_by_time) for intensity in intensities]
         with self._store.write() as connection:
             connection.executemany(
                 "INSERT INTO intensities VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -138,8 +139,10 @@ def _key(series: Series) -> tuple[str, str, str]:
     return series.zone, series.kind, series.factor_type
 
 
-def _row(intensity: Intensity) -> tuple[object, ...]:
-    generated = intensity.generated_at
+def _row(intensity: Intensity, text_by_time: dict[datetime, str]) -> tuple[object, ...]:
+    generated, fetched = intensity.generated_at, intensity.fetched_at
+    if fetched not in text_by_time:
+        text_by_time[fetched] = to_text(fetched)
     return (
         intensity.source,
         intensity.zone,
@@ -151,7 +154,7 @@ def _row(intensity: Intensity) -> tuple[object, ...]:
         int(intensity.is_forecast),
         int(intensity.is_estimated),
         None if generated is None else to_text(generated),
-        to_text(intensity.fetched_at),
+        text_by_time[fetched],
     )
 
 
