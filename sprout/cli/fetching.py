@@ -3,6 +3,7 @@
 A fresh cache is told from the store alone: nothing that speaks HTTP is imported for it.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sprout.errors import (
 )
 from sprout.grid.intensity import Series
 from sprout.grid.open import about, open_provider, series_of
-from sprout.grid.provider import Provider, Reply, ThrottledError
+from sprout.grid.provider import CLOCK_TOLERANCE, Provider, Reply, ThrottledError
 from sprout.grid.reading import FRESH, Contact
 from sprout.state.grid_log import Asked, GridLog
 from sprout.state.store import Store
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
 RUN_TOTAL_S = 4.0
 """A run decodes nothing while its plan is made, so it waits no longer for a provider."""
 RUN_RETRIES = 1
+POLL_S = 0.05
 RETRY_AFTER_S = 60.0
 """After a failure that may pass, a provider is left alone for so long."""
+
+
+class ClaimedError(TryLaterError):
+    """Another process is at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +188,9 @@ def parse_day(text: str) -> datetime:
 def fresh_since(
     store: Store, target: Target, now: datetime, max_age: timedelta = FRESH
 ) -> datetime | None:
-    """Return when the newest fetch was, if it is fresh; one of the future is not."""
+    """Return when the newest fetch was, if it is fresh; one of the far future is not."""
     fetched_at = GridLog(store).state(target.asked).fetched_at
-    if fetched_at is None or not timedelta(0) <= now - fetched_at <= max_age:
+    if fetched_at is None or not -CLOCK_TOLERANCE <= now - fetched_at <= max_age:
         return None
     return fetched_at
 
@@ -206,6 +212,8 @@ def contact(store: Store, config: Config, now: datetime, *, fetches: bool) -> Co
             try:
                 ask(store, config, target, now, limits(settings, is_run=True))
                 failure = None
+            except ClaimedError as error:
+                failure = None if _await_other(store, target) else str(error)
             except (TryLaterError, PermissionDeniedError, InputError) as error:
                 failure = str(error)
     return Contact(GridLog(store).state(target.asked).fetched_at, failure, source)
@@ -223,7 +231,7 @@ def ask(store: Store, config: Config, target: Target, now: datetime, limits: "Li
     if state.retry_at is not None and now < state.retry_at <= now + timedelta(hours=2):
         raise TryLaterError(f"{state.error} (not asked again before {state.retry_at:%H:%M:%S} UTC)")
     if not log.claim(target.asked, now, now + timedelta(seconds=limits.total_s)):
-        raise TryLaterError(f"another process is fetching {target.series.zone}: try again later")
+        raise ClaimedError(f"another process is fetching {target.series.zone}: try again later")
     try:
         with _opened(config, target, limits) as provider:
             reply = _usable(provider.recent(now), target)
@@ -237,6 +245,15 @@ def ask(store: Store, config: Config, target: Target, now: datetime, limits: "Li
         _add(store, reply)
         log.succeeded(target.asked, now)
     return reply
+
+
+def _await_other(store: Store, target: Target) -> bool:
+    """Wait, as long as a run may, for what another process fetches; return whether it came."""
+    give_up_s = time.perf_counter() + RUN_TOTAL_S
+    log = GridLog(store)
+    while time.perf_counter() < give_up_s and log.state(target.asked).claimed_until is not None:
+        time.sleep(POLL_S)
+    return fresh_since(store, target, utc_now()) is not None
 
 
 def _usable(reply: Reply, target: Target) -> Reply:

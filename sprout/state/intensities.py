@@ -112,12 +112,13 @@ class Intensities:
 
     def zones(self, zone: str | None = None) -> list[Stored]:
         """Return what is stored, of one zone or of all."""
+        where, values = ("", ()) if zone is None else ("WHERE zone = ?", (zone,))
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT zone, kind, factor_type, count(*), min(start_utc), max(start_utc)"
-                " FROM intensities WHERE zone = ? OR ? IS NULL"
+                f" FROM intensities {where}"
                 " GROUP BY zone, kind, factor_type ORDER BY zone, kind, factor_type",
-                (zone, zone),
+                values,
             ).fetchall()
         return [Stored(*row) for row in rows]
 

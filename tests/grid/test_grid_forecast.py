@@ -146,7 +146,9 @@ def test_what_cannot_be_tested_is_said(history: FloatArray) -> None:
         backtest.run(history)
 
 
-@pytest.mark.parametrize("column", ["direct_g_per_kwh", "lca_g_per_kwh"])
+@pytest.mark.parametrize(
+    "column", ["direct_g_per_kwh", pytest.param("lca_g_per_kwh", marks=pytest.mark.slow)]
+)
 def test_the_model_beats_persistence_and_yesterday_in_all_five_regions(column: str) -> None:
     if not PAPER_GRID.exists():
         pytest.skip(f"no {PAPER_GRID}: the paper's grid data are not here")
