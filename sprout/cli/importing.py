@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 from sprout.cli.fetching import series as series_of
 from sprout.cli.output import Out
@@ -17,7 +17,7 @@ from sprout.grid.intensity import Intensity, Series
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
-FACTORS: tuple[Literal["lifecycle", "direct"], ...] = ("lifecycle", "direct")
+FACTORS: tuple[electricitymaps_csv.Factor, ...] = ("lifecycle", "direct")
 
 Read = TypeVar("Read")
 
@@ -94,14 +94,9 @@ def _series(settings: Settings) -> Series:
 
 
 def _electricity_maps(file: Path) -> Imported:
-    first, second = (
-        _read(
-            file,
-            lambda lines, factor=factor: electricitymaps_csv.read(  # type: ignore[misc]
-                lines, factor_type=factor, fetched_at=utc_now(), name=str(file)
-            ),
-        )
-        for factor in FACTORS
+    first, second = _read(
+        file,
+        lambda lines: electricitymaps_csv.read_each(lines, FACTORS, utc_now(), str(file)),
     )
     return Imported(
         intensities=(*first.intensities, *second.intensities),

@@ -1,10 +1,10 @@
 """Energy-Charts of Fraunhofer ISE, most of Europe; no key (CC BY 4.0).
 
-Endpoint: /co2eq?country=de&start=2026-07-12&end=2026-07-13 (dates, UTC). Fields: the parallel
-arrays `unix_seconds`, `co2eq` (measured) and `co2eq_forecast`, in gCO2eq/kWh; quarter-hours, hours
-in some countries. A measured value wins over the forecast of its slot; nulls are gaps, and the
-end of both arrays is null. The forecast reaches to about the end of the next day. Which emission
-factors stand behind the numbers the API does not say: `unknown`.
+Endpoint: /co2eq?country=de&start=2026-07-12&end=2026-07-13 (dates of the country). Fields: the
+parallel arrays `unix_seconds`, `co2eq` (measured) and `co2eq_forecast`, in gCO2eq/kWh;
+quarter-hours, hours in some countries. A measured value wins over the forecast of its slot; nulls
+are gaps, and the end of both arrays is null. The forecast reaches to about the end of the next
+day. Which emission factors stand behind the numbers the API does not say: `unknown`.
 
 Zones: country codes as elsewhere (DE, FR, GB), and EU and ALL.
 """
@@ -57,9 +57,13 @@ class EnergyCharts:
         return self._read(now - timedelta(days=1), now + timedelta(days=1), now)
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
-        """Return whole days that contain the span."""
+        """Return whole days that contain the span.
+
+        Days are those of the country, and whether the last one is given whole is not told, so one
+        more is asked for: what comes twice is stored once.
+        """
         self._client.begin()
-        return self._read(start, end - timedelta(seconds=1), now)
+        return self._read(start, end, now)
 
     def _read(self, first_day: datetime, last_day: datetime, now: datetime) -> Reply:
         from sprout.grid.http import value_of

@@ -72,12 +72,14 @@ def test_too_many_requests_are_tried_again_when_they_say(server: GridServer) -> 
         ("999999", 3600),
         (None, 60),
         ("soon", 60),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=300)), 300),
+        ("a date in five minutes", 300),
     ],
 )
 def test_a_long_wait_is_told_and_not_waited_for(
     server: GridServer, retry_after: str | None, expected_s: float
 ) -> None:
+    if retry_after is not None and retry_after.startswith("a date"):
+        retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=300))
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     server.behave = lambda _request: Answer({}, status=429, headers=headers)
     begun_s = time.perf_counter()

@@ -181,6 +181,15 @@ def test_energy_charts_arrays_of_different_length_are_no_answer(server: GridServ
         recent(server, "energy_charts", "DE")
 
 
+def test_energy_charts_history_asks_for_one_day_more(server: GridServer) -> None:
+    server.behave = grid_server.energy_charts(NOW)
+    end = datetime(2026, 3, 10, tzinfo=UTC)
+    reply = past(server, "energy_charts", "DE", end - timedelta(days=31), end)
+    assert server.seen[0].query == {"country": "de", "start": "2026-02-07", "end": "2026-03-10"}
+    assert reply.intensities[0].start == end - timedelta(days=31)
+    assert all(not row.is_forecast for row in reply.intensities)
+
+
 # Electricity Maps
 
 
