@@ -113,15 +113,17 @@ def fetch(out: Out, config: Config, max_age: timedelta) -> None:
     now = utc_now()
     with Store.open(settings.state) as store:
         fetched_at = fresh_since(store, target, now, max_age)
-        out.data |= _about(target) | {"is_fresh": fetched_at is not None}
-        if fetched_at is not None:
-            out.data["fetched_at"] = to_text(fetched_at)
-            minutes = (now - fetched_at).total_seconds() / 60
-            out.note(f"{target.series.zone} was fetched {minutes:.0f} min ago: nothing to ask")
-            return
-        _warn(out, config)
-        reply = ask(store, config, target, now, limits(settings))
-    out.data |= {"fetched_at": to_text(now)} | _counts(reply)
+        reply = None
+        if fetched_at is None:
+            _warn(out, config)
+            reply = _ask_or_await(store, config, target, now, max_age)
+        fetched_at = fetched_at or GridLog(store).state(target.asked).fetched_at or now
+    out.data |= _about(target) | {"is_fresh": reply is None, "fetched_at": to_text(fetched_at)}
+    if reply is None:
+        minutes = max(0.0, (now - fetched_at).total_seconds() / 60)
+        out.note(f"{target.series.zone} was fetched {minutes:.0f} min ago: nothing to ask")
+        return
+    out.data |= _counts(reply)
     for note in reply.notes:
         out.note(note)
     out.note(f"{target.title}: {_summary(reply)} of {target.series}")
@@ -210,20 +212,45 @@ def contact(store: Store, config: Config, now: datetime, *, fetches: bool) -> Co
         failure = f"{target.title} was not asked within {FRESH.total_seconds() / 60:.0f} min"
         if fetches:
             try:
-                ask(store, config, target, now, limits(settings, is_run=True))
+                ask(store, config, target, now, limits(settings, is_run=True), FRESH)
                 failure = None
             except ClaimedError as error:
-                failure = None if _await_other(store, target) else str(error)
+                failure = (
+                    None if _await_other(store, target, now, FRESH, RUN_TOTAL_S) else str(error)
+                )
             except (TryLaterError, PermissionDeniedError, InputError) as error:
                 failure = str(error)
     return Contact(GridLog(store).state(target.asked).fetched_at, failure, source)
 
 
-def ask(store: Store, config: Config, target: Target, now: datetime, limits: "Limits") -> Reply:
+def _ask_or_await(
+    store: Store, config: Config, target: Target, now: datetime, max_age: timedelta
+) -> Reply | None:
+    """Return what a provider gives; None when another process has just asked it."""
+    wait_s = config.settings.grid_deadline_s
+    try:
+        return ask(store, config, target, now, limits(config.settings), max_age)
+    except ClaimedError:
+        if not _await_other(store, target, now, max_age, wait_s):
+            raise
+        return None
+
+
+def ask(
+    store: Store,
+    config: Config,
+    target: Target,
+    now: datetime,
+    limits: "Limits",
+    max_age: timedelta,
+) -> Reply | None:
     """Ask a provider and store what it gives; one process at a time.
 
+    Returns None when another process has asked it since, within `max_age`.
+
     Raises:
-        TryLaterError: another process is at it, it is to be left alone, or it does not answer.
+        ClaimedError: another process is at it.
+        TryLaterError: it is to be left alone, or it does not answer.
         PermissionDeniedError, InputError: it refuses.
     """
     log = GridLog(store)
@@ -232,6 +259,9 @@ def ask(store: Store, config: Config, target: Target, now: datetime, limits: "Li
         raise TryLaterError(f"{state.error} (not asked again before {state.retry_at:%H:%M:%S} UTC)")
     if not log.claim(target.asked, now, now + timedelta(seconds=limits.total_s)):
         raise ClaimedError(f"another process is fetching {target.series.zone}: try again later")
+    if fresh_since(store, target, now, max_age) is not None:
+        log.release(target.asked)
+        return None
     try:
         with _opened(config, target, limits) as provider:
             reply = _usable(provider.recent(now), target)
@@ -247,13 +277,18 @@ def ask(store: Store, config: Config, target: Target, now: datetime, limits: "Li
     return reply
 
 
-def _await_other(store: Store, target: Target) -> bool:
-    """Wait, as long as a run may, for what another process fetches; return whether it came."""
-    give_up_s = time.perf_counter() + RUN_TOTAL_S
+def _await_other(
+    store: Store, target: Target, now: datetime, max_age: timedelta, wait_s: float
+) -> bool:
+    """Wait for what another process fetches; return whether it came."""
+    give_up_s = time.perf_counter() + wait_s
     log = GridLog(store)
-    while time.perf_counter() < give_up_s and log.state(target.asked).claimed_until is not None:
+    while time.perf_counter() < give_up_s:
+        held = log.state(target.asked).claimed_until
+        if held is None or held < utc_now():
+            break
         time.sleep(POLL_S)
-    return fresh_since(store, target, utc_now()) is not None
+    return fresh_since(store, target, now, max_age) is not None
 
 
 def _usable(reply: Reply, target: Target) -> Reply:

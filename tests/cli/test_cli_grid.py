@@ -189,6 +189,7 @@ def test_while_another_process_fetches_nobody_else_does(
     asked = len(server.seen)
     until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
     change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.2")
     found = sprout("grid", "fetch", "--max-age", "0m")
     assert found.code == 75
     assert "another process" in found.stderr
@@ -215,6 +216,29 @@ def test_a_run_waits_a_little_for_what_another_process_fetches(
     plan = optimized()
     other.join()
     assert plan["intensity_mark"] == "measured"
+    assert len(server.seen) == asked
+
+
+def test_a_fetch_that_comes_second_takes_what_the_first_one_brings(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    assert sprout("grid", "fetch").code == 0
+    age_fetch(store, hours=1)
+    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
+    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+    asked = len(server.seen)
+
+    def finish() -> None:
+        age_fetch(store, minutes=0)
+        change(store, "UPDATE grid_fetches SET claimed_until = NULL")
+
+    other = threading.Timer(0.3, finish)
+    other.start()
+    found = sprout("grid", "fetch", "--json")
+    other.join()
+    assert found.code == 0
+    assert found.data["is_fresh"] is True
     assert len(server.seen) == asked
 
 
