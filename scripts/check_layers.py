@@ -30,7 +30,7 @@ OWNERS = {
     "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
     "pydantic_core": {"sprout.promptline"},
     "requests": {"sprout.grid.http"},
-    "urllib3": {"sprout.grid.http"},
+    "urllib3": {"sprout.grid.http", "sprout.grid.patience"},
     "numpy": {
         "sprout.engine",
         "sprout.grid.backtest",
@@ -100,6 +100,7 @@ ADAPTERS = {
     "sprout.grid.http",
     "sprout.grid.neso",
     "sprout.grid.open",
+    "sprout.grid.patience",
     "sprout.grid.watttime",
     "sprout.meter.estimate",
     "sprout.meter.nvml",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sprout.cli.fetching import series
+from sprout.cli.asking import series
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, TypeVar
 
-from sprout.cli.fetching import series as series_of
+from sprout.cli.asking import series as series_of
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text

@@ -3,7 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
-from sprout.cli.fetching import contact, series
+from sprout.cli.asking import contact, series
 from sprout.config import Config
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading

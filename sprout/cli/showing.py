@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from sprout.cli.asking import limits, series
 from sprout.cli.backtesting import backtest_data, backtest_words
-from sprout.cli.fetching import limits, series
 from sprout.cli.outlook import coming
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now

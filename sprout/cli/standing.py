@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from sprout.cli import wiring
+from sprout.cli.asking import series, target_of
 from sprout.cli.backtesting import backtest_data, backtest_words
-from sprout.cli.fetching import series, target_of
 from sprout.cli.outlook import outlook
 from sprout.cli.output import Out
 from sprout.clock import to_text

@@ -13,22 +13,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
-    InvalidHeader,
-    MaxRetryError,
     NameResolutionError,
     NewConnectionError,
-    ResponseError,
 )
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
-from urllib3.response import BaseHTTPResponse
-from urllib3.util.retry import Retry
 
 from sprout import __version__
 from sprout.errors import (
@@ -39,13 +34,13 @@ from sprout.errors import (
     TryLaterError,
 )
 from sprout.grid.keys import scrub
+from sprout.grid.patience import RETRIED, THROTTLED, DeadlineRetry
+from sprout.grid.patience import Limits as Limits  # noqa: PLC0414 - said with the client
 from sprout.grid.provider import ThrottledError
 
 OK = 200
 UNAUTHORIZED = 401
 FORBIDDEN = 403
-THROTTLED = 429
-RETRIED = frozenset({THROTTLED, 500, 502, 503, 504})
 UNKNOWN = frozenset({400, 404, 422})
 MAX_BODY_BYTES = 64 << 20
 MAX_RETRY_AFTER_S = 3600.0
@@ -54,34 +49,6 @@ DEFAULT_RETRY_AFTER_S = 60.0
 _CHUNK_BYTES = 1 << 16
 
 Params = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to try.
-
-    Args:
-        total_s: for one piece of work, which may be several requests, retries included.
-        num_retries: of one request.
-        backoff_s: before the second retry; it doubles, and as much again is added by chance.
-    """
-
-    total_s: float = 30.0
-    num_retries: int = 3
-    connect_s: float = 5.0
-    read_s: float = 10.0
-    backoff_s: float = 0.5
-
-    def within(self, total_s: float) -> "Limits":
-        """Return these limits shrunk to a shorter total."""
-        part = min(1.0, total_s / self.total_s)
-        return replace(
-            self,
-            total_s=total_s,
-            connect_s=min(self.connect_s, total_s),
-            read_s=min(self.read_s, total_s),
-            backoff_s=self.backoff_s * part,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +141,7 @@ class Client:
             TryLaterError: no reply in time, or a fault on their side; ThrottledError for 429.
         """
         left_s = self._until_s - time.perf_counter()
-        retry = _Retry.within(self._limits, self._until_s)
+        retry = DeadlineRetry.within(self._limits, self._until_s)
         call = _Call(lambda: self._send(path, params, headers, auth, retry))
         if left_s > 0:
             call.start()
@@ -205,7 +172,7 @@ class Client:
         params: Params,
         headers: Mapping[str, str] | None,
         auth: tuple[str, str] | None,
-        retry: "_Retry",
+        retry: DeadlineRetry,
     ) -> Answer:
         adapter = HTTPAdapter(max_retries=retry)
         self._session.mount("https://", adapter)
@@ -234,7 +201,7 @@ class Client:
                 self._secrets,
             )
 
-    def _check(self, answer: Answer, retry: "_Retry") -> Answer:
+    def _check(self, answer: Answer, retry: DeadlineRetry) -> Answer:
         if answer.status == THROTTLED:
             raise self._throttled(retry)
         if answer.status in RETRIED or answer.status > max(RETRIED):
@@ -246,14 +213,14 @@ class Client:
             )
         return answer
 
-    def _throttled(self, retry: "_Retry") -> ThrottledError:
+    def _throttled(self, retry: DeadlineRetry) -> ThrottledError:
         wait_s = retry.told.retry_after_s
         wait_s = DEFAULT_RETRY_AFTER_S if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
         return ThrottledError(
             f"{self.who} got too many requests: try again in {wait_s:.0f} s", wait_s
         )
 
-    def _translate(self, failure: Exception, retry: "_Retry") -> SproutError:
+    def _translate(self, failure: Exception, retry: DeadlineRetry) -> SproutError:
         """Return our error for a foreign one, of which nothing but the class is told."""
         if retry.told.status == THROTTLED:
             return self._throttled(retry)
@@ -282,66 +249,6 @@ def value_of(answer: Answer, zone: str) -> object:
     if answer.status in {UNAUTHORIZED, FORBIDDEN}:
         raise PermissionDeniedError(f"{answer.who} refused: {answer.message()}")
     raise TryLaterError(f"{answer.who} answered {answer.status}: {answer.message()}")
-
-
-@dataclass(slots=True)
-class _Told:
-    """What the replies to a request said that was retried."""
-
-    status: int | None = None
-    retry_after_s: float | None = None
-
-    def note(self, header: str | None, retry: Retry) -> None:
-        """Remember when they want to be asked again."""
-        try:
-            self.retry_after_s = None if header is None else retry.parse_retry_after(header)
-        except (InvalidHeader, ValueError, OverflowError):
-            self.retry_after_s = None
-
-
-class _Retry(Retry):
-    """urllib3's Retry, which also ends when the next pause would pass the deadline."""
-
-    told: _Told
-    until_s: float
-
-    @classmethod
-    def within(cls, limits: Limits, until_s: float) -> Self:
-        """Return the retries of one request."""
-        retry = cls(
-            total=limits.num_retries,
-            redirect=0,
-            other=0,
-            allowed_methods=frozenset({"GET"}),
-            status_forcelist=RETRIED,
-            backoff_factor=limits.backoff_s,
-            backoff_jitter=limits.backoff_s,
-            backoff_max=limits.total_s,
-            raise_on_status=False,
-        )
-        retry.told, retry.until_s = _Told(), until_s
-        return retry
-
-    def new(self, **changes: object) -> Self:
-        """Return the state after one more try."""
-        # urllib3 types the keywords one by one; they are passed on as they are
-        fresh = super().new(**changes)
-        fresh.told, fresh.until_s = self.told, self.until_s
-        return fresh
-
-    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Wait as the server asks, or as long as the pauses have grown; else give up."""
-        pause_s = self.get_backoff_time()
-        self.told.status = None
-        if response is not None:
-            self.told.status = response.status
-            self.told.note(response.headers.get("Retry-After"), self)
-            pause_s = max(pause_s, self.told.retry_after_s or 0.0)
-        if time.perf_counter() + pause_s >= self.until_s:
-            # no pool and no URL: they would carry the query into the error
-            raise MaxRetryError(None, None, ResponseError("no time left"))  # type: ignore[arg-type]
-        time.sleep(pause_s)
-        self.told.status = None
 
 
 class _Call(threading.Thread):
