@@ -58,6 +58,8 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
     """Serve the batch."""
     settings = config.settings
     _check_places(flags, settings)
+    for warning in config.warnings:
+        out.warning(warning)
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
