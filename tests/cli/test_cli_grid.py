@@ -42,7 +42,7 @@ def server() -> Iterator[GridServer]:
 def environment(server: GridServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ZONES:
         monkeypatch.setenv(f"SPROUT_{name.upper()}_URL", server.url)
-    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "2")
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "8")
     monkeypatch.setenv("SPROUT_GRID_RETRIES", "0")
     for name in ("ELECTRICITYMAPS_API_TOKEN", "EIA_API_KEY", "WATTTIME_USER", "WATTTIME_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
@@ -155,7 +155,7 @@ FAULTS = {
 def test_a_fault_has_its_exit_status_and_stores_nothing(
     fault: str, server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.5")
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.5" if fault == "hang" else "8")
     answer, code = FAULTS[fault]
     use_provider(server, monkeypatch)
     server.behave = lambda _request: answer
@@ -267,7 +267,7 @@ def test_no_key_is_ever_written(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG")
-    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.25")
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.25" if fault == "hang" else "8")
     use_provider(server, monkeypatch, name)
     good = server.behave
     told = {

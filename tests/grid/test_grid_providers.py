@@ -32,7 +32,7 @@ KEYS = Keys(
         "eia_key": Key(KEY, "test"),
     }
 )
-QUICK = Limits(total_s=5, num_retries=0, connect_s=1, read_s=2, backoff_s=0)
+QUICK = Limits(total_s=20, num_retries=0, connect_s=10, read_s=10, backoff_s=0)
 
 
 @pytest.fixture
