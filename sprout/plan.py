@@ -20,7 +20,7 @@ from sprout.classes import TaskClass
 from sprout.clock import to_text
 from sprout.costs import ALL_TASKS, CostTable
 from sprout.directives import DirectiveSet
-from sprout.errors import NotReadyError, UsageError
+from sprout.errors import NotReadyError, TryLaterError, UsageError
 from sprout.grid.reading import GridReading
 from sprout.policies import POLICIES, Choice, Limits, Outlook
 from sprout.problem import FloatArray, Mix, Problem
@@ -234,12 +234,18 @@ def unmeasured(costs: CostTable, directives: DirectiveSet) -> tuple[str, ...]:
 def check_strict(snapshot: Snapshot, directives: DirectiveSet) -> None:
     """Refuse to plan on anything but measurements.
 
+    An intensity that is stale (the last known one, at most 3 hours old) was measured.
+
     Raises:
+        TryLaterError: the grid provider has been out of reach for too long.
         NotReadyError: naming each input that is a prior or an estimate, and what measures it.
     """
     grid, preference = snapshot.grid, snapshot.preference
     problems = []
-    if grid.mark not in {"measured", "forecast", "fixed"}:
+    is_refused = grid.mark not in {"measured", "forecast", "stale", "fixed"}
+    if is_refused and grid.failure is not None:
+        raise TryLaterError(f"--strict: the grid intensity is stale: {grid.failure}")
+    if is_refused:
         problems.append(
             f"the grid intensity is not measured ({grid.mark}): `sprout grid import FILE`, "
             "or --intensity"

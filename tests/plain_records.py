@@ -18,7 +18,7 @@ from sprout.directives import PAPER_PREFERENCE, DirectiveSet
 from sprout.engine.base import Completion, Request, StepResult
 from sprout.engine.recorded import RecordedEngine
 from sprout.grid.intensity import Intensity, IntensityRange
-from sprout.grid.reading import GridReading, stored
+from sprout.grid.reading import GridReading, known
 from sprout.plan import Plan, PlanOptions, Snapshot
 from sprout.prompts import Prompt, read
 from sprout.quality.preference import Preference, prior
@@ -64,7 +64,7 @@ def intensity(
 
 def reading(g_per_kwh: float = 200.0, start: datetime = NOW) -> GridReading:
     """A measured hour, judged against a range from 100 to 500 g/kWh."""
-    return stored(intensity(g_per_kwh, start), IntensityRange(100, 500, "history of DE"))
+    return known(intensity(g_per_kwh, start), IntensityRange(100, 500, "history of DE"))
 
 
 def sample(level: str = "L0", energy_j: float = 10.0, *, task: str = "") -> Sample:

@@ -264,14 +264,12 @@ def test_another_programs_key_is_read_where_ours_is_not_set(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
     found = load({})
-    assert found.settings.judge_key is not None
-    assert found.settings.judge_key.get_secret_value() == "sk-other"
-    assert found.sources["judge_key"] == "OPENAI_API_KEY"
+    assert found.keys.get("judge_key") == "sk-other"
+    assert found.keys.found["judge_key"].source == "OPENAI_API_KEY"
     monkeypatch.setenv("SPROUT_JUDGE_KEY", "sk-ours")
     found = load({})
-    assert found.settings.judge_key is not None
-    assert found.settings.judge_key.get_secret_value() == "sk-ours"
-    assert found.sources["judge_key"] == "SPROUT_JUDGE_KEY"
+    assert found.keys.get("judge_key") == "sk-ours"
+    assert found.keys.found["judge_key"].source == "SPROUT_JUDGE_KEY"
     assert "sk-" not in repr(found)
 
 
@@ -281,4 +279,3 @@ def test_a_key_of_the_wrong_kind_is_not_shown(file: Path) -> None:
     with pytest.raises(InputError) as raised:
         load({}, file)
     assert "12345" not in str(raised.value)
-    assert "(hidden)" in str(raised.value)

@@ -21,7 +21,7 @@ from sprout.errors import (
     TryLaterError,
     UsageError,
 )
-from sprout.plan import Plan, PlanOptions, make
+from sprout.plan import Plan, PlanOptions, check_strict, make
 from sprout.prompts import Prompt
 from sprout.run import Remembered
 from sprout.state.runs import Runs
@@ -153,8 +153,12 @@ def memory_of(
     return recall
 
 
-def plan_of(known: Known, target: Target, options: PlanOptions) -> Callable[[datetime], Plan]:
+def plan_of(
+    known: Known, target: Target, options: PlanOptions, *, is_strict: bool
+) -> Callable[[datetime], Plan]:
     """Return what gives the plan for a moment: a resumed run's own while it holds, or a new one.
+
+    A strict run ends, to be continued later, when its next plan would rest on a stand-in.
 
     A kept plan keeps its quotas, so an interrupted run assigns the levels that an uninterrupted one
     would have.
@@ -163,6 +167,8 @@ def plan_of(known: Known, target: Target, options: PlanOptions) -> Callable[[dat
 
     def plan_at(now: datetime) -> Plan:
         snapshot = known.snapshot(now)
+        if is_strict:
+            check_strict(snapshot, known.directives)
         kept = Runs(known.store).latest_plan(target.run_id) if target.is_resumed else None
         holds = (
             kept is not None

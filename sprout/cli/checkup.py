@@ -102,8 +102,9 @@ def _store(config: Config) -> Finding:
 def _grid(config: Config) -> Finding:
     try:
         with Store.open(config.settings.state) as store:
-            grid = wiring.grid_reading(store, config.settings, None, wiring.utc_now())
+            grid = wiring.grid_reading(store, config, None, wiring.utc_now())
     except SproutError as error:
         return Finding("grid", "missing", str(error), "set `zone` in sprout.toml")
     detail = f"{grid.intensity.g_per_kwh:.0f} g/kWh in {grid.intensity.zone} ({grid.mark})"
-    return Finding("grid", "ok", detail, "; ".join(grid.notes) or None)
+    fix = "; ".join((*grid.notes, *config.warnings)) or None
+    return Finding("grid", "ok" if grid.failure is None else "failed", detail, fix)

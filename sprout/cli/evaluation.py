@@ -54,7 +54,7 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
         now = wiring.utc_now()
         reason = "asked for"
         if flags.waits_for_green:
-            moment = judge_moment(store, settings, known.conditions.model, flags.intensity, now)
+            moment = judge_moment(store, config, known.conditions.model, flags.intensity, now)
             reason = moment.reason
             out.data |= {"ran": moment.is_right, "reason": reason}
             if not out.is_quiet:
@@ -66,13 +66,15 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
             known,
             judges.card_of(settings),
             stop,
-            wiring.grid_reading(store, settings, flags.intensity, now),
+            wiring.grid_reading(store, config, flags.intensity, now),
             wiring.embodied_rate(settings, len(power.gpu_uuids)).g_per_s,
         )
         if len(session.keys) < MIN_LEVELS:
             raise InputError(
                 f"the directive set {known.directives.name!r} has one level: nothing to compare"
             )
+        for warning in config.warnings:
+            out.warning(warning)
         for note in (*power.notes, *_warnings(settings)):
             out.note(note)
         cases = _begin(session, flags, reason, now)

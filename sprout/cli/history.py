@@ -6,9 +6,11 @@ import numpy as np
 
 from sprout.carbon import embodied
 from sprout.cli import wiring
+from sprout.cli.asking import series
 from sprout.config import Settings
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
+from sprout.grid.intensity import Series
 from sprout.problem import FloatArray
 from sprout.quality.preference import Preference, Shares
 from sprout.state.history import History, ServedHour
@@ -99,7 +101,8 @@ def _grid(
     history: History, hours: list[ServedHour], names: tuple[str, ...], settings: Settings
 ) -> tuple[dict[str, FloatArray], dict[str, tuple[float, float]]]:
     """Return each zone's intensity in the served hours, and the range it is judged against."""
-    stored = history.grid(settings.factor)
+    wanted = series(settings) or Series("", "average", "lifecycle")
+    stored = history.grid(wanted.kind, wanted.factor_type)
     used: dict[str, dict[str, float]] = defaultdict(dict)
     for row in hours:
         used[row.zone].setdefault(row.hour, row.g_per_kwh)

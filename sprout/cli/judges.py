@@ -8,10 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sprout.cli.wiring import engine_options, utc_now
-from sprout.config import Settings, model_path
+from sprout.config import Config, Settings, model_path
 from sprout.engine.open import fingerprint, open_chooser
-from sprout.errors import NotReadyError, PermissionDeniedError, UsageError
+from sprout.errors import NotReadyError, UsageError
 from sprout.evaluate import Control
+from sprout.keys import Keys
 from sprout.quality import endpoint, local
 from sprout.quality.judge import Card, Judge
 from sprout.quality.reference import ReferenceJudge
@@ -32,17 +33,18 @@ def card_of(settings: Settings) -> Card:
             path = _judge_path(settings)
             return local.card(path.stem, fingerprint(path))
         case "endpoint":
-            return endpoint.card(_address(settings))
+            return endpoint.card(_address(settings, Keys()))
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Judge]:
+def opened(config: Config) -> Iterator[Judge]:
     """Open the judge and close it behind the block.
 
     Raises:
         NotReadyError: a setting that it needs is missing.
         EngineError: a local judge cannot be loaded, or has no chat template.
     """
+    settings = config.settings
     match settings.judge:
         case "reference":
             yield ReferenceJudge()
@@ -54,7 +56,7 @@ def opened(settings: Settings) -> Iterator[Judge]:
             finally:
                 chooser.close()
         case "endpoint":
-            judge = endpoint.EndpointJudge(_address(settings), time.sleep, utc_now)
+            judge = endpoint.EndpointJudge(_address(settings, config.keys), time.sleep, utc_now)
             try:
                 yield judge
             finally:
@@ -66,7 +68,7 @@ def _judge_path(settings: Settings) -> Path:
     return Path(settings.judge_model) if settings.judge_model else model_path(settings)
 
 
-def _address(settings: Settings) -> endpoint.Address:
+def _address(settings: Settings, keys: Keys) -> endpoint.Address:
     if settings.judge_url is None or settings.judge_model is None:
         raise NotReadyError(
             "an endpoint judge needs `judge_url` (such as http://127.0.0.1:8000/v1) and "
@@ -82,17 +84,7 @@ def _address(settings: Settings) -> endpoint.Address:
     return endpoint.Address(
         base_url=settings.judge_url,
         model=settings.judge_model,
-        key=_key(settings),
+        key=keys.get("judge_key") if "judge_key" in keys.found else None,
         timeout_s=settings.judge_timeout_s,
         usd_per_million=None if prices[0] is None or prices[1] is None else (prices[0], prices[1]),
     )
-
-
-def _key(settings: Settings) -> str | None:
-    """Return the key as a header can carry it."""
-    if settings.judge_key is None:
-        return None
-    key = settings.judge_key.get_secret_value().strip()
-    if not key or not key.isascii() or not key.isprintable():
-        raise PermissionDeniedError("the key in SPROUT_JUDGE_KEY is empty or holds odd characters")
-    return key

@@ -62,7 +62,7 @@ def ask(
 ) -> None:
     """Test the judge when it was never tested, and let it judge; store each verdict at once."""
     known, table = session.known, Verdicts(session.known.store)
-    with judges.opened(known.config.settings) as by:
+    with judges.opened(known.config) as by:
         asking = Asking(
             by,
             lambda prompt_hash, ballot: table.recall(by.card.key, prompt_hash, ballot),

@@ -1,11 +1,14 @@
 """Whether now is the moment to evaluate: `--when-green`."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sprout.cli.wiring import grid_reading
-from sprout.config import Settings
-from sprout.quality.invoker import FORCED_AFTER_H, decide
+from sprout.cli.asking import series
+from sprout.cli.outlook import outlook
+from sprout.config import Config
+from sprout.grid.timeline import best, hourly
+from sprout.quality.invoker import decide
 from sprout.state.evaluations import Evaluations
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
@@ -25,32 +28,32 @@ class Moment:
 
 
 def judge_moment(
-    store: Store, settings: Settings, model: str, intensity: float | None, now: datetime
+    store: Store, config: Config, model: str, intensity: float | None, now: datetime
 ) -> Moment:
     """Return whether to evaluate now, by the stored intensities and the forecast of the zone."""
     last = Evaluations(store).last_finished(model)
     since_h = None if last is None else max(0.0, (now - last) / HOUR)
-    reading = grid_reading(store, settings, intensity, now)
-    current = reading.intensity.g_per_kwh
-    table = Intensities(store)
+    found, wanted = outlook(store, config, intensity, now), series(config.settings)
     recent: tuple[float | None, ...] = (None, None)
     threshold: float | None = None
     ahead: list[tuple[float, float]] = []
     # a yearly average says nothing of this hour, so nothing is held against it
-    if settings.zone is not None and reading.mark != "yearly average":
-        zone, factor = settings.zone, settings.factor
-        seen = table.between(zone, factor, now - TRAILING, now + timedelta(microseconds=1))
-        measured = [each for each in seen if not each.is_forecast]
-        if measured:
-            threshold = sum(each.g_per_kwh for each in measured) / len(measured)
+    if wanted is not None and found.reading.mark != "yearly average":
+        rows = Intensities(store).between(wanted, now - TRAILING, now)
+        line = best([row for row in rows if not row.is_forecast], now - TRAILING, now)
+        means = hourly(line, now - TRAILING, TRAILING // HOUR).tolist()
+        seen = [mean for mean in means if math.isfinite(mean)]
+        if seen:
+            threshold = sum(seen) / len(seen)
         recent = tuple(
-            next((each.g_per_kwh for each in measured if each.covers(then)), None)
+            next((row.g_per_kwh for row in line if row.covers(then)), None)
             for then in (now - 2 * HOUR, now - HOUR)
         )
-        until = now + timedelta(hours=FORCED_AFTER_H)
+        coming = found.ahead.intensities if found.ahead is not None else ()
         ahead = [
-            ((each.start - now) / HOUR, each.g_per_kwh)
-            for each in table.between(zone, factor, now, until)
-            if each.is_forecast and each.start > now
+            ((row.start - now) / HOUR, row.g_per_kwh)
+            for row in coming
+            if row.is_forecast and row.start > now
         ]
+    current = found.reading.intensity.g_per_kwh
     return Moment(*decide(since_h, (*recent, current), threshold, ahead))

@@ -70,7 +70,9 @@ def optimize(
             options_ = wiring.plan_options(settings, rate)
             plan = planning.make(snapshot, known.directives, options_, now)
             Runs(store).add_plan(plan, None)
+        ahead = terminal.ahead_data(snapshot.coming) if snapshot.coming else None
         out.data |= terminal.plan_data(plan) | {
+            "ahead": ahead,
             "embodied_preset": rate.preset,
             "embodied_g_per_s": rate.g_per_s,
             "embodied_detail": rate.detail,
@@ -81,5 +83,7 @@ def optimize(
             out.table(terminal.classes_table(plan))
         for line in terminal.plan_lines(plan):
             out.text(line)
+        if ahead is not None:
+            out.text(terminal.ahead_line(ahead))
         out.text(f"embodied  {rate.preset}, {rate.g_per_s:.3g} g per busy second ({rate.detail})")
         out.text(f"PUE  {settings.pue:g}")

@@ -24,6 +24,20 @@ Directives = Annotated[
     typer.Option("--directives", metavar="SET", help="Directive set: concise, paper, or a TOML."),
 ]
 Zone = Annotated[str | None, typer.Option("--zone", "-z", help="Grid zone, such as DE.")]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider", "-p", help="neso, energy_charts, electricity_maps, watttime or eia."
+    ),
+]
+TimeColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Column of times.")]
+ValueColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of intensities in gCO2eq/kWh.")
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(metavar="TZ", help="Of times without an offset, such as Europe/Berlin."),
+]
 Intensity = Annotated[
     float | None,
     typer.Option("--intensity", metavar="G", min=0, help="Grid intensity in gCO2eq/kWh."),

@@ -64,6 +64,11 @@ class Out:
         """Say that something failed; never silenced."""
         _say(f"sprout {self.name}: {text}\n")
 
+    def warning(self, text: str) -> None:
+        """Say that something is not safe as it is; cron shall mail it."""
+        if not self.is_quiet:
+            _say(f"sprout {self.name}: warning: {text}\n")
+
     def line(self, text: str) -> None:
         """Print one line of results.
 

@@ -58,6 +58,8 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
     """Serve the batch."""
     settings = config.settings
     _check_places(flags, settings)
+    for warning in config.warnings:
+        out.warning(warning)
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
@@ -121,7 +123,12 @@ def _serve_rows(parts: _Parts, lines: Lines, rows: Iterator[Prompt | Rejected | 
         energy_method=known.conditions.energy_method,
         pue=settings.pue,
         embodied_g_per_s=parts.rate.g_per_s,
-        plan_at=batch.plan_of(known, parts.target, wiring.plan_options(settings, parts.rate)),
+        plan_at=batch.plan_of(
+            known,
+            parts.target,
+            wiring.plan_options(settings, parts.rate),
+            is_strict=parts.flags.is_strict,
+        ),
         counts_of=batch.counts_of(known.store, parts.target),
         recall=batch.memory_of(known.store, parts.target, known.directives),
         now=wiring.utc_now,

@@ -1,9 +1,17 @@
 """The body of `sprout status`."""
 
+from dataclasses import asdict
+
 from sprout.cli import wiring
+from sprout.cli.asking import series, target_of
+from sprout.cli.backtesting import backtest_data, backtest_words
+from sprout.cli.outlook import outlook
 from sprout.cli.output import Out
+from sprout.clock import to_text
 from sprout.config import Config
+from sprout.grid.open import about
 from sprout.report import terminal
+from sprout.state.grid_log import GridLog
 from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
 from sprout.state.runs import Runs
@@ -32,7 +40,8 @@ def _show_settings(out: Out, config: Config) -> None:
 
 
 def _show_grid(out: Out, config: Config, store: Store) -> None:
-    grid = wiring.grid_reading(store, config.settings, None, wiring.utc_now())
+    # what is known, without asking anybody
+    grid = outlook(store, config, None, wiring.utc_now(), fetches=False).reading
     stored = Intensities(store).zones()
     out.data["grid"] = {
         "zone": grid.intensity.zone,
@@ -42,10 +51,9 @@ def _show_grid(out: Out, config: Config, store: Store) -> None:
         "range_low_g_per_kwh": grid.range.low_g_per_kwh,
         "range_high_g_per_kwh": grid.range.high_g_per_kwh,
         "range_source": grid.range.source,
-        "stored": [
-            dict(zip(("zone", "factor_type", "num_rows", "first", "last"), row, strict=True))
-            for row in stored
-        ],
+        "stored": [asdict(row) for row in stored],
+        "provider": _provider(config, store),
+        "backtest": _backtest(config, store),
         "notes": list(grid.notes),
     }
     out.text(
@@ -53,8 +61,57 @@ def _show_grid(out: Out, config: Config, store: Store) -> None:
         f"range {grid.range.low_g_per_kwh:.0f}-{grid.range.high_g_per_kwh:.0f} "
         f"({grid.range.source})"
     )
-    for zone, factor, count, first, last in stored:
-        out.text(f"stored  {zone} {factor}: {count} rows, {first[:16]} to {last[:16]}")
+    for line in _provider_lines(out.data["grid"]):
+        out.text(line)
+    for row in stored:
+        kind = "" if row.kind == "average" else f"{row.kind} "
+        out.text(
+            f"stored  {row.zone} {kind}{row.factor_type}: {row.num_rows} rows, "
+            f"{row.first[:16]} to {row.last[:16]}"
+        )
+
+
+def _provider(config: Config, store: Store) -> dict[str, object] | None:
+    """Return the provider that is set, how its newest fetch went, and which keys there are."""
+    settings = config.settings
+    if settings.provider is None:
+        return None
+    keys = {
+        name: config.keys.found[name].source if name in config.keys.found else None
+        for name in about(settings.provider).key_names
+    }
+    told: dict[str, object] = {"name": settings.provider, "keys_from": keys}
+    if settings.zone is not None:
+        state = GridLog(store).state(target_of(settings).asked)
+        told |= {
+            "fetched_at": None if state.fetched_at is None else to_text(state.fetched_at),
+            "error": state.error,
+        }
+    return told
+
+
+def _backtest(config: Config, store: Store) -> dict[str, object] | None:
+    wanted = series(config.settings)
+    tested = None if wanted is None else GridLog(store).backtest(wanted)
+    return None if tested is None else backtest_data(tested)
+
+
+def _provider_lines(grid: object) -> list[str]:
+    """Return what is told of the provider and of our forecast, for people."""
+    lines: list[str] = []
+    if not isinstance(grid, dict):
+        return lines
+    if told := grid["provider"]:
+        missing = [name for name, source in told["keys_from"].items() if source is None]
+        keys = f"; missing {', '.join(missing)}" if missing else ""
+        error = f"; last error: {told['error']}" if told.get("error") else ""
+        lines.append(
+            f"provider  {told['name']}, last fetched {told.get('fetched_at') or 'never'}"
+            f"{keys}{error}"
+        )
+    if tested := grid["backtest"]:
+        lines.append(f"forecast  {backtest_words(tested)}")
+    return lines
 
 
 def _show_profiles(out: Out, store: Store) -> None:

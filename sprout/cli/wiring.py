@@ -2,36 +2,32 @@
 
 import math
 import os
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sprout.carbon import EmbodiedRate, embodied
+from sprout.cli.outlook import outlook
+from sprout.cli.present import utc_now as utc_now  # noqa: PLC0414 - said here to every command
 from sprout.config import Config, Settings, model_path
 from sprout.costs import Conditions
 from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet, load, packaged, parse
 from sprout.engine.open import EngineOptions, fingerprint
 from sprout.errors import InputError, NoInputError, UsageError
 from sprout.grid import reading
-from sprout.grid.reading import GridReading
+from sprout.grid.reading import GridReading, Outlook
 from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
-from sprout.plan import HORIZON_SLOTS, PlanOptions, Snapshot
+from sprout.plan import PlanOptions, Snapshot
 from sprout.quality.classes import OTHER
 from sprout.quality.preference import Preference, prior
 from sprout.quality.ruling import Evidence, evidence
-from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
 from sprout.state.reservoir import Reservoir
 from sprout.state.store import Store
 from sprout.state.verdicts import Verdicts
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
 
 
 def directive_set(name: str) -> DirectiveSet:
@@ -118,30 +114,22 @@ def conditions(settings: Settings, model: str, power: Power) -> Conditions:
 
 
 def grid_reading(
-    store: Store, settings: Settings, intensity: float | None, now: datetime
+    store: Store, config: Config, intensity: float | None, now: datetime
 ) -> GridReading:
-    """Return the intensity to plan with: given, stored, or a yearly average."""
-    if intensity is not None:
-        if not math.isfinite(intensity):
-            raise UsageError(f"--intensity {intensity}: give a number in gCO2eq/kWh")
-        return reading.fixed(intensity, settings.zone, now)
-    if settings.zone is not None:
-        table = Intensities(store)
-        found = table.covering(settings.zone, settings.factor, now)
-        if found is not None:
-            return reading.stored(found, table.range(settings.zone, settings.factor, now))
-    return reading.yearly_average(settings.zone, now)
+    """Return the intensity to plan with; see `sprout.cli.outlook`."""
+    return outlook(store, config, intensity, now).reading
 
 
-def _coming(store: Store, settings: Settings, present: GridReading) -> tuple[GridReading, ...]:
-    """Return the readings that follow the present one, as far as they are stored."""
-    table, found = Intensities(store), [present]
-    while len(found) <= HORIZON_SLOTS:
-        row = table.covering(settings.zone or "", settings.factor, found[-1].intensity.end)
-        if row is None:
-            break
-        found.append(replace(reading.stored(row, None), range=present.range))
-    return tuple(found[1:])
+def _coming(found: Outlook) -> tuple[GridReading, ...]:
+    """Return the readings that follow the present one, as far as they are foretold."""
+    if found.ahead is None:
+        return ()
+    present = found.reading
+    return tuple(
+        reading.known(row, present.range)
+        for row in found.ahead.intensities
+        if row.end > present.intensity.end
+    )
 
 
 MIN_JUDGED = 20
@@ -231,10 +219,10 @@ class Known:
 
     def snapshot(self, now: datetime) -> Snapshot:
         """Return all that a plan is made from."""
-        grid = grid_reading(self.store, self.config.settings, self.intensity, now)
+        found = outlook(self.store, self.config, self.intensity, now)
         return Snapshot(
-            grid=grid,
-            coming=_coming(self.store, self.config.settings, grid),
+            grid=found.reading,
+            coming=_coming(found),
             costs=Profiles(self.store).costs(self.conditions),
             energy_method=self.conditions.energy_method,
             is_energy_estimated=self.is_energy_estimated,

@@ -27,6 +27,7 @@ SOURCE = "electricitymaps_csv"
 MAX_G_PER_KWH = 3000.0
 """More than twice the dirtiest country of yearly.csv; above it, the unit is not g/kWh."""
 
+Factor = Literal["lifecycle", "direct"]
 Granularity = Literal["5_minutes", "15_minutes", "hourly", "daily", "monthly", "yearly"]
 
 _FIXED_STEPS: dict[Granularity, timedelta] = {
@@ -68,7 +69,7 @@ class Download:
 def read(
     lines: Iterable[str],
     *,
-    factor_type: Literal["lifecycle", "direct"],
+    factor_type: Factor,
     fetched_at: datetime,
     name: str,
 ) -> Download:
@@ -84,14 +85,37 @@ def read(
         InputError: a header or a row is not as Electricity Maps writes it.
         NoInputError: there is no row.
     """
-    rows = list(_read_rows(lines, factor_type, name))
+    (download,) = read_each(lines, (factor_type,), fetched_at, name)
+    return download
+
+
+def read_each(
+    lines: Iterable[str], factor_types: tuple[Factor, ...], fetched_at: datetime, name: str
+) -> tuple[Download, ...]:
+    """Return the same for several emission factors, in their order, reading the lines once."""
+    rows = list(_read_rows(lines, factor_types, name))
     if not rows:
         raise NoInputError(f"{name}: no rows; download the file again")
     granularity = _granularity(rows, name)
+    return tuple(
+        _download(rows, column, factor_type, granularity, fetched_at)
+        for column, factor_type in enumerate(factor_types)
+    )
+
+
+def _download(
+    rows: list["_Row"],
+    column: int,
+    factor_type: Factor,
+    granularity: Granularity,
+    fetched_at: datetime,
+) -> Download:
+    """Return one of the columns that were read."""
     latest: dict[tuple[str, datetime], Intensity] = {}
     num_empty = 0
     for row in rows:
-        if row.g_per_kwh is None:
+        g_per_kwh = row.g_per_kwh[column]
+        if g_per_kwh is None:
             num_empty += 1
             continue
         latest[row.zone, row.start] = Intensity(
@@ -99,7 +123,7 @@ def read(
             zone=row.zone,
             start=row.start,
             duration_s=_duration_s(row.start, granularity),
-            g_per_kwh=row.g_per_kwh,
+            g_per_kwh=g_per_kwh,
             kind="average",
             factor_type=factor_type,
             is_forecast=False,
@@ -122,28 +146,26 @@ class _Columns:
     num_cells: int
     time: int
     zone: int
-    intensity: int
+    intensities: tuple[int, ...]
     estimated: int | None
     data_source: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of the file; an empty intensity is None."""
+    """One row of the file: an intensity for each factor type asked for; an empty one is None."""
 
     zone: str
     start: datetime
-    g_per_kwh: float | None
+    g_per_kwh: tuple[float | None, ...]
     is_estimated: bool
 
 
-def _read_rows(
-    lines: Iterable[str], factor_type: Literal["lifecycle", "direct"], name: str
-) -> Iterator[_Row]:
+def _read_rows(lines: Iterable[str], factor_types: tuple[Factor, ...], name: str) -> Iterator[_Row]:
     """Yield the rows below the header."""
     reader = csv.reader(line.removeprefix("\ufeff") for line in lines)
     try:
-        columns = _find_columns(next(reader, []), factor_type, name)
+        columns = _find_columns(next(reader, []), factor_types, name)
         for cells in reader:
             if cells:
                 yield _parse_row(cells, columns, f"{name}:{reader.line_num}")
@@ -155,12 +177,10 @@ def _read_rows(
         raise InputError(f"{name}: not UTF-8 ({error}); download the file again") from error
 
 
-def _find_columns(
-    headers: list[str], factor_type: Literal["lifecycle", "direct"], name: str
-) -> _Columns:
+def _find_columns(headers: list[str], factor_types: tuple[Factor, ...], name: str) -> _Columns:
     """Return where the columns in use are."""
     index_by_header = {_normalise(header): index for index, header in enumerate(headers)}
-    wanted = (_TIME_HEADER, _ZONE_HEADER, _INTENSITY_HEADERS[factor_type])
+    wanted = (_TIME_HEADER, _ZONE_HEADER, *(_INTENSITY_HEADERS[each] for each in factor_types))
     missing = [header for header in wanted if header not in index_by_header]
     if missing:
         raise InputError(
@@ -168,12 +188,12 @@ def _find_columns(
             f"{', '.join(map(repr, headers)) or 'none'}; "
             "give a CSV file as downloaded from Electricity Maps"
         )
-    at_time, at_zone, at_intensity = (index_by_header[header] for header in wanted)
+    at_time, at_zone, *at_intensities = (index_by_header[header] for header in wanted)
     return _Columns(
         num_cells=len(headers),
         time=at_time,
         zone=at_zone,
-        intensity=at_intensity,
+        intensities=tuple(at_intensities),
         estimated=index_by_header.get("data estimated"),
         data_source=index_by_header.get("data source"),
     )
@@ -198,7 +218,9 @@ def _parse_row(cells: list[str], columns: _Columns, place: str) -> _Row:
     return _Row(
         zone=zone,
         start=_parse_time(cells[columns.time].strip(), place),
-        g_per_kwh=_parse_intensity(cells[columns.intensity].strip(), place),
+        g_per_kwh=tuple(
+            _parse_intensity(cells[column].strip(), place) for column in columns.intensities
+        ),
         is_estimated=_parse_estimated(cells, columns, place),
     )
 

@@ -13,6 +13,33 @@ from typing import Literal
 Kind = Literal["average", "marginal"]
 FactorType = Literal["lifecycle", "direct", "unknown"]
 
+OWN_FORECAST = "sprout_forecast"
+"""The source of what our own model forecasts."""
+
+_HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What may be compared and added up: one zone, kind and factor type."""
+
+    zone: str
+    kind: Kind
+    factor_type: FactorType
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.factor_type} of {self.zone}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Lowest and highest of a series over a trailing time, and on how many days they were seen."""
+
+    low_g_per_kwh: float
+    high_g_per_kwh: float
+    num_days: int
+    first: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class Intensity:
@@ -44,6 +71,11 @@ class Intensity:
             raise ValueError(f"{self.g_per_kwh} g/kWh in zone {self.zone} is not an intensity")
 
     @property
+    def series(self) -> Series:
+        """Return what this may be compared with."""
+        return Series(self.zone, self.kind, self.factor_type)
+
+    @property
     def end(self) -> datetime:
         """Return the first moment that this intensity no longer covers."""
         return self.start + timedelta(seconds=self.duration_s)
@@ -51,6 +83,28 @@ class Intensity:
     def covers(self, at: datetime) -> bool:
         """Return whether `at` lies in the stretch: start inclusive, end exclusive."""
         return self.start <= at < self.end
+
+
+Rank = tuple[bool, bool, bool, float, int, str]
+
+
+def rank(row: Intensity) -> Rank:
+    """Return what sorts the better of two rows that cover the same moment first.
+
+    An hour or less before a day, a month or a year, whose mean says little of a moment; measured
+    before estimated before forecast; the newest forecast before older ones; the shorter row before
+    the longer one.
+    """
+    made = row.generated_at or row.fetched_at
+    age = -made.timestamp() if row.is_forecast else 0.0
+    return (
+        row.duration_s > _HOUR_S,
+        row.is_forecast,
+        row.is_estimated,
+        age,
+        row.duration_s,
+        row.source,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +147,10 @@ class IntensityTrace:
         """Refuse an empty, mixed, unsorted or overlapping trace."""
         if not self.intensities:
             raise ValueError("a trace needs at least one intensity")
-        series = {(each.zone, each.kind, each.factor_type) for each in self.intensities}
+        series = {each.series for each in self.intensities}
         if len(series) > 1:
-            raise ValueError(f"a trace is of one zone, kind and factor type, not {sorted(series)}")
+            names = sorted(map(str, series))
+            raise ValueError(f"a trace is of one zone, kind and factor type, not {names}")
         for earlier, later in pairwise(self.intensities):
             if later.start < earlier.end:
                 raise ValueError(

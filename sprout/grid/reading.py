@@ -1,18 +1,32 @@
 """The intensity that a plan is made with: which source wins, and how it is marked. Pure.
 
-A number given by the user wins; then a stored intensity that covers the moment; then the yearly
-average of the zone's country; without a zone the world's. A source that is missing is named in the
-notes, never passed over in silence.
+A number given by the user wins; then the best known value of the moment, the provider's or an
+imported one; then our own forecast; then the last known value, if it ended at most 3 hours ago,
+marked stale; then the yearly average of the zone's country; without a zone the world's. While the
+provider is out of reach everything known is stale, and after 3 hours not used any more. What is
+missing is named in the notes, never passed over in silence.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from sprout.errors import InputError
+from sprout.errors import InputError, TryLaterError
 from sprout.grid import yearly
-from sprout.grid.intensity import Intensity, IntensityRange
+from sprout.grid.intensity import (
+    OWN_FORECAST,
+    Intensity,
+    IntensityRange,
+    IntensityTrace,
+    Series,
+)
 
 FIXED_VALID_S = 3600
+FRESH = timedelta(minutes=30)
+"""A fetch is not repeated before."""
+MAX_STALE = timedelta(hours=3)
+"""Without contact for longer, nothing that is known is used as the present any more."""
+RETRY_S = 600
+"""How long a plan on a stale or stand-in value holds, in s: then the provider is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +34,16 @@ class GridReading:
     """An intensity, the range it is judged against, and what kind of number it is.
 
     Args:
-        mark: measured | estimated | forecast | yearly average | fixed.
+        mark: measured | estimated | forecast | stale | yearly average | fixed.
         notes: sentences for people: what was missing.
+        failure: why the provider did not answer; None when it did, or was not asked.
     """
 
     intensity: Intensity
     range: IntensityRange
     mark: str
     notes: tuple[str, ...] = ()
+    failure: str | None = None
 
     @property
     def described_source(self) -> str:
@@ -39,6 +55,51 @@ class GridReading:
     def position(self) -> float:
         """Where the intensity lies in the range, 0 (greenest) to 1."""
         return self.range.position(self.intensity.g_per_kwh)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The reading of now, and the slots that come: what work with a deadline may be moved in.
+
+    Args:
+        ahead: from the present slot on, of the reading's own zone, kind and factor type; None
+            when nothing is known of the future.
+    """
+
+    reading: GridReading
+    ahead: IntensityTrace | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a future that is not comparable with the present."""
+        if self.ahead is not None:
+            present, future = self.reading.intensity.series, self.ahead.intensities[0].series
+            if present != future:
+                raise ValueError(f"{present} and {future} are not to be mixed")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """How it stands with the provider.
+
+    Args:
+        fetched_at: last success; None: never.
+        failure: why it is not fresh; None when it is.
+        source: what its rows say of their origin.
+    """
+
+    fetched_at: datetime | None
+    failure: str | None
+    source: str
+
+    def concerns(self, intensity: Intensity) -> bool:
+        """Return whether a value is the provider's, or forecast from its values."""
+        return intensity.source in {self.source, OWN_FORECAST}
+
+    def is_lost(self, now: datetime) -> bool:
+        """Return whether what is known of it is too old to be used as the present."""
+        if self.failure is None:
+            return False
+        return self.fetched_at is None or now - self.fetched_at > MAX_STALE
 
 
 def fixed(g_per_kwh: float, zone: str | None, now: datetime) -> GridReading:
@@ -59,22 +120,55 @@ def fixed(g_per_kwh: float, zone: str | None, now: datetime) -> GridReading:
     return GridReading(intensity, yearly.world_range(), "fixed")
 
 
-def stored(intensity: Intensity, history: IntensityRange | None) -> GridReading:
-    """Return the reading for an intensity from the store, judged against its zone's own history."""
+def known(
+    intensity: Intensity, judged_against: IntensityRange, contact: Contact | None = None
+) -> GridReading:
+    """Return the reading for a value that covers the moment."""
     if intensity.is_forecast:
         mark = "forecast"
     else:
         mark = "estimated" if intensity.is_estimated else "measured"
-    return GridReading(intensity, history or yearly.world_range(), mark)
+    if contact is None or contact.failure is None or not contact.concerns(intensity):
+        return GridReading(intensity, judged_against, mark)
+    note = f"stale {intensity.g_per_kwh:.0f} g/kWh ({mark}): {contact.failure}"
+    return GridReading(intensity, judged_against, "stale", (note,), contact.failure)
 
 
-def yearly_average(zone: str | None, now: datetime) -> GridReading:
+def last_known(
+    intensity: Intensity,
+    judged_against: IntensityRange,
+    now: datetime,
+    failure: str | None = None,
+) -> GridReading | None:
+    """Return the reading for a value that is over, None when it has been for too long.
+
+    It is taken to hold from now for RETRY_S seconds, then something newer is looked for.
+    """
+    if now - intensity.end > MAX_STALE:
+        return None
+    note = f"stale: the newest known intensity of {intensity.zone} ended {intensity.end:%H:%M} UTC"
+    if failure is not None:
+        note += f"; {failure}"
+    held = replace(intensity, start=now, duration_s=RETRY_S)
+    return GridReading(held, judged_against, "stale", (note,), failure)
+
+
+def yearly_average(
+    zone: str | None, now: datetime, *, asked: Series | None = None, failure: str | None = None
+) -> GridReading:
     """Return the reading for a zone's country; without a zone the world's.
+
+    Args:
+        asked: the series that it stands in for.
+        failure: why the provider has nothing.
 
     Raises:
         InputError: no country is known by that zone.
+        TryLaterError: the same, where a provider may have something later.
     """
     average = yearly.look_up(zone or yearly.WORLD)
+    if average is None and failure is not None:
+        raise TryLaterError(f"{failure}; there is no yearly average for zone {zone!r} either")
     if average is None:
         raise InputError(
             f"no yearly average for zone {zone!r}: use a country code such as DE, "
@@ -82,6 +176,13 @@ def yearly_average(zone: str | None, now: datetime) -> GridReading:
         )
     missing = "no zone is set" if zone is None else f"no stored intensity covers now in {zone}"
     hint = "set `zone`" if zone is None else "`sprout grid import` a CSV, or pass --intensity"
+    if failure is not None:
+        missing, hint = failure, "`sprout grid fetch` tries again"
     note = f"{missing}: using the yearly average of {average.name} ({average.year}); {hint}"
     intensity = yearly.as_intensity(average, zone or yearly.WORLD, now)
-    return GridReading(intensity, yearly.world_range(), "yearly average", (note,))
+    notes = [note]
+    if asked is not None and asked != intensity.series:
+        notes.append(f"the yearly average is {intensity.series}, not {asked}")
+    if failure is not None:
+        intensity = replace(intensity, duration_s=RETRY_S)
+    return GridReading(intensity, yearly.world_range(), "yearly average", tuple(notes), failure)

@@ -1,11 +1,12 @@
 """How people see runs, plans and profiles: units in the headers, marks in the cells."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from rich.table import Table
 
 from sprout.clock import to_text
+from sprout.grid.reading import GridReading
 from sprout.plan import Plan
 from sprout.report.summary import RunSummary, Tally
 
@@ -236,6 +237,31 @@ def plan_data(plan: Plan) -> dict[str, object]:
         "is_preference_prior": plan.is_preference_prior,
         "notes": list(plan.notes),
     }
+
+
+def ahead_data(coming: Sequence[GridReading]) -> dict[str, object]:
+    """Return the greenest and the dirtiest slot of the coming hours, in gCO2eq/kWh."""
+    slots = [reading.intensity for reading in coming]
+    low = min(slots, key=lambda slot: slot.g_per_kwh)
+    high = max(slots, key=lambda slot: slot.g_per_kwh)
+    return {
+        "until": to_text(slots[-1].end),
+        "num_slots": len(slots),
+        "low_g_per_kwh": low.g_per_kwh,
+        "low_at": to_text(low.start),
+        "high_g_per_kwh": high.g_per_kwh,
+        "high_at": to_text(high.start),
+        "sources": sorted({slot.source for slot in slots}),
+    }
+
+
+def ahead_line(ahead: Mapping[str, object]) -> str:
+    """Return the same for people."""
+    return (
+        f"ahead  {ahead['low_g_per_kwh']:.0f} g/kWh at {str(ahead['low_at'])[5:16]}, "
+        f"{ahead['high_g_per_kwh']:.0f} at {str(ahead['high_at'])[5:16]}; known until "
+        f"{str(ahead['until'])[5:16]} UTC"
+    )
 
 
 def words_table(rows: Iterable[tuple[str, ...]], headers: tuple[str, ...]) -> Table:

@@ -52,15 +52,15 @@ class History:
             ).fetchall()
         return [ServedLevel(*row) for row in rows]
 
-    def grid(self, factor_type: str) -> dict[str, dict[str, float]]:
+    def grid(self, kind: str, factor_type: str) -> dict[str, dict[str, float]]:
         """Return the mean measured intensity of each hour by zone, in gCO2eq/kWh."""
         found: dict[str, dict[str, float]] = {}
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT zone, substr(start_utc, 1, 13), avg(g_per_kwh) FROM intensities"
-                " WHERE kind = 'average' AND is_forecast = 0 AND factor_type = ?"
+                " WHERE kind = ? AND is_forecast = 0 AND factor_type = ?"
                 " GROUP BY 1, 2 ORDER BY 1, 2",
-                (factor_type,),
+                (kind, factor_type),
             ).fetchall()
         for zone, hour, g_per_kwh in rows:
             found.setdefault(zone, {})[hour] = g_per_kwh

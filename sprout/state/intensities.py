@@ -2,17 +2,29 @@
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sprout.clock import from_text, to_text
-from sprout.grid.intensity import Intensity, IntensityRange
+from sprout.grid.intensity import History, Intensity, Series, rank
 from sprout.state.store import Store
 
 HISTORY = timedelta(days=365)
 """An intensity is judged against the zone's range over this trailing time (the paper: a year)."""
 
-MIN_HISTORY = timedelta(days=7)
-"""A shorter history says too little about a zone's range."""
+_OF_SERIES = "zone = ? AND kind = ? AND factor_type = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is stored of one zone, kind and factor type; starts as text."""
+
+    zone: str
+    kind: str
+    factor_type: str
+    num_rows: int
+    first: str
+    last: str
 
 
 class Intensities:
@@ -22,64 +34,116 @@ class Intensities:
         self._store = store
 
     def add(self, intensities: Iterable[Intensity]) -> int:
-        """Store intensities, replacing equal keys; return how many."""
-        rows = [_row(intensity) for intensity in intensities]
+        """Store intensities and return how many were given.
+
+        An equal key is replaced, but never a forecast by one that was made before it.
+        """
+        text_by_time: dict[datetime, str] = {}  # rows share when they were fetched
+        rows = [_row(intensity, text_by_time) for intensity in intensities]
         with self._store.write() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO intensities VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                "INSERT INTO intensities VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET duration_s = excluded.duration_s,"
+                " g_per_kwh = excluded.g_per_kwh, is_estimated = excluded.is_estimated,"
+                " generated_at = excluded.generated_at, fetched_at = excluded.fetched_at"
+                " WHERE is_forecast = 0 OR excluded.generated_at IS NULL"
+                " OR generated_at IS NULL OR excluded.generated_at >= generated_at",
+                rows,
             )
         return len(rows)
 
-    def covering(self, zone: str, factor_type: str, now: datetime) -> Intensity | None:
-        """Return the average intensity at a moment: measured before estimated before forecast."""
+    def covering(self, series: Series, now: datetime) -> Intensity | None:
+        """Return the best intensity at a moment, as `sprout.grid.intensity.rank` has it."""
+        at = to_text(now)
+        found: list[Intensity] = []
+        with self._store.read() as connection:
+            for duration_s in self._durations(connection, series):
+                after = to_text(now - timedelta(seconds=duration_s))
+                rows = connection.execute(
+                    f"SELECT * FROM intensities WHERE {_OF_SERIES}"
+                    " AND duration_s = ? AND start_utc > ? AND start_utc <= ?",
+                    (*_key(series), duration_s, after, at),
+                ).fetchall()
+                found.extend(map(_intensity, rows))
+        return min(found, key=rank, default=None)
+
+    def between(self, series: Series, start: datetime, end: datetime) -> list[Intensity]:
+        """Return every row that reaches into a span, by start; rows of over an hour are left out.
+
+        A trace of hours is not made of days.
+        """
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT * FROM intensities WHERE zone = ? AND kind = 'average'"
-                " AND factor_type = ? AND start_utc <= ?"
+                f"SELECT * FROM intensities WHERE {_OF_SERIES}"
+                " AND start_utc > ? AND start_utc < ? AND duration_s <= 3600 ORDER BY start_utc",
+                (*_key(series), to_text(start - timedelta(hours=1)), to_text(end)),
+            ).fetchall()
+        return [row for row in map(_intensity, rows) if row.end > start]
+
+    def latest_measured(self, series: Series, now: datetime) -> Intensity | None:
+        """Return the measured or estimated row that ended last before now."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                f"SELECT * FROM intensities WHERE {_OF_SERIES}"
+                " AND start_utc > ? AND start_utc <= ? AND duration_s <= 3600 AND is_forecast = 0"
                 " ORDER BY start_utc DESC LIMIT 50",
-                (zone, factor_type, to_text(now)),
+                (*_key(series), to_text(now - timedelta(days=2)), to_text(now)),
             ).fetchall()
-        found = [intensity for intensity in map(_intensity, rows) if intensity.covers(now)]
-        return min(found, key=lambda each: (each.is_forecast, each.is_estimated), default=None)
+        return max(map(_intensity, rows), key=lambda row: row.end, default=None)
 
-    def range(self, zone: str, factor_type: str, now: datetime) -> IntensityRange | None:
-        """Return the zone's lowest and highest of the trailing year; None for under a week."""
+    def history(self, series: Series, now: datetime) -> History | None:
+        """Return lowest and highest of the trailing year, and on how many days they were seen."""
         with self._store.read() as connection:
-            low, high, first = connection.execute(
-                "SELECT min(g_per_kwh), max(g_per_kwh), min(start_utc) FROM intensities"
-                " WHERE zone = ? AND kind = 'average' AND factor_type = ? AND is_forecast = 0"
+            low, high, num_days, first = connection.execute(
+                "SELECT min(g_per_kwh), max(g_per_kwh), count(DISTINCT substr(start_utc, 1, 10)),"
+                f" min(start_utc) FROM intensities WHERE {_OF_SERIES} AND is_forecast = 0"
                 " AND start_utc > ? AND start_utc <= ?",
-                (zone, factor_type, to_text(now - HISTORY), to_text(now)),
+                (*_key(series), to_text(now - HISTORY), to_text(now)),
             ).fetchone()
-        if first is None or now - from_text(first) < MIN_HISTORY:
-            return None
-        return IntensityRange(low, high, f"history of {zone} since {first[:10]}")
+        return None if first is None else History(low, high, num_days, from_text(first))
 
-    def between(
-        self, zone: str, factor_type: str, start: datetime, end: datetime
-    ) -> list[Intensity]:
-        """Return the average intensities that begin in [start, end), the surest of each moment."""
+    def others(self, series: Series, now: datetime) -> list[Series]:
+        """Return the other kinds and factor types of a zone that are stored for a moment."""
+        found = [
+            Series(series.zone, row.kind, row.factor_type)  # type: ignore[arg-type] # by the schema
+            for row in self.zones(series.zone)
+        ]
+        return [each for each in found if each != series and self.covering(each, now) is not None]
+
+    def zones(self, zone: str | None = None) -> list[Stored]:
+        """Return what is stored, of one zone or of all."""
+        where, values = ("", ()) if zone is None else ("WHERE zone = ?", (zone,))
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT * FROM intensities WHERE zone = ? AND kind = 'average'"
-                " AND factor_type = ? AND start_utc >= ? AND start_utc < ?"
-                " ORDER BY start_utc, is_forecast DESC, is_estimated DESC",
-                (zone, factor_type, to_text(start), to_text(end)),
+                "SELECT zone, kind, factor_type, count(*), min(start_utc), max(start_utc)"
+                f" FROM intensities {where}"
+                " GROUP BY zone, kind, factor_type ORDER BY zone, kind, factor_type",
+                values,
             ).fetchall()
-        return list({row["start_utc"]: _intensity(row) for row in rows}.values())
+        return [Stored(*row) for row in rows]
 
-    def zones(self) -> list[tuple[str, str, int, str, str]]:
-        """Return (zone, factor type, number of rows, first start, last start) of what is stored."""
-        with self._store.read() as connection:
-            rows = connection.execute(
-                "SELECT zone, factor_type, count(*), min(start_utc), max(start_utc)"
-                " FROM intensities GROUP BY zone, factor_type ORDER BY zone, factor_type"
-            ).fetchall()
-        return [tuple(row) for row in rows]
+    @staticmethod
+    def _durations(connection: sqlite3.Connection, series: Series) -> list[int]:
+        """Return the lengths that occur, in s; each is found by one step in the index."""
+        found: list[int] = []
+        while True:
+            (longer,) = connection.execute(
+                f"SELECT min(duration_s) FROM intensities WHERE {_OF_SERIES} AND duration_s > ?",
+                (*_key(series), found[-1] if found else 0),
+            ).fetchone()
+            if longer is None:
+                return found
+            found.append(longer)
 
 
-def _row(intensity: Intensity) -> tuple[object, ...]:
-    generated = intensity.generated_at
+def _key(series: Series) -> tuple[str, str, str]:
+    return series.zone, series.kind, series.factor_type
+
+
+def _row(intensity: Intensity, text_by_time: dict[datetime, str]) -> tuple[object, ...]:
+    generated, fetched = intensity.generated_at, intensity.fetched_at
+    if fetched not in text_by_time:
+        text_by_time[fetched] = to_text(fetched)
     return (
         intensity.source,
         intensity.zone,
@@ -91,7 +155,7 @@ def _row(intensity: Intensity) -> tuple[object, ...]:
         int(intensity.is_forecast),
         int(intensity.is_estimated),
         None if generated is None else to_text(generated),
-        to_text(intensity.fetched_at),
+        text_by_time[fetched],
     )
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import typer
 from cli.program import REPLAY, run_process, sprout
+from local.grid_server import refused_url
 
 from sprout.cli.app import app
+from sprout.grid.open import NAMES
 
 HEAVY = ["llama_cpp", "ortools", "sqlite_utils", "requests", "numpy", "pandas", "jinja2", "psutil"]
 IMPORTED = f"""
@@ -82,6 +84,9 @@ def test_every_command_explains_itself(name: str) -> None:
 def test_every_example_parses(name: str, prompts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert prompts.name == "prompts.jsonl"
     monkeypatch.setenv("SPROUT_MODEL", REPLAY[1])
+    monkeypatch.setenv("SPROUT_GRID_RETRIES", "0")
+    for provider in NAMES:
+        monkeypatch.setenv(f"SPROUT_{provider.upper()}_URL", refused_url())
     (example,) = (
         line.strip().removeprefix("Example: sprout ")
         for line in COMMANDS[name].help.splitlines()

@@ -23,6 +23,9 @@ SUCCESSES = [
     ("prune", "--older-than", "90d"),
     ("prune", "--older-than", "90d", "--dry-run"),
     ("grid", "import", "DE_2025_hourly.csv"),
+    ("grid", "use", "DE"),
+    ("grid", "zones"),
+    ("grid", "sources"),
 ]
 FAILURES = [
     (66, ("run", "missing.jsonl", *REPLAY)),
@@ -34,6 +37,12 @@ FAILURES = [
     (78, ("doctor", "--model", "missing.gguf")),
     (2, ("prune", "--older-than", "soon")),
     (66, ("grid", "import", "missing.csv")),
+    (78, ("grid", "fetch")),
+    (78, ("grid", "history", "--from", "2025-01-01")),
+    (78, ("grid", "show")),
+    (78, ("grid", "backtest")),
+    (2, ("grid", "zones", "--provider", "nobody")),
+    (2, ("grid", "use", "DE", "--provider", "nobody")),
 ]
 CSV = """Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),\
 Carbon intensity gCO₂eq/kWh (Life cycle),Data source,Data estimated
@@ -43,7 +52,7 @@ Carbon intensity gCO₂eq/kWh (Life cycle),Data source,Data estimated
 
 
 def name_of(command: tuple[object, ...]) -> str:
-    return "grid import" if command[0] == "grid" else str(command[0])
+    return " ".join(map(str, command[:2])) if command[0] == "grid" else str(command[0])
 
 
 @pytest.fixture(autouse=True)

@@ -197,8 +197,11 @@ def test_an_imported_intensity_that_covers_now_is_used_with_its_mark(
         assert line["sprout"]["intensity_g_per_kwh"] == 400
         assert line["sprout"]["intensity_source"] == f"electricitymaps_csv ({mark})"
     plan = sprout("optimize", *REPLAY, "--zone", "DE", "--json").data
-    assert plan["range_low_g_per_kwh"] == 100
-    assert plan["range_high_g_per_kwh"] == 400
+    # nine days of a year are known, of 100 to 400: they weigh sqrt(9 / 365) against the countries
+    own = (9 / 365) ** 0.5
+    assert plan["range_low_g_per_kwh"] == pytest.approx((1 - own) * 20 + own * 100, abs=0.5)
+    assert plan["range_high_g_per_kwh"] == pytest.approx((1 - own) * 1306.025 + own * 400, abs=5)
+    assert "history of DE since" in plan["range_source"]
     shown = sprout("status", env={"SPROUT_ZONE": "DE"}).stdout
     assert f"400 g/kWh in DE ({mark})" in shown
 

@@ -1,10 +1,13 @@
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from plain_records import NOW, intensity
 
-from sprout.errors import InputError
+from sprout.errors import InputError, TryLaterError
 from sprout.grid import yearly
-from sprout.grid.intensity import IntensityRange
-from sprout.grid.reading import fixed, stored, yearly_average
+from sprout.grid.intensity import IntensityRange, IntensityTrace, Series
+from sprout.grid.reading import Contact, Outlook, fixed, known, last_known, yearly_average
 
 HISTORY = IntensityRange(100, 500, "history of DE")
 
@@ -45,19 +48,15 @@ def test_a_stored_intensity_says_what_it_is(
     *, is_forecast: bool, is_estimated: bool, mark: str
 ) -> None:
     row = intensity(is_forecast=is_forecast, is_estimated=is_estimated)
-    reading = stored(row, HISTORY)
+    reading = known(row, HISTORY)
     assert reading.mark == mark
     assert reading.described_source == f"electricitymaps_csv ({mark})"
 
 
 def test_a_stored_intensity_is_judged_against_its_own_zones_history() -> None:
-    reading = stored(intensity(200), HISTORY)
+    reading = known(intensity(200), HISTORY)
     assert reading.range == HISTORY
     assert reading.position == 0.25  # (200 - 100) / (500 - 100)
-
-
-def test_without_a_history_it_is_judged_against_the_world() -> None:
-    assert stored(intensity(200), None).range == yearly.world_range()
 
 
 def test_a_zone_without_stored_hours_gets_the_average_of_its_country_and_says_so() -> None:
@@ -95,3 +94,75 @@ def test_a_zone_that_nobody_knows_is_bad_input_that_names_it() -> None:
 def test_an_average_covers_now_and_for_a_while() -> None:
     reading = yearly_average("DE", NOW)
     assert reading.intensity.covers(NOW)
+
+
+# staleness
+
+HOUR = timedelta(hours=1)
+
+
+def contact(age: timedelta | None, failure: str | None = "nobody answers") -> Contact:
+    return Contact(None if age is None else NOW - age, failure, "neso")
+
+
+def test_a_value_of_a_provider_out_of_reach_is_stale_and_says_why() -> None:
+    reading = known(intensity(source="neso"), HISTORY, contact(HOUR))
+    assert reading.mark == "stale"
+    assert reading.failure == "nobody answers"
+    assert "nobody answers" in reading.notes[0]
+    own = known(intensity(source="sprout_forecast", is_forecast=True), HISTORY, contact(HOUR))
+    assert own.mark == "stale"
+
+
+def test_a_fresh_contact_and_an_import_are_not_stale() -> None:
+    assert known(intensity(source="neso"), HISTORY, contact(HOUR, None)).mark == "measured"
+    assert known(intensity(), HISTORY, contact(HOUR)).mark == "measured"
+
+
+@pytest.mark.parametrize(
+    ("age", "failure", "is_lost"),
+    [
+        (3 * HOUR, "away", False),
+        (3.01 * HOUR, "away", True),
+        (None, "away", True),
+        (9 * HOUR, None, False),
+    ],
+)
+def test_after_three_hours_a_provider_is_lost(
+    age: timedelta | None,
+    failure: str | None,
+    is_lost: bool,  # noqa: FBT001
+) -> None:
+    assert contact(age, failure).is_lost(NOW) is is_lost
+
+
+def test_a_value_that_is_over_holds_for_ten_minutes_if_it_ended_within_three_hours() -> None:
+    recent = intensity(200, NOW - 3 * HOUR)  # ended two hours ago
+    reading = last_known(recent, HISTORY, NOW)
+    assert reading is not None
+    assert reading.mark == "stale"
+    assert (reading.intensity.start, reading.intensity.duration_s) == (NOW, 600)
+    assert reading.intensity.g_per_kwh == 200
+    assert last_known(intensity(200, NOW - 4.1 * HOUR), HISTORY, NOW) is None
+
+
+def test_the_average_that_stands_in_says_for_what_and_is_soon_asked_again() -> None:
+    asked = Series("GB", "average", "direct")
+    reading = yearly_average("GB", NOW, asked=asked, failure="away")
+    assert reading.failure == "away"
+    assert reading.intensity.duration_s == 600
+    assert reading.notes[0].startswith("away: using the yearly average")
+    assert "not average/direct of GB" in reading.notes[1]
+
+
+def test_no_average_of_a_zone_whose_provider_is_away_is_to_be_tried_later() -> None:
+    with pytest.raises(TryLaterError, match="away; there is no yearly average"):
+        yearly_average("ATLANTIS", NOW, failure="away")
+
+
+def test_another_kind_of_future_is_refused() -> None:
+    reading = known(intensity(), HISTORY)
+    assert Outlook(reading, IntensityTrace((intensity(),))).ahead is not None
+    other = replace(intensity(), kind="marginal")
+    with pytest.raises(ValueError, match="not to be mixed"):
+        Outlook(reading, IntensityTrace((other,)))

@@ -9,6 +9,7 @@ import pytest
 from plain_records import UNDER
 from sqlite_utils import Database
 
+from sprout.grid.intensity import Series
 from sprout.state.intensities import Intensities
 from sprout.state.migrations import m001_first_schema, migrations
 from sprout.state.profiles import Profiles
@@ -27,6 +28,7 @@ FIRST_TABLES = {
     "texts",
 }
 TABLES = FIRST_TABLES | {"answers", "evaluations", "judges", "reservoir", "verdicts"}
+NEWER = {"grid_backtests", "grid_fetches", "grid_spans"}
 OURS = "sql IS NOT NULL AND name NOT LIKE '%sqlite_%'"
 
 
@@ -54,7 +56,7 @@ def test_an_empty_store_gets_every_table_and_each_is_strict(tmp_path: Path) -> N
     with Store.open(tmp_path / "s.db") as store, store.read() as connection:
         rows = connection.execute("SELECT name, strict FROM pragma_table_list").fetchall()
     tables = {name: strict for name, strict in rows if "sqlite_" not in name}
-    assert tables == dict.fromkeys(TABLES, 1)
+    assert tables == dict.fromkeys(TABLES | NEWER, 1)
 
 
 def test_a_value_of_the_wrong_type_is_refused_by_the_table(tmp_path: Path) -> None:
@@ -139,5 +141,5 @@ def test_what_the_first_release_wrote_is_read_today(old_path: Path) -> None:
         assert sum(plan.shares) == pytest.approx(1)
         assert (plan.policy, plan.classes) == ("sprout", ())
         assert profiles.costs(UNDER)[plain_records.KEYS["L1"], "qa"].num_requests == 2
-        found = Intensities(store).covering("DE", "lifecycle", plain_records.NOW)
+        found = Intensities(store).covering(Series("DE", "average", "lifecycle"), plain_records.NOW)
         assert found == plain_records.intensity(250.5)

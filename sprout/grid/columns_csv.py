@@ -1,0 +1,170 @@
+"""Reads two named columns of any CSV file: a time, and an intensity in gCO2eq/kWh.
+
+The columns are separated by commas, semicolons or tabs, whichever finds both names in the header.
+Times are ISO-8601 or whole Unix seconds; without an offset they are in the time zone that is given,
+UTC by default. Where clocks are set back, the second of two equal local times is the later hour.
+How long a row lasts is the smallest distance of two rows, at most a day; a missing row stays a
+gap. Decimal commas are read where the separator is no comma.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+
+from sprout.errors import InputError, NoInputError
+from sprout.grid.intensity import Intensity, Series
+from sprout.grid.provider import MAX_G_PER_KWH
+
+SOURCE = "csv"
+SEPARATORS = ",;\t"
+HOUR_S, DAY_S = 3600, 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What to read: the names of the two columns, and how times without an offset are meant."""
+
+    time: str
+    value: str
+    time_zone: tzinfo = UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The intensities of one file by start, and what was left out; each row lasts `step_s`."""
+
+    intensities: tuple[Intensity, ...]
+    step_s: int
+    num_empty: int
+    num_repeated: int
+
+
+def read(
+    lines: Iterable[str], columns: Columns, series: Series, fetched_at: datetime, name: str
+) -> Table:
+    """Return the intensities of one file.
+
+    Args:
+        lines: decoded, with or without a byte-order mark.
+        name: the file's name, for messages.
+
+    Raises:
+        InputError: a column is missing or a row is not as it should be.
+        NoInputError: there is no row.
+    """
+    values: dict[datetime, float] = {}
+    num_rows = num_empty = 0
+    for start, value in _rows(lines, columns, name):
+        num_rows += 1
+        if value is None:
+            num_empty += 1
+        else:
+            values[start] = value
+    if not num_rows:
+        raise NoInputError(f"{name}: no rows")
+    starts = sorted(values)
+    step_s = _step_s(starts, name)
+    return Table(
+        intensities=tuple(
+            Intensity(
+                source=SOURCE,
+                zone=series.zone,
+                start=start,
+                duration_s=step_s,
+                g_per_kwh=values[start],
+                kind=series.kind,
+                factor_type=series.factor_type,
+                is_forecast=False,
+                is_estimated=False,
+                generated_at=None,
+                fetched_at=fetched_at,
+            )
+            for start in starts
+        ),
+        step_s=step_s,
+        num_empty=num_empty,
+        num_repeated=num_rows - num_empty - len(starts),
+    )
+
+
+def _rows(
+    lines: Iterable[str], columns: Columns, name: str
+) -> Iterator[tuple[datetime, float | None]]:
+    """Yield (start, value) of each row; an empty value is None."""
+    remaining = iter(lines)
+    header = next(remaining, "").removeprefix("\ufeff")
+    separator, at_time, at_value = _find(header, columns, name)
+    reader = csv.reader(remaining, delimiter=separator)
+    seen: set[datetime] = set()
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            place = f"{name}:{reader.line_num + 1}"
+            if len(cells) <= max(at_time, at_value):
+                raise InputError(f"{place}: only {len(cells)} cells; correct or delete the row")
+            start = _time(cells[at_time].strip(), columns.time_zone, seen, place)
+            yield start, _value(cells[at_value].strip(), separator, place)
+    except csv.Error as error:
+        raise InputError(f"{name}:{reader.line_num + 1}: not CSV ({error})") from error
+
+
+def _find(header: str, columns: Columns, name: str) -> tuple[str, int, int]:
+    """Return the separator and where the two columns are."""
+    found: list[str] = []
+    for separator in SEPARATORS:
+        row = next(csv.reader([header], delimiter=separator), [])
+        names = [cell.strip().casefold() for cell in row]
+        wanted = columns.time.strip().casefold(), columns.value.strip().casefold()
+        if all(each in names for each in wanted):
+            return separator, names.index(wanted[0]), names.index(wanted[1])
+        if len(row) > len(found):
+            found = row
+    raise InputError(
+        f"{name}: no columns {columns.time!r} and {columns.value!r} among "
+        f"{', '.join(map(repr, (cell.strip() for cell in found))) or 'no headers'}"
+    )
+
+
+def _time(cell: str, time_zone: tzinfo, seen: set[datetime], place: str) -> datetime:
+    try:
+        if cell.isascii() and cell.isdigit():
+            return datetime.fromtimestamp(int(cell), UTC)
+        when = datetime.fromisoformat(cell)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InputError(
+            f"{place}: {cell!r} is no time such as 2026-01-31T13:00; correct or delete the row"
+        ) from error
+    if when.tzinfo is not None:
+        return when.astimezone(UTC)
+    local = when.replace(tzinfo=time_zone)
+    if when in seen:
+        local = local.replace(fold=1)  # the hour that comes twice when clocks are set back
+    seen.add(when)
+    return local.astimezone(UTC)
+
+
+def _value(cell: str, separator: str, place: str) -> float | None:
+    if not cell:
+        return None
+    try:
+        value = float(cell if separator == "," else cell.replace(",", "."))
+    except ValueError as error:
+        raise InputError(f"{place}: {cell!r} is no number; correct or delete the row") from error
+    if not 0 <= value <= MAX_G_PER_KWH:
+        raise InputError(
+            f"{place}: {cell} g/kWh is not between 0 and {MAX_G_PER_KWH:.0f}; "
+            "correct or delete the row"
+        )
+    return value
+
+
+def _step_s(starts: list[datetime], name: str) -> int:
+    spacings = [later - earlier for earlier, later in pairwise(starts)]
+    step = min([*spacings, timedelta(seconds=DAY_S)]) if spacings else timedelta(seconds=HOUR_S)
+    seconds = int(step.total_seconds())
+    if seconds < 1:
+        raise InputError(f"{name}: two rows are less than a second apart")
+    return seconds

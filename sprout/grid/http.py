@@ -1,0 +1,314 @@
+"""HTTP GET for providers: limited retries, timeouts, a total deadline, and no secret in any error.
+
+The deadline holds whatever hangs, name resolution and a server that drips bytes included: the
+request runs in a thread of its own, which is left behind when time is over and ends by its own
+timeouts. Redirects are not followed, so that no key leaves for another host. Proxies and ~/.netrc
+are not looked for: the base URL of a provider is a setting, and names the proxy where there is one.
+Foreign exceptions carry the URL, and with it the key of some providers, so ours do not refer to
+them.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import (
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
+
+from sprout import __version__
+from sprout.errors import (
+    InputError,
+    NotReadyError,
+    PermissionDeniedError,
+    SproutError,
+    TryLaterError,
+)
+from sprout.grid.patience import RETRIED, THROTTLED, DeadlineRetry
+from sprout.grid.patience import Limits as Limits  # noqa: PLC0414 - said with the client
+from sprout.grid.provider import ThrottledError
+from sprout.keys import scrub
+
+OK = 200
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+UNKNOWN = frozenset({400, 404, 422})
+MAX_BODY_BYTES = 64 << 20
+MAX_RETRY_AFTER_S = 3600.0
+MAX_MESSAGE = 200
+DEFAULT_RETRY_AFTER_S = 60.0
+_CHUNK_BYTES = 1 << 16
+
+Params = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply that is not to be retried."""
+
+    status: int
+    content_type: str
+    body: bytes = field(repr=False)
+    who: str
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is whole JSON."""
+        return self._parsed()[0]
+
+    def json(self) -> object:
+        """Return the body.
+
+        Raises:
+            TryLaterError: it is not JSON, or was cut off.
+        """
+        is_json, value = self._parsed()
+        if not is_json:
+            raise TryLaterError(
+                f"{self.who} answered {self.status} with something that is not whole JSON "
+                f"({self.content_type or 'no content type'}, {len(self.body)} bytes): "
+                "try again later"
+            )
+        return value
+
+    def message(self) -> str:
+        """Return what the provider says went wrong, on one short line, without any secret."""
+        _, value = self._parsed()
+        texts = list(_texts(value)) if isinstance(value, dict) else []
+        text = " ".join(scrub("; ".join(texts), self.secrets).split())
+        return text[:MAX_MESSAGE] or f"HTTP {self.status}"
+
+    def _parsed(self) -> tuple[bool, object]:
+        try:
+            return True, json.loads(self.body)
+        except (ValueError, RecursionError):
+            return False, None
+
+
+class Client:
+    """Asks one provider; a piece of work begins with `begin`.
+
+    Raises:
+        NotReadyError: the base URL is none.
+    """
+
+    def __init__(
+        self, who: str, base_url: str, limits: Limits, secrets: Sequence[str] = ()
+    ) -> None:
+        self.who = who
+        self._base_url = base_url.rstrip("/")
+        self._place = _place_of(who, base_url)
+        self._limits = limits
+        self._secrets = tuple(secrets)
+        # they log whole URLs, and some carry the key
+        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+            logging.getLogger(name).disabled = True
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = f"sprout-llm/{__version__}"
+        self._session.headers["Accept"] = "application/json"
+        self._until_s = time.perf_counter() + limits.total_s
+
+    def begin(self) -> None:
+        """Start the deadline of the next piece of work."""
+        self._until_s = time.perf_counter() + self._limits.total_s
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret, such as a token, out of every message."""
+        self._secrets = (*self._secrets, secret)
+
+    def get(
+        self,
+        path: str,
+        params: Params = (),
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> Answer:
+        """Return the reply to a GET.
+
+        Raises:
+            TryLaterError: no reply in time, or a fault on their side; ThrottledError for 429.
+        """
+        left_s = self._until_s - time.perf_counter()
+        retry = DeadlineRetry.within(self._limits, self._until_s)
+        call = _Call(lambda: self._send(path, params, headers, auth, retry))
+        if left_s > 0:
+            call.start()
+            call.join(left_s)
+        if left_s <= 0 or call.is_alive():
+            raise TryLaterError(
+                f"{self.who} gave no answer within {self._limits.total_s:g} s: try again later"
+            )
+        if call.failure is not None:
+            raise self._translate(call.failure, retry)
+        if call.answer is None:
+            raise RuntimeError("a request ended without an answer")
+        return self._check(call.answer, retry)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _send(
+        self,
+        path: str,
+        params: Params,
+        headers: Mapping[str, str] | None,
+        auth: tuple[str, str] | None,
+        retry: DeadlineRetry,
+    ) -> Answer:
+        adapter = HTTPAdapter(max_retries=retry)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        response = self._session.get(
+            self._base_url + path,
+            params=[*params],
+            headers=headers,
+            auth=auth,
+            timeout=(self._limits.connect_s, self._limits.read_s),
+            allow_redirects=False,
+            stream=True,
+        )
+        with response:
+            body = b""
+            while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+                body += chunk
+                if len(body) > MAX_BODY_BYTES or time.perf_counter() > retry.until_s:
+                    raise requests.exceptions.ContentDecodingError
+            retry.told.note(response.headers.get("Retry-After"), retry)
+            return Answer(
+                response.status_code,
+                response.headers.get("Content-Type", ""),
+                body,
+                self.who,
+                self._secrets,
+            )
+
+    def _check(self, answer: Answer, retry: DeadlineRetry) -> Answer:
+        if answer.status == THROTTLED:
+            raise self._throttled(retry)
+        if answer.status in RETRIED or answer.status > max(RETRIED):
+            raise TryLaterError(f"{self.who} answered {answer.status}: try again later")
+        if OK < answer.status < min(UNKNOWN):
+            raise TryLaterError(
+                f"{self.who} answered {answer.status} and no data "
+                "(redirects are not followed): check its base URL, or try again later"
+            )
+        return answer
+
+    def _throttled(self, retry: DeadlineRetry) -> ThrottledError:
+        wait_s = retry.told.retry_after_s
+        wait_s = DEFAULT_RETRY_AFTER_S if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
+        return ThrottledError(
+            f"{self.who} got too many requests: try again in {wait_s:.0f} s", wait_s
+        )
+
+    def _translate(self, failure: Exception, retry: DeadlineRetry) -> SproutError:
+        """Return our error for a foreign one, of which nothing but the class is told."""
+        if retry.told.status == THROTTLED:
+            return self._throttled(retry)
+        if retry.told.status is not None:
+            return TryLaterError(f"{self.who} answered {retry.told.status}: try again later")
+        return TryLaterError(
+            f"{self.who} at {self._place} is out of reach: {_reason(failure)}; try again later"
+        )
+
+
+def value_of(answer: Answer, zone: str) -> object:
+    """Return the JSON of a good reply; turn the usual refusals into errors.
+
+    Raises:
+        InputError: the zone is not known there.
+        PermissionDeniedError: 401 or 403.
+        TryLaterError: the reply is not JSON, or of a status that nobody documents.
+    """
+    if answer.status == OK:
+        return answer.json()
+    if answer.status in UNKNOWN:
+        raise InputError(
+            f"{answer.who} does not take zone {zone!r}: {answer.message()}; "
+            "`sprout grid zones` lists what it knows"
+        )
+    if answer.status in {UNAUTHORIZED, FORBIDDEN}:
+        raise PermissionDeniedError(f"{answer.who} refused: {answer.message()}")
+    raise TryLaterError(f"{answer.who} answered {answer.status}: {answer.message()}")
+
+
+class _Call(threading.Thread):
+    """One request in a thread, so that whoever waits can stop waiting."""
+
+    def __init__(self, work: Callable[[], Answer]) -> None:
+        super().__init__(daemon=True, name="sprout-grid")
+        self._work = work
+        self.answer: Answer | None = None
+        self.failure: Exception | None = None
+
+    def run(self) -> None:
+        """Do the work and keep how it ended."""
+        try:
+            self.answer = self._work()
+        except Exception as error:  # noqa: BLE001 - told by whoever waits for it
+            self.failure = error
+
+
+def _reason(failure: Exception) -> str:
+    """Return in a few words why there was no reply."""
+    reason = getattr(failure.args[0] if failure.args else None, "reason", None)
+    if isinstance(reason, NameResolutionError):
+        return "the name does not resolve"
+    if isinstance(reason, NewConnectionError):
+        return "no connection"
+    # a retry that no time was left for is one too many of something that took too long
+    late = (requests.exceptions.Timeout, requests.exceptions.RetryError)
+    if isinstance(failure, late) or isinstance(reason, Urllib3TimeoutError):
+        return "timeout"
+    if isinstance(failure, requests.exceptions.ConnectionError):
+        is_tls = isinstance(failure, requests.exceptions.SSLError)
+        return "TLS failed" if is_tls else "no connection"
+    return f"the reply was cut off or cannot be read ({type(failure).__name__})"
+
+
+def _place_of(who: str, base_url: str) -> str:
+    """Return the host of a base URL, with its port.
+
+    Raises:
+        NotReadyError: it is no http(s) URL.
+    """
+    try:
+        parts = urlsplit(base_url)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        place = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    except ValueError:
+        is_good, place = False, ""
+    if not is_good:
+        raise NotReadyError(f"{who}: its base URL is no http(s) URL; correct the setting")
+    return place
+
+
+def _texts(value: Mapping[str, object]) -> list[str]:
+    """Return the sentences under the names that providers use for errors."""
+    found: list[str] = []
+    for name in ("error", "message", "detail", "code"):
+        part = value.get(name)
+        if isinstance(part, dict):
+            found += _texts(part)
+        elif isinstance(part, str):
+            found.append(part)
+    return found

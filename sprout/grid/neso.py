@@ -1,0 +1,153 @@
+"""NESO Carbon Intensity API, Great Britain: national and 17 regions; no key (CC BY 4.0).
+
+Endpoints: /intensity/{from}/pt24h, /intensity/{from}/fw48h and /intensity/{from}/{to}, of at most
+14 days; for a region /regional/intensity/{from}/{to}/... and .../fw48h/.... Fields: `from`, `to`
+(UTC, half-hours, both ends of a request inclusive), `intensity.actual` and `.forecast`, in
+gCO2/kWh with direct factors (wind, solar and nuclear count as zero).
+
+Zones: GB; GB-1 to GB-17 (region numbers); GB-RG10 (the first half of a postcode). Regions have no
+`actual` at all, so their rows are forecasts, the past ones too. What it does not promise: `actual`
+is itself an estimate from metered generation, and may be corrected for a few hours.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sprout.errors import InputError
+from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
+
+if TYPE_CHECKING:
+    from sprout.grid.http import Client
+
+ABOUT: Final = About(
+    name="neso",
+    title="NESO Carbon Intensity API",
+    areas="Great Britain: GB, GB-1 to GB-17, GB-<outward postcode>",
+    source="neso",
+    kind="average",
+    factors=("direct",),
+    has_forecast=True,
+    key_names=(),
+    max_span=timedelta(days=14),
+    licence="CC BY 4.0",
+    attribution="National Energy System Operator, Carbon Intensity API",
+    link="https://carbonintensity.org.uk",
+)
+REGIONS: Final = (
+    "North Scotland",
+    "South Scotland",
+    "North West England",
+    "North East England",
+    "Yorkshire",
+    "North Wales",
+    "South Wales",
+    "West Midlands",
+    "East Midlands",
+    "East England",
+    "South West England",
+    "South England",
+    "London",
+    "South East England",
+    "England",
+    "Scotland",
+    "Wales",
+)
+
+
+class Neso:
+    """Reads one zone."""
+
+    def __init__(self, client: "Client", zone: str) -> None:
+        self._client = client
+        self._zone = zone
+        self._place = place_of(zone)
+
+    def recent(self, now: datetime) -> Reply:
+        """Return the last 24 hours and the coming 48."""
+        self._client.begin()
+        harvest = Harvest(ABOUT, self._zone, "direct", now)
+        start = _text(now)
+        if self._place is None:
+            self._read(f"/intensity/{start}/pt24h", harvest)
+            self._read(f"/intensity/{start}/fw48h", harvest)
+        else:
+            day_ago = _text(now - timedelta(hours=24))
+            self._read(f"/regional/intensity/{day_ago}/{start}{self._place}", harvest)
+            self._read(f"/regional/intensity/{start}/fw48h{self._place}", harvest)
+        return harvest.reply()
+
+    def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
+        """Return at most 14 days."""
+        self._client.begin()
+        harvest = Harvest(ABOUT, self._zone, "direct", now)
+        region = "" if self._place is None else "/regional"
+        span = f"/intensity/{_text(start)}/{_text(end - timedelta(minutes=1))}"
+        self._read(f"{region}{span}{self._place or ''}", harvest)
+        return harvest.reply()
+
+    def _read(self, path: str, harvest: Harvest) -> None:
+        from sprout.grid.http import value_of
+
+        body = value_of(self._client.get(path), self._zone)
+        with wire_shape(ABOUT):
+            num_slots = 0
+            for slot in _slots(body):
+                num_slots += 1
+                _add(slot, harvest)
+        if self._place is not None and not num_slots:
+            raise InputError(f"{ABOUT.title} knows no zone {self._zone!r}: {ABOUT.areas}")
+
+
+def zones() -> tuple[tuple[str, str], ...]:
+    """Return the zones with their names; postcodes are too many to list."""
+    numbered = ((f"GB-{number}", name) for number, name in enumerate(REGIONS, start=1))
+    return (("GB", "Great Britain"), *numbered)
+
+
+def place_of(zone: str) -> str | None:
+    """Return the end of a regional path, None for the whole country.
+
+    Raises:
+        InputError: this is no zone of Great Britain.
+    """
+    spelled = zone.strip().upper()
+    if spelled in {"GB", "UK"}:
+        return None
+    found = re.fullmatch(r"(?:GB|UK)-(?:(\d{1,2})|([A-Z]{1,2}\d[A-Z0-9]?))", spelled)
+    if found and found[1] and 1 <= int(found[1]) <= len(REGIONS):
+        return f"/regionid/{int(found[1])}"
+    if found and found[2]:
+        return f"/postcode/{found[2]}"
+    raise InputError(f"{ABOUT.title} knows no zone {zone!r}: {ABOUT.areas}")
+
+
+def _slots(body: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the slots of either envelope: a list of slots, or regions that hold one each."""
+    data = _member(body, "data")
+    for part in data if isinstance(data, list) else [data]:
+        if "data" in part:
+            yield from part["data"]
+        else:
+            yield part
+
+
+def _member(value: object, name: str) -> Any:  # noqa: ANN401 - JSON
+    if not isinstance(value, dict):
+        raise TypeError(type(value).__name__)
+    return value[name]
+
+
+def _add(slot: Mapping[str, Any], harvest: Harvest) -> None:
+    start, end = parse_time(slot["from"]), parse_time(slot["to"])
+    duration_s = int((end - start).total_seconds())
+    actual = slot["intensity"].get("actual")
+    if actual is not None:
+        harvest.add(start, duration_s, actual, is_forecast=False)
+    else:
+        harvest.add(start, duration_s, slot["intensity"]["forecast"], is_forecast=True)
+
+
+def _text(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%MZ")

@@ -1,0 +1,693 @@
+"""`sprout grid` and what runs make of it, with providers on loopback."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.program import REPLAY, change, read_lines, select, sprout
+from local import grid_server
+from local.grid_server import KEY, PASSWORD, TOKEN, USER, Answer, GridServer, refused_url
+
+from sprout.cli.choosing import edited
+from sprout.errors import InputError
+
+PROFILE = ("profile", *REPLAY, "--idle", 0, "--repeats", 1)
+ZONES = {
+    "neso": "GB",
+    "energy_charts": "DE",
+    "electricity_maps": "DE",
+    "watttime": "CAISO_NORTH",
+    "eia": "US-CISO",
+}
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[GridServer]:
+    with grid_server.serving() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def environment(server: GridServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ZONES:
+        monkeypatch.setenv(f"SPROUT_{name.upper()}_URL", server.url)
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "8")
+    monkeypatch.setenv("SPROUT_GRID_RETRIES", "0")
+    for name in ("ELECTRICITYMAPS_API_TOKEN", "EIA_API_KEY", "WATTTIME_USER", "WATTTIME_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def use_provider(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch, name: str = "energy_charts"
+) -> None:
+    monkeypatch.setenv("SPROUT_ZONE", ZONES[name])
+    monkeypatch.setenv("SPROUT_PROVIDER", name)
+    monkeypatch.setenv("SPROUT_ELECTRICITY_MAPS_KEY", KEY)
+    monkeypatch.setenv("SPROUT_EIA_KEY", KEY)
+    monkeypatch.setenv("SPROUT_WATTTIME_USER", USER)
+    monkeypatch.setenv("SPROUT_WATTTIME_PASSWORD", PASSWORD)
+    server.behave = getattr(grid_server, name)(now())
+
+
+def age_fetch(store: Path, **span: float) -> None:
+    """Make the newest fetch and its rows look older."""
+    shift = timedelta(**span)
+    when = (now() - shift).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    change(store, "UPDATE grid_fetches SET fetched_at = ?, retry_at = NULL", when)
+    change(store, "UPDATE intensities SET fetched_at = ?, generated_at = NULL", when)
+
+
+# fetch
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_a_fetch_stores_what_it_says_and_a_fresh_one_asks_nobody(
+    name: str, server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, name)
+    found = sprout("grid", "fetch", "--json")
+    assert found.code == 0, found.stderr
+    assert found.data["is_fresh"] is False
+    num_rows = found.data["num_measured"] + found.data["num_forecast"]
+    assert select(store, "SELECT count(*) FROM intensities") == [(num_rows,)]
+    num_requests = len(server.seen)
+    again = sprout("grid", "fetch", "--json")
+    assert again.data["is_fresh"] is True
+    assert len(server.seen) == num_requests
+    assert sprout("grid", "fetch", "--max-age", "0m").code == 0
+    assert len(server.seen) == 2 * num_requests
+    assert select(store, "SELECT count(*) FROM intensities") == [(num_rows,)]
+
+
+def test_a_fetch_is_silent_for_cron(server: GridServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_provider(server, monkeypatch)
+    found = sprout("grid", "fetch")
+    assert (found.code, found.stdout, found.stderr) == (0, "", "")
+    assert "measured and" in sprout("grid", "fetch", "--max-age", "0m", "-v").stderr
+
+
+def test_a_fresh_fetch_imports_nothing_that_speaks_http(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    assert sprout("grid", "fetch").code == 0
+    program = (
+        "import sys\nfrom sprout.cli.app import main\n"
+        "sys.argv = ['sprout', 'grid', 'fetch']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'requests', 'urllib3', 'ortools', 'llama_cpp'} & sys.modules.keys()\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "word"),
+    [
+        ((), 78, "no zone is set"),
+        (("--zone", "DE"), 78, "no provider is set"),
+        (("--zone", "DE", "--provider", "nobody"), 2, "provider"),
+        (("--zone", "FR", "--provider", "neso"), 65, "knows no zone"),
+        (("--zone", "DE", "--provider", "electricity_maps"), 77, "no electricity_maps_key"),
+        (("--zone", "DE", "--provider", "eia", "--max-age", "soon"), 2, "no age"),
+    ],
+)
+def test_what_cannot_be_fetched_is_told_and_nobody_is_asked(
+    args: tuple[str, ...], code: int, word: str, server: GridServer
+) -> None:
+    found = sprout("grid", "fetch", *args)
+    assert found.code == code
+    assert word in found.stderr
+    assert found.stderr.count("\n") == 1
+    assert server.seen == []
+
+
+FAULTS = {
+    "html": (Answer(grid_server.HTML), 75),
+    "truncated": (Answer('{"data": [', headers={"Content-Type": "application/json"}), 75),
+    "nulls": (
+        Answer({"unix_seconds": [0, 900], "co2eq": [None, None], "co2eq_forecast": [None, None]}),
+        75,
+    ),
+    "absurd": (Answer({"unix_seconds": [0], "co2eq": [-5], "co2eq_forecast": [99999]}), 75),
+    "401": (Answer({"error": "no"}, status=401), 77),
+    "403": (Answer(grid_server.HTML, status=403), 77),
+    "404": (Answer({"error": "no zone"}, status=404), 65),
+    "429": (Answer({}, status=429, headers={"Retry-After": "100"}), 75),
+    "500": (Answer(grid_server.HTML, status=500), 75),
+    "hang": (Answer({}, hang_s=30), 75),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_has_its_exit_status_and_stores_nothing(
+    fault: str, server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.5" if fault == "hang" else "8")
+    answer, code = FAULTS[fault]
+    use_provider(server, monkeypatch)
+    server.behave = lambda _request: answer
+    found = sprout("grid", "fetch", "--json")
+    assert found.code == code, found.stderr
+    assert found.envelope["errors"][0]["exit_code"] == code
+    assert found.stderr.count("\n") == 1
+    assert select(store, "SELECT count(*) FROM intensities") == [(0,)]
+    asked = len(server.seen)
+    again = sprout("grid", "fetch")
+    if code == 75:  # it is left alone for a while
+        assert again.code == 75
+        assert "not asked again before" in again.stderr
+        assert len(server.seen) == asked
+    else:  # what the user can mend is tried at once
+        assert len(server.seen) > asked
+
+
+def test_a_port_where_nobody_listens_is_75(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPROUT_NESO_URL", refused_url())
+    found = sprout("grid", "fetch", "--zone", "GB", "--provider", "neso")
+    assert found.code == 75
+    assert "no connection" in found.stderr
+
+
+def test_while_another_process_fetches_nobody_else_does(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    assert sprout("grid", "fetch").code == 0
+    asked = len(server.seen)
+    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
+    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.2")
+    found = sprout("grid", "fetch", "--max-age", "0m")
+    assert found.code == 75
+    assert "another process" in found.stderr
+    assert len(server.seen) == asked
+
+
+def test_a_run_waits_a_little_for_what_another_process_fetches(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprout(*PROFILE)
+    use_provider(server, monkeypatch)
+    assert sprout("grid", "fetch").code == 0
+    age_fetch(store, hours=1)
+    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
+    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+    asked = len(server.seen)
+
+    def finish() -> None:
+        age_fetch(store, minutes=0)
+        change(store, "UPDATE grid_fetches SET claimed_until = NULL")
+
+    other = threading.Timer(0.5, finish)
+    other.start()
+    plan = optimized()
+    other.join()
+    assert plan["intensity_mark"] == "measured"
+    assert len(server.seen) == asked
+
+
+def test_a_fetch_that_comes_second_takes_what_the_first_one_brings(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    assert sprout("grid", "fetch").code == 0
+    age_fetch(store, hours=1)
+    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
+    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+    asked = len(server.seen)
+
+    def finish() -> None:
+        age_fetch(store, minutes=0)
+        change(store, "UPDATE grid_fetches SET claimed_until = NULL")
+
+    other = threading.Timer(0.3, finish)
+    other.start()
+    found = sprout("grid", "fetch", "--json")
+    other.join()
+    assert found.code == 0
+    assert found.data["is_fresh"] is True
+    assert len(server.seen) == asked
+
+
+# keys
+
+
+LEAKIEST = ("html", "401", "500")
+
+
+def everything_written(folder: Path) -> bytes:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return b"".join(path.read_bytes() for path in files)
+
+
+SLOWER = [pytest.param(fault, marks=pytest.mark.slow) for fault in FAULTS if fault not in LEAKIEST]
+
+
+@pytest.mark.parametrize("fault", ["none", "echo", *LEAKIEST, *SLOWER])
+@pytest.mark.parametrize("name", ["electricity_maps", "watttime", "eia"])
+def test_no_key_is_ever_written(
+    name: str,
+    fault: str,
+    server: GridServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.25" if fault == "hang" else "8")
+    use_provider(server, monkeypatch, name)
+    good = server.behave
+    told = {
+        "error": f"{KEY} {USER} {PASSWORD} {TOKEN if name == 'watttime' else ''}",
+        "message": KEY,
+    }
+
+    def behave(request: grid_server.Request) -> Answer:
+        if fault == "none" or (name == "watttime" and request.path == "/login"):
+            return good(request)
+        return Answer(told, status=400) if fault == "echo" else FAULTS[fault][0]
+
+    server.behave = behave
+    connection = sqlite3.connect(tmp_path / "sprout.db")  # keeps the write-ahead log
+    outputs = [
+        sprout("grid", "fetch", "-v"),
+        sprout("grid", "fetch", "--max-age", "0m", "--json"),
+        sprout("grid", "history", "--from", f"{now() - timedelta(days=2):%Y-%m-%d}", "-v"),
+        sprout("status", "--json"),
+    ]
+    shown = "".join(found.stdout + found.stderr for found in outputs) + caplog.text
+    written = shown.encode() + everything_written(tmp_path)
+    connection.close()
+    assert server.seen
+    for secret in (KEY, PASSWORD, TOKEN, USER):
+        assert secret.encode() not in written
+        assert secret[:8].encode() not in written
+    assert "Traceback" not in shown
+
+
+def test_a_key_in_a_file_that_others_may_read_is_warned_of(
+    server: GridServer,
+) -> None:
+    server.behave = grid_server.eia(now())
+    file = Path("sprout.toml")
+    file.write_text(f'zone = "CISO"\nprovider = "eia"\neia_key = "{KEY}"\n')
+    file.chmod(0o644)
+    found = sprout("grid", "fetch", "--config", file)
+    assert found.code == 0, found.stderr
+    assert "warning" in found.stderr
+    assert "chmod 600" in found.stderr
+    file.chmod(0o600)
+    found = sprout("grid", "fetch", "--config", file, "--max-age", "0m")
+    assert found.stderr == ""
+
+
+def test_keys_come_from_upstream_names_and_credentials(
+    server: GridServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behave = grid_server.eia(now())
+    command = ("grid", "fetch", "--zone", "CISO", "--provider", "eia", "--max-age", "0m")
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "eia_key").write_text(f"{KEY}\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    assert sprout(*command).code == 0
+    monkeypatch.setenv("EIA_API_KEY", "wrong")  # the environment comes first
+    assert sprout(*command).code == 77
+    monkeypatch.setenv("SPROUT_EIA_KEY", KEY)
+    assert sprout(*command).code == 0
+
+
+def test_a_key_that_cannot_be_one_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPROUT_EIA_KEY", "gehéim\nnis")
+    found = sprout("grid", "sources")
+    found = sprout("status")
+    assert found.code == 65
+    assert "gehéim" not in found.stderr
+    assert "SPROUT_EIA_KEY" in found.stderr
+
+
+# history
+
+
+def test_history_comes_in_pieces_and_resumes(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "electricity_maps")
+    good, left = server.behave, [2]
+
+    def behave(request: grid_server.Request) -> Answer:
+        if not left[0]:
+            return Answer({}, status=503)
+        left[0] -= 1
+        return good(request)
+
+    server.behave = behave
+    command = ("grid", "history", "--from", "2025-01-01", "--to", "2025-02-10", "--json")
+    assert sprout(*command).code == 75
+    assert select(store, "SELECT count(*) FROM grid_spans") == [(2,)]
+    left[0] = 99
+    server.seen.clear()
+    found = sprout(*command)
+    assert found.code == 0, found.stderr
+    assert found.data["num_fetched"] == found.data["num_spans"] - 2 == len(server.seen)
+    # forty days of hours, none twice
+    assert select(store, "SELECT count(*), min(start_utc) FROM intensities") == [
+        (40 * 24, "2025-01-01T00:00:00.000Z")
+    ]
+    server.seen.clear()
+    assert sprout(*command).data["num_fetched"] == 0
+    assert server.seen == []
+
+
+def test_a_history_that_ends_before_it_begins_is_wrong_usage(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    for words in (("--from", "2026-02-01", "--to", "2026-01-01"), ("--from", "soon")):
+        assert sprout("grid", "history", *words).code == 2
+    assert server.seen == []
+
+
+# show, zones, sources
+
+
+def test_show_draws_what_is_known(server: GridServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_provider(server, monkeypatch, "neso")
+    assert sprout("grid", "show").code == 66
+    sprout("grid", "fetch")
+    shown = sprout("grid", "show").stdout
+    assert "|" in shown.splitlines()[0]
+    assert "average/direct of GB, g/kWh; from neso" in shown
+    data = sprout("grid", "show", "--json").data
+    assert {row["g_per_kwh"] for row in data["past"]} == {200}
+    ends = [datetime.fromisoformat(row["start"]) for row in data["ahead"]]
+    assert max(ends) > now() + timedelta(hours=46)
+
+
+def test_without_a_providers_forecast_our_own_is_shown(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "eia")
+    sprout("grid", "fetch")
+    data = sprout("grid", "show", "--json").data
+    assert {row["source"] for row in data["ahead"]} == {"sprout_forecast"}
+    assert all(row["is_forecast"] and row["is_estimated"] for row in data["ahead"])
+
+
+def test_zones_and_sources_are_listed(server: GridServer) -> None:
+    zones = sprout("grid", "zones", "--json").data
+    assert zones["provider"] == "yearly"
+    assert len(zones["zones"]) > 200
+    assert "GB-13" in sprout("grid", "zones", "--provider", "neso").stdout
+    assert server.seen == []
+    sources = sprout("grid", "sources", "--json").data["sources"]
+    assert {source["name"] for source in sources} >= {*ZONES, "yearly", "electricitymaps_csv"}
+    assert all(source["licence"] and source["attribution"] for source in sources)
+
+
+# use
+
+
+def test_use_changes_two_settings_and_nothing_else() -> None:
+    file = Path("sprout.toml")
+    file.write_text('# mine\nzone = "FR"  # home\r\npue = 1.2\n')
+    file.chmod(0o640)
+    found = sprout("grid", "use", "DE", "--provider", "energy_charts", "--config", file)
+    assert found.code == 0, found.stderr
+    assert file.read_bytes() == (
+        b'# mine\nzone = "DE"  # home\r\npue = 1.2\nprovider = "energy_charts"\n'
+    )
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert sprout("grid", "use", "AT", "--provider", "none", "--config", file).code == 0
+    assert b"provider" not in file.read_bytes()
+    assert [path.name for path in Path().iterdir()] == ["sprout.toml"]
+
+
+def test_use_makes_the_file_for_its_owner_alone() -> None:
+    file = Path("new/sprout.toml")
+    assert sprout("grid", "use", "GB", "-p", "neso", "--config", file).code == 0
+    assert file.read_text() == 'zone = "GB"\nprovider = "neso"\n'
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("zone", "provider", "code"), [("GB", "nobody", 2), ("DE", "neso", 65)])
+def test_use_of_what_there_is_not_leaves_the_file(zone: str, provider: str, code: int) -> None:
+    file = Path("sprout.toml")
+    file.write_text('zone = "FR"\n')
+    found = sprout("grid", "use", zone, "--provider", provider, "--config", file)
+    assert found.code == code
+    assert file.read_text() == 'zone = "FR"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'gpus = [\n  "a",\n]\nzone = "x"',
+        "zone = 'x' # c",
+        '"zone"="x"\n\n[table]\nzone = "other"\n',
+        "",
+        "# only a comment",
+        'a = """\nzone = "not this"\n"""\n',
+    ],
+)
+def test_edits_are_what_a_toml_parser_sees(text: str) -> None:
+    try:
+        new = edited(text, {"zone": 'D"E\\'}, "x.toml")
+    except InputError:
+        return  # left alone, and said so
+    assert tomllib.loads(new) == tomllib.loads(text) | {"zone": 'D"E\\'}
+
+
+def test_a_file_that_cannot_be_edited_by_lines_is_left_alone() -> None:
+    with pytest.raises(InputError, match="by hand"):
+        edited('a = """\nzone = "not this"\n"""\n', {"zone": "DE"}, "x.toml")
+
+
+# what runs make of it
+
+
+def optimized(*more: object) -> dict[str, Any]:
+    found = sprout("optimize", *REPLAY, "--json", *more)
+    assert found.code == 0, found.stderr
+    return found.data
+
+
+def test_with_no_provider_nobody_is_contacted(server: GridServer, prompts: Path) -> None:
+    sprout(*PROFILE)
+    assert optimized("--zone", "DE")["intensity_mark"] == "yearly average"
+    assert sprout("run", prompts, *REPLAY, "--zone", "DE").code == 0
+    sprout("status")
+    sprout("doctor", *REPLAY)
+    assert server.seen == []
+
+
+def test_a_plan_fetches_when_it_is_due_and_uses_the_providers_value(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprout(*PROFILE)
+    use_provider(server, monkeypatch)
+    first = optimized()
+    assert (first["intensity_g_per_kwh"], first["intensity_mark"]) == (300, "measured")
+    assert first["intensity_source"] == "energy_charts"
+    assert first["ahead"]["high_g_per_kwh"] == 310
+    assert datetime.fromisoformat(first["valid_until"]) <= now() + timedelta(minutes=15)
+    asked = len(server.seen)
+    optimized()
+    assert len(server.seen) == asked
+    age_fetch(store, minutes=31)
+    optimized()
+    assert len(server.seen) == asked + 1
+
+
+def test_out_of_reach_the_last_known_value_is_stale_and_then_the_years(
+    server: GridServer, store: Path, prompts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprout(*PROFILE)
+    use_provider(server, monkeypatch)
+    optimized()
+    server.behave = lambda _request: Answer({}, status=503)
+    age_fetch(store, hours=2.9)
+    plan = optimized()
+    assert (plan["intensity_g_per_kwh"], plan["intensity_mark"]) == (300, "stale")
+    assert any("answered 503" in note for note in plan["notes"])
+    age_fetch(store, hours=3.1)
+    plan = optimized()
+    assert plan["intensity_mark"] == "yearly average"
+    assert any("yearly average" in note and "503" in note for note in plan["notes"])
+    strict = sprout("optimize", *REPLAY, "--strict")
+    assert strict.code == 75
+    assert "stale" in strict.stderr
+    assert sprout("run", prompts, *REPLAY, "-o", out, "--strict").code == 75
+    assert not out.exists()
+    assert sprout("run", prompts, *REPLAY, "-o", out).code == 0
+    assert {line["sprout"]["intensity_source"] for line in read_lines(out)} == {"yearly average"}
+    assert sprout("doctor", *REPLAY, "--json").code == 0
+
+
+def test_a_provider_that_hangs_holds_no_run(
+    server: GridServer, prompts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.3")
+    server.behave = lambda _request: Answer({}, hang_s=60)
+    assert sprout("run", prompts, *REPLAY, "-o", out).code == 0
+    assert {line["sprout"]["intensity_source"] for line in read_lines(out)} == {"yearly average"}
+
+
+def test_late_measurements_are_carried_forward_by_our_own_forecast(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprout(*PROFILE)
+    use_provider(server, monkeypatch, "eia")
+    plan = optimized()
+    assert plan["intensity_source"] == "sprout_forecast"
+    assert plan["intensity_mark"] == "forecast"
+    assert plan["intensity_g_per_kwh"] == pytest.approx(251)
+
+
+def test_kinds_and_factors_are_never_mixed(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprout(*PROFILE)
+    use_provider(server, monkeypatch, "neso")
+    sprout("grid", "fetch")
+    monkeypatch.delenv("SPROUT_PROVIDER")
+    found = sprout("optimize", *REPLAY)
+    assert found.code == 78
+    assert "average/direct" in found.stderr
+    assert "never mixed" in found.stderr
+    assert "grid fetch" in found.stderr
+    monkeypatch.setenv("SPROUT_FACTOR", "direct")
+    assert optimized()["intensity_g_per_kwh"] == 200
+    monkeypatch.setenv("SPROUT_PROVIDER", "neso")
+    monkeypatch.setenv("SPROUT_KIND", "marginal")
+    assert sprout("optimize", *REPLAY).code == 78
+
+
+def test_status_tells_of_the_provider_and_asks_nobody(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "eia")
+    sprout("grid", "fetch")
+    asked = len(server.seen)
+    data = sprout("status", "--json").data["grid"]
+    assert data["provider"]["name"] == "eia"
+    assert data["provider"]["keys_from"] == {"eia_key": "SPROUT_EIA_KEY"}
+    assert data["provider"]["fetched_at"]
+    assert "history of US-CISO" in data["range_source"]
+    assert "provider  eia" in sprout("status").stdout
+    assert len(server.seen) == asked
+
+
+# import of two columns
+
+
+def test_two_named_columns_of_any_csv_are_imported(store: Path) -> None:
+    Path("my.csv").write_text(
+        "when;what;gram\n2025-10-26T01:00;x;100,5\n2025-10-26T02:00;x;200\n"
+        "2025-10-26T02:00;x;300\n2025-10-26T03:00;x;\n2025-10-26T04:00;x;500\n"
+    )
+    command = ("grid", "import", "my.csv", "--time-column", "When", "--value-column", "gram")
+    assert sprout(*command).code == 78  # no zone
+    words = ("--zone", "DE", "--factor", "direct", "--time-zone", "Europe/Berlin")
+    found = sprout(*command, *words, "--json")
+    assert found.code == 0, found.stderr
+    # clocks go back: 02:00 comes twice, at 00:00 and 01:00 UTC
+    assert select(store, "SELECT start_utc, g_per_kwh, factor_type FROM intensities") == [
+        ("2025-10-25T23:00:00.000Z", 100.5, "direct"),
+        ("2025-10-26T00:00:00.000Z", 200, "direct"),
+        ("2025-10-26T01:00:00.000Z", 300, "direct"),
+        ("2025-10-26T03:00:00.000Z", 500, "direct"),
+    ]
+    assert found.data["files"][0]["num_empty"] == 1
+    assert sprout(*command, *words).code == 0
+    assert select(store, "SELECT count(*) FROM intensities") == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "word"),
+    [
+        ("", 65, "no columns"),
+        ("a,b\n1,2\n", 65, "'a', 'b'"),
+        ("t,g\n", 66, "no rows"),
+        ("t,g\nsoon,1\n", 65, "my.csv:2"),
+        ("t,g\n2025-01-01,much\n", 65, "'much'"),
+        ("t,g\n2025-01-01,-1\n", 65, "between 0 and 3000"),
+        ("t,g\n2025-01-01\n", 65, "only 1 cells"),
+    ],
+)
+def test_a_bad_file_of_two_columns_stores_nothing(
+    text: str, code: int, word: str, store: Path
+) -> None:
+    Path("my.csv").write_text(text)
+    words = ("--time-column", "t", "--value-column", "g", "--zone", "DE")
+    found = sprout("grid", "import", "my.csv", *words)
+    assert found.code == code
+    assert word in found.stderr
+    assert select(store, "SELECT count(*) FROM intensities") == [(0,)]
+
+
+def test_columns_come_in_pairs_and_time_zones_exist() -> None:
+    Path("my.csv").write_text("t,g\n2025-01-01,1\n")
+    assert sprout("grid", "import", "my.csv", "--time-column", "t").code == 2
+    words = ("--time-column", "t", "--value-column", "g", "--time-zone", "Mars/Olympus")
+    assert sprout("grid", "import", "my.csv", *words).code == 2
+
+
+# backtest
+
+
+def write_hours(path: Path, num_hours: int, start: datetime) -> None:
+    lines = ["zone,t,g"]
+    for zone in ("A", "B"):
+        for hour in range(num_hours):
+            value = 300 + 100 * ((hour % 24) < 12) + 20 * ((hour % 168) < 24) + hour % 7
+            lines.append(f"{zone},{(start + timedelta(hours=hour)).isoformat()},{value}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_a_backtest_of_a_file_tests_every_zone_in_it() -> None:
+    write_hours(Path("my.csv"), 24 * 60, datetime(2025, 1, 1, tzinfo=UTC))
+    words = ("--time-column", "t", "--value-column", "g")
+    found = sprout("grid", "backtest", "my.csv", *words, "--zone-column", "zone", "--json")
+    assert found.code == 0, found.stderr
+    assert [row["zone"] for row in found.data["zones"]] == ["A", "B"]
+    for row in found.data["zones"]:
+        assert row["error"] < min(row["persistence_error"], row["seasonal_error"])
+        assert len(row["lead_errors"]) == 24
+
+
+def test_a_backtest_of_the_store_is_kept_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPROUT_ZONE", "DE")
+    assert sprout("grid", "backtest").code == 66
+    begin = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=60)
+    write_hours(Path("my.csv"), 24 * 60, begin)
+    sprout("grid", "import", "my.csv", "--time-column", "t", "--value-column", "g")
+    found = sprout("grid", "backtest")
+    assert found.code == 0, found.stderr
+    assert "persistence" in found.stdout
+    kept = sprout("grid", "show", "--json").data["backtest"]
+    assert kept["error"] < kept["persistence_error"]
+    assert "backtested on" in sprout("status").stdout
+
+
+def test_too_short_a_history_is_bad_input() -> None:
+    write_hours(Path("my.csv"), 24 * 20, datetime(2025, 1, 1, tzinfo=UTC))
+    found = sprout("grid", "backtest", "my.csv", "--time-column", "t", "--value-column", "g")
+    assert found.code == 65
+    assert "five weeks" in found.stderr

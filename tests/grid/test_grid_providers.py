@@ -1,0 +1,426 @@
+"""Every provider against a server that answers in its shape and checks what it received."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from local import grid_server
+from local.grid_server import KEY, PASSWORD, USER, Answer, GridServer, Request
+
+from sprout.errors import (
+    InputError,
+    NotReadyError,
+    PermissionDeniedError,
+    TryLaterError,
+    UsageError,
+)
+from sprout.grid import eia
+from sprout.grid.http import Limits
+from sprout.grid.intensity import FactorType
+from sprout.grid.open import NAMES, about, open_provider, series_of, zones
+from sprout.grid.provider import NoAccessError, Reply
+from sprout.keys import Key, Keys
+
+NOW = datetime(2026, 3, 29, 1, 40, tzinfo=UTC)  # the hour in which Europe's clocks go forward
+HOUR = timedelta(hours=1)
+KEYS = Keys(
+    {
+        "electricity_maps_key": Key(KEY, "test"),
+        "watttime_user": Key(USER, "test"),
+        "watttime_password": Key(PASSWORD, "test"),
+        "eia_key": Key(KEY, "test"),
+    }
+)
+QUICK = Limits(total_s=20, num_retries=0, connect_s=10, read_s=10, backoff_s=0)
+
+
+@pytest.fixture
+def server() -> Iterator[GridServer]:
+    with grid_server.serving() as running:
+        yield running
+
+
+def recent(
+    server: GridServer,
+    name: str,
+    zone: str,
+    factor: FactorType | None = None,
+    keys: Keys = KEYS,
+) -> Reply:
+    wanted = series_of(zone, name, None, factor)
+    with open_provider(name, zone, wanted.factor_type, server.url, keys, QUICK) as provider:
+        return provider.recent(NOW)
+
+
+def past(server: GridServer, name: str, zone: str, start: datetime, end: datetime) -> Reply:
+    wanted = series_of(zone, name, None, None)
+    with open_provider(name, zone, wanted.factor_type, server.url, KEYS, QUICK) as provider:
+        return provider.past(start, end, NOW)
+
+
+def counts(reply: Reply) -> tuple[int, int]:
+    num_forecast = sum(row.is_forecast for row in reply.intensities)
+    return len(reply.intensities) - num_forecast, num_forecast
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "kind", "factor"),
+    [
+        ("neso", "GB", "average", "direct"),
+        ("energy_charts", "DE", "average", "unknown"),
+        ("electricity_maps", "DE", "average", "lifecycle"),
+        ("watttime", "US-CAISO_NORTH", "marginal", "direct"),
+        ("eia", "US-CAL-CISO", "average", "lifecycle"),
+    ],
+)
+def test_every_row_says_what_it_is_and_none_comes_twice(
+    server: GridServer, name: str, zone: str, kind: str, factor: str
+) -> None:
+    server.behave = getattr(grid_server, name)(NOW)
+    reply = recent(server, name, zone)
+    keys = [(row.start, row.is_forecast) for row in reply.intensities]
+    assert keys == sorted(set(keys))
+    assert {(row.source, row.zone, row.kind, row.factor_type) for row in reply.intensities} == {
+        (about(name).source, zone, kind, factor)
+    }
+    assert all(row.fetched_at == NOW for row in reply.intensities)
+    assert all(row.is_forecast or row.start <= NOW for row in reply.intensities)
+    assert reply.notes == ()
+    assert all(len(found.headers["user-agent"]) > 8 for found in server.seen)
+
+
+# NESO
+
+
+def test_neso_asks_for_the_last_day_and_the_coming_two(server: GridServer) -> None:
+    server.behave = grid_server.neso(NOW, 200)
+    reply = recent(server, "neso", "GB")
+    assert server.paths == [
+        "/intensity/2026-03-29T01:40Z/pt24h",
+        "/intensity/2026-03-29T01:40Z/fw48h",
+    ]
+    # 01:30 of the day before to 01:30 now, both inclusive: 49 half-hours; then 96 to 01:30
+    assert counts(reply) == (49, 96)
+    assert {row.duration_s for row in reply.intensities} == {1800}
+    assert {row.g_per_kwh for row in reply.intensities if not row.is_forecast} == {200}
+    assert {row.g_per_kwh for row in reply.intensities if row.is_forecast} == {205}
+
+
+@pytest.mark.parametrize(
+    ("zone", "place"), [("GB-13", "regionid/13"), ("gb-rg10", "postcode/RG10")]
+)
+def test_neso_regions_have_forecasts_alone(server: GridServer, zone: str, place: str) -> None:
+    server.behave = grid_server.neso(NOW)
+    reply = recent(server, "neso", zone)
+    assert server.paths == [
+        f"/regional/intensity/2026-03-28T01:40Z/2026-03-29T01:40Z/{place}",
+        f"/regional/intensity/2026-03-29T01:40Z/fw48h/{place}",
+    ]
+    assert counts(reply) == (0, 145)
+
+
+def test_neso_history_ends_before_its_exclusive_end(server: GridServer) -> None:
+    server.behave = grid_server.neso(NOW)
+    reply = past(server, "neso", "GB", NOW - 15 * 24 * HOUR, NOW - 24 * HOUR)
+    assert server.paths == ["/intensity/2026-03-14T01:40Z/2026-03-28T01:39Z"]
+    assert counts(reply)[0] == 14 * 48 + 1  # the first slot begins before what was asked
+
+
+@pytest.mark.parametrize("zone", ["DE", "GB-18", "GB-0", "GB-LONDON"])
+def test_neso_knows_no_other_zones_and_asks_nobody(server: GridServer, zone: str) -> None:
+    with pytest.raises(InputError, match="knows no zone"):
+        recent(server, "neso", zone)
+    assert server.seen == []
+
+
+def test_an_empty_answer_for_a_postcode_is_an_unknown_zone(server: GridServer) -> None:
+    server.behave = lambda _request: Answer({"data": []})
+    with pytest.raises(InputError, match="GB-ZZ9"):
+        recent(server, "neso", "GB-ZZ9")
+
+
+# Energy-Charts
+
+
+def test_energy_charts_measured_wins_over_forecast_and_nulls_are_gaps(server: GridServer) -> None:
+    server.behave = grid_server.energy_charts(NOW, 300)
+    reply = recent(server, "energy_charts", "GB")
+    (seen,) = server.seen
+    assert seen.query == {"country": "uk", "start": "2026-03-28", "end": "2026-03-30"}
+    # 28 March and to 01:30 on the 29th: 96 + 7; the last two of 288 slots are null
+    assert counts(reply) == (103, 288 - 103 - 2)
+    assert {row.duration_s for row in reply.intensities} == {900}
+    hours = {row.start for row in reply.intensities}
+    assert len(hours) == len(reply.intensities)
+
+
+def test_energy_charts_hours_are_hours(server: GridServer) -> None:
+    server.behave = grid_server.energy_charts(NOW, 300, step_s=3600)
+    assert {row.duration_s for row in recent(server, "energy_charts", "FR").intensities} == {3600}
+
+
+def test_energy_charts_missing_and_repeated_hours_stay_what_they_are(server: GridServer) -> None:
+    begin = int(datetime(2026, 3, 28, tzinfo=UTC).timestamp())
+    seconds = [begin, begin + 3600, begin + 3600, begin + 4 * 3600]
+    body = {"unix_seconds": seconds, "co2eq": [1, 2, 3, 4], "co2eq_forecast": None}
+    server.behave = lambda _request: Answer(body)
+    reply = recent(server, "energy_charts", "FR")
+    assert [(row.start.hour, row.g_per_kwh) for row in reply.intensities] == [
+        (0, 1),
+        (1, 3),
+        (4, 4),
+    ]
+    assert {row.duration_s for row in reply.intensities} == {3600}
+
+
+def test_energy_charts_arrays_of_different_length_are_no_answer(server: GridServer) -> None:
+    body = {"unix_seconds": [0, 900], "co2eq": [1], "co2eq_forecast": [1, 2]}
+    server.behave = lambda _request: Answer(body)
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "energy_charts", "DE")
+
+
+def test_energy_charts_history_asks_for_one_day_more(server: GridServer) -> None:
+    server.behave = grid_server.energy_charts(NOW)
+    end = datetime(2026, 3, 10, tzinfo=UTC)
+    reply = past(server, "energy_charts", "DE", end - timedelta(days=31), end)
+    assert server.seen[0].query == {"country": "de", "start": "2026-02-07", "end": "2026-03-10"}
+    assert reply.intensities[0].start == end - timedelta(days=31)
+    assert all(not row.is_forecast for row in reply.intensities)
+
+
+# Electricity Maps
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_electricity_maps_reads_both_versions(server: GridServer, version: int) -> None:
+    server.behave = grid_server.electricity_maps(NOW, 350, version)
+    reply = recent(server, "electricity_maps", "DE", "direct")
+    assert server.paths == [
+        "/carbon-intensity/history",
+        "/carbon-intensity/latest",
+        "/carbon-intensity/forecast",
+    ]
+    assert all(seen.query["emissionFactorType"] == "direct" for seen in server.seen)
+    assert counts(reply) == (24, 49)
+    assert [row.start for row in reply.intensities if row.is_estimated] == [NOW.replace(minute=0)]
+    assert all(row.generated_at is not None for row in reply.intensities)
+
+
+def test_what_the_plan_does_not_open_is_noted_and_the_rest_is_used(server: GridServer) -> None:
+    good = grid_server.electricity_maps(NOW)
+
+    def behave(request: Request) -> Answer:
+        is_closed = request.path.endswith(("history", "forecast"))
+        return grid_server.no_access(request) if is_closed else good(request)
+
+    server.behave = behave
+    reply = recent(server, "electricity_maps", "DE")
+    assert counts(reply) == (1, 0)
+    assert len(reply.notes) == 2
+    assert "no access to history of zone DE" in reply.notes[0]
+
+
+def test_no_access_at_all_is_told_apart_from_a_refused_key(server: GridServer) -> None:
+    server.behave = grid_server.no_access
+    with pytest.raises(NoAccessError, match="has no access to history of zone DE"):
+        recent(server, "electricity_maps", "DE")
+    server.behave = grid_server.electricity_maps(NOW)
+    wrong = Keys({"electricity_maps_key": Key("wrong", "test")})
+    with pytest.raises(PermissionDeniedError, match="refused the key") as raised:
+        recent(server, "electricity_maps", "DE", keys=wrong)
+    assert not isinstance(raised.value, NoAccessError)
+    assert raised.value.exit_code == 77
+
+
+def test_a_zone_without_data_is_told_with_their_words(server: GridServer) -> None:
+    body = {"error": 'No recent data for zone "US-MIDW-MISO"'}
+    server.behave = lambda _request: Answer(body, status=404)
+    with pytest.raises(InputError, match='No recent data for zone "US-MIDW-MISO"'):
+        recent(server, "electricity_maps", "US-MIDW-MISO")
+
+
+def test_a_row_of_another_zone_is_not_taken(server: GridServer) -> None:
+    row = {"zone": "FR", "carbonIntensity": 20, "datetime": "2026-03-29T01:00:00.000Z"}
+    server.behave = lambda _request: Answer(row)
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "electricity_maps", "DE")
+
+
+# WattTime
+
+
+def test_watttime_is_marginal_and_in_grams(server: GridServer) -> None:
+    server.behave = grid_server.watttime(NOW, 1000)
+    reply = recent(server, "watttime", "CAISO_NORTH")
+    assert server.paths == ["/login", "/v3/historical", "/v3/forecast"]
+    assert {round(row.g_per_kwh, 3) for row in reply.intensities} == {453.592}  # 1000 lb/MWh
+    assert {row.duration_s for row in reply.intensities} == {300}
+    assert counts(reply) == (289, 577)
+
+
+def test_an_expired_token_is_renewed_once(server: GridServer) -> None:
+    good, refusals = grid_server.watttime(NOW), [1]
+
+    def behave(request: Request) -> Answer:
+        if request.path == "/v3/forecast" and refusals:
+            refusals.pop()
+            return Answer(grid_server.HTML, status=403)
+        return good(request)
+
+    server.behave = behave
+    assert counts(recent(server, "watttime", "CAISO_NORTH")) == (289, 577)
+    assert server.paths.count("/login") == 2
+    refusals.extend([1] * 9)
+    server.seen.clear()
+    with pytest.raises(PermissionDeniedError, match="refused a fresh token"):
+        recent(server, "watttime", "CAISO_NORTH")
+    assert server.paths.count("/v3/forecast") == 2
+
+
+def test_watttime_tells_a_bad_login_from_a_closed_region(server: GridServer) -> None:
+    server.behave = grid_server.watttime(NOW)
+    wrong = Keys(dict(KEYS.found) | {"watttime_password": Key("wrong", "test")})
+    with pytest.raises(PermissionDeniedError, match="refused user and password"):
+        recent(server, "watttime", "CAISO_NORTH", keys=wrong)
+    with pytest.raises(NoAccessError, match="no access to /v3/historical of PJM"):
+        recent(server, "watttime", "US-PJM")
+
+
+# EIA
+
+
+def test_eia_makes_an_intensity_of_the_mix(server: GridServer) -> None:
+    server.behave = grid_server.eia(NOW, lag_h=3)
+    reply = recent(server, "eia", "US-CAL-CISO")
+    assert server.seen[0].query["facets[respondent][]"] == "CISO"
+    # half gas (490), half nuclear (12); negative sun and batteries do not count
+    assert {row.g_per_kwh for row in reply.intensities} == {251.0}
+    assert all(row.is_estimated for row in reply.intensities)
+    assert max(row.start for row in reply.intensities) == NOW.replace(minute=0) - 3 * HOUR
+
+
+def test_eia_reads_every_page(server: GridServer) -> None:
+    server.behave = grid_server.eia(NOW, page=50)
+    reply = past(server, "eia", "CISO", NOW - 100 * HOUR, NOW)
+    assert [seen.query["offset"] for seen in server.seen][:3] == ["0", "50", "100"]
+    # from 22:00 on the 24th to 23:00 on the 28th, two hours before now
+    assert len(reply.intensities) == 98
+
+
+def test_eia_without_rows_is_an_unknown_respondent(server: GridServer) -> None:
+    server.behave = grid_server.eia(NOW)
+    with pytest.raises(InputError, match="NOWHERE"):
+        recent(server, "eia", "NOWHERE")
+
+
+def test_an_hour_without_a_main_fuel_is_not_complete(server: GridServer) -> None:
+    rows = [
+        {"period": f"2026-03-28T{hour:02}", "fueltype": fuel, "value": "100"}
+        for hour in range(3)
+        for fuel in ("NG", "NUC")
+        if (hour, fuel) != (2, "NUC")
+    ]
+    server.behave = lambda _request: Answer({"response": {"total": "5", "data": rows}})
+    reply = recent(server, "eia", "CISO")
+    assert [row.start.hour for row in reply.intensities] == [0, 1]
+    assert {row.g_per_kwh for row in reply.intensities} == {251.0}
+
+
+@pytest.mark.parametrize(
+    ("mix", "expected"),
+    [
+        ({"COL": 100.0, "WND": 100.0}, 415.5),  # (820 + 11) / 2
+        ({"COL": 100.0, "OTH": 20.0}, 820.0),
+        ({"COL": 100.0, "OTH": 50.0}, None),  # a third of it is unknown
+        ({"COL": 100.0, "PS": 900.0, "SUN": -5.0}, 820.0),
+        ({"PS": 900.0}, None),
+        ({}, None),
+    ],
+)
+def test_the_mean_of_a_mix(mix: dict[str, float], expected: float | None) -> None:
+    assert eia.intensity_of(mix) == expected
+
+
+# what cannot be true
+
+
+@pytest.mark.parametrize("value", [-1, 3000.5, 1e9])
+def test_an_impossible_value_is_left_out_and_told(server: GridServer, value: float) -> None:
+    begin = int(datetime(2026, 3, 28, tzinfo=UTC).timestamp())
+    body = {"unix_seconds": [begin, begin + 900], "co2eq": [value, 250], "co2eq_forecast": [1, 1]}
+    server.behave = lambda _request: Answer(body)
+    reply = recent(server, "energy_charts", "DE")
+    assert [row.g_per_kwh for row in reply.intensities] == [250]
+    assert "1 impossible values left out" in reply.notes[0]
+
+
+def test_a_measurement_of_the_future_is_left_out_and_told(server: GridServer) -> None:
+    server.behave = grid_server.electricity_maps(NOW + 2 * HOUR)
+    reply = recent(server, "electricity_maps", "DE")
+    assert max(row.start for row in reply.intensities if not row.is_forecast) <= NOW
+    assert "clock" in reply.notes[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"data": None},
+        {"data": [{"from": "yesterday", "to": "today", "intensity": {}}]},
+        {"data": [{"from": "2026-03-29T00:00Z", "to": "2026-03-29T00:30Z", "intensity": None}]},
+        {"unix_seconds": ["a"], "co2eq": [1]},
+        {"unix_seconds": [1], "co2eq": ["1"]},
+        {"unix_seconds": [1e30], "co2eq": [1]},
+        {"response": {"total": "x", "data": []}},
+        {"token": 5},
+        {"history": [{"datetime": 5, "carbonIntensity": 5}]},
+        "null",
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_another_shape_is_no_answer_and_no_traceback(
+    server: GridServer, name: str, body: Any
+) -> None:
+    server.behave = lambda _request: Answer(body if body != "null" else b"null")
+    with pytest.raises((TryLaterError, InputError)):
+        recent(server, name, {"neso": "GB", "eia": "CISO"}.get(name, "DE"))
+
+
+# before anything is sent
+
+
+def test_a_missing_key_says_where_it_may_be(server: GridServer) -> None:
+    for name in ("electricity_maps", "watttime", "eia"):
+        with pytest.raises(PermissionDeniedError, match="SPROUT_"):
+            recent(server, name, "DE", keys=Keys())
+    assert server.seen == []
+
+
+def test_another_kind_or_factor_than_the_provider_has_is_refused() -> None:
+    with pytest.raises(NotReadyError, match="never mixed"):
+        series_of("DE", "watttime", "average", None)
+    with pytest.raises(NotReadyError, match="direct emission factors, and `factor` is lifecycle"):
+        series_of("GB", "neso", None, "lifecycle")
+    with pytest.raises(UsageError, match="choose one of neso"):
+        about("nobody")
+
+
+# zones
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("neso", "GB-13"),
+        ("energy_charts", "DE"),
+        ("electricity_maps", "DE"),
+        ("watttime", "CAISO_NORTH"),
+        ("eia", "US-CISO"),
+    ],
+)
+def test_every_provider_lists_zones(server: GridServer, name: str, zone: str) -> None:
+    server.behave = getattr(grid_server, name)(NOW)
+    assert zone in dict(zones(name, server.url, KEYS, QUICK))
