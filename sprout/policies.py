@@ -22,14 +22,15 @@ Margins. q is estimated, and a programme that minimises leans on whatever the es
 With a[c,v] the amount x[c,v], minus the floor's factor times the demand on L0, a floor says
 q a >= 0, and the estimate of q a has the variance sum over c of a[c]^T Cov[c] a[c]. A robust scheme
 asks for q a >= z times its standard deviation, z being `confidence`. The deviation depends on the
-mix, so solve -> margin -> solve is repeated to a fixed point. Where no mix but L0's keeps a floor
-with its margin, L0 serves: nobody can doubt that it is as good as L0.
+mix, so solve -> margin -> solve is repeated to a fixed point. Where that misses a floor with its
+margin, L0 takes over as much as is needed: nobody can doubt that it is as good as L0.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sprout import frontier, optimizer
 from sprout.frontier import Floors, IntArray
@@ -40,6 +41,9 @@ MAX_ROUNDS = 12
 
 SLOPES = (-4.0, -0.5)
 """Between what a secant's slope is believed; -1 is a margin that does not move the mix."""
+
+HALVINGS = 20
+"""Of the way to all-L0, where a floor wants it."""
 
 SETTLED = 1e-5
 """A change of a margin, in preference, that is no change: far below what a judge can tell."""
@@ -441,22 +445,57 @@ def _quadratic(vectors: FloatArray, matrices: FloatArray) -> FloatArray:
 
 
 def _keep_promises(outlook: Outlook, floors: Floors, amount: FloatArray) -> FloatArray:
-    """Return the amounts, with L0 where no other mix keeps its floor with the margin."""
-    problem, preference = outlook.problem, outlook.problem.preference_by_slot
-    all_l0 = _all_l0(problem)
-    needed = _with_margins(outlook, floors, amount)
-    if needed.by_class is not None:
-        reached = (preference * amount).sum(axis=2)
-        is_broken = reached < needed.by_class * problem.demand - 10 * SETTLED
-        if is_broken.any():
-            amount = np.where(is_broken[..., None], all_l0, amount)
-            needed = _with_margins(outlook, floors, amount)
-    reached_overall = _sums(floors.window, (preference * amount).sum(axis=(1, 2)))
-    served = _sums(floors.window, problem.demand.sum(axis=1))
-    is_missed = reached_overall < needed.overall * served - 10 * SETTLED * served
+    """Return the amounts, moved towards all-L0 where they miss a floor with its margin.
+
+    The fixed point misses one where preferences are so alike that no other mix is preferred by the
+    margin. L0's own keeps every floor, and what lies between keeps it from some point on: q a minus
+    the margin is concave.
+    """
+    if floors.by_class is not None:
+        amount = _moved(outlook, floors, amount, is_by_class=True)
+    return _moved(outlook, floors, amount, is_by_class=False)
+
+
+def _moved(
+    outlook: Outlook, floors: Floors, amount: FloatArray, *, is_by_class: bool
+) -> FloatArray:
+    """Return the amounts, moved as little as keeps the floors of cells, or else of windows."""
+    all_l0 = _all_l0(outlook.problem)
+
+    def blend(part: FloatArray) -> FloatArray:
+        of_cell = part if is_by_class else part[floors.window][:, None]
+        return amount + of_cell[..., None] * (all_l0 - amount)
+
+    def misses(part: FloatArray) -> NDArray[np.bool_]:
+        return _misses(outlook, floors, blend(part), is_by_class=is_by_class)
+
+    shape = floors.by_class.shape if is_by_class and floors.by_class is not None else None
+    kept = np.zeros(shape or floors.overall.shape)
+    is_missed = misses(kept)
     if not is_missed.any():
         return amount
-    return np.where(is_missed[floors.window][:, None, None], all_l0, amount)
+    low, high = kept, is_missed.astype(float)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        is_missed = misses(middle)
+        low, high = np.where(is_missed, middle, low), np.where(is_missed, high, middle)
+    return blend(high)
+
+
+def _misses(
+    outlook: Outlook, floors: Floors, amount: FloatArray, *, is_by_class: bool
+) -> NDArray[np.bool_]:
+    """Return whether each cell [t, c], or else each window [w], misses its floor with margin."""
+    problem = outlook.problem
+    needed, reached = _with_margins(outlook, floors, amount), problem.preference_by_slot * amount
+    if is_by_class and needed.by_class is not None:
+        room = 10 * SETTLED * problem.demand
+        missed: NDArray[np.bool_] = reached.sum(axis=2) < needed.by_class * problem.demand - room
+        return missed
+    served = _sums(floors.window, problem.demand.sum(axis=1))
+    kept = _sums(floors.window, reached.sum(axis=(1, 2)))
+    below: NDArray[np.bool_] = kept < (needed.overall - 10 * SETTLED) * served
+    return below
 
 
 def _no_margins(floors: Floors) -> Floors:
