@@ -5,17 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprout.policies import (
-    Limits,
-    Outlook,
-    base,
-    by_frontier,
-    by_programme,
-    choose,
-    co2_opt,
-    decide,
-    sprout,
-)
+from sprout.outlook import Limits, Outlook, by_frontier, by_programme
+from sprout.policies import base, choose, co2_opt, decide, sprout
 from sprout.problem import Deferrable, FloatArray, Floor, Problem
 
 
