@@ -23,7 +23,7 @@ SLOPES = (-4.0, -0.5)
 """Between what a secant's slope is believed; -1 is a margin that does not move the mix."""
 
 
-HALVINGS = 20
+HALVINGS = 10
 """Of the way to all-L0, where a floor wants it."""
 
 
