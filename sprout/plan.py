@@ -252,8 +252,8 @@ def check_strict(snapshot: Snapshot, directives: DirectiveSet) -> None:
         )
     if preference.is_prior and len(directives.directives) > 1:
         problems.append(
-            f"preference is not measured ({preference.source}): no judge has compared this "
-            "model's answers; a directive set with L0 alone needs none"
+            f"preference is not measured ({preference.source}): `sprout evaluate` lets a judge "
+            "compare this model's answers"
         )
     if problems:
         raise NotReadyError("--strict: " + "; ".join(problems))

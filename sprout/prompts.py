@@ -8,8 +8,8 @@ A line is a JSON object in one of three forms, which may be mixed in a file:
 
 The first is the input format of OpenAI's Batch API. Every form may add, at the top, `id` or
 `custom_id`, `task` (a label), `directive` (pins a level), `deadline` (a time with its offset, until
-which the line may wait for greener hours) and `reference` (an expected answer, not read here). An
-option that is null is an option left out.
+which the line may wait for greener hours) and `reference` (an expected answer, kept for
+`sprout evaluate`, which compares). An option that is null is an option left out.
 
 Nothing that could change an answer is ignored: a key whose effect cannot be served, and every key
 not listed here, rejects its line. Accepted without effect are `user`, `metadata`, `store` and the
@@ -61,6 +61,7 @@ class Prompt:
         directive: the level that the line pins.
         sampling: the line's own values over the defaults.
         content_hash: 32 hex digits of everything that decides the answer, and of the task.
+        reference: what is right, in any JSON form; None when the line does not say.
         deadline: until when it may wait for greener hours; None lets the run decide.
     """
 
@@ -72,6 +73,7 @@ class Prompt:
     directive: str | None
     sampling: Sampling
     content_hash: str
+    reference: object = None
     deadline: datetime | None = None
 
 
@@ -155,6 +157,7 @@ def _prompt(line: Form, line_no: int, defaults: Sampling, levels: Collection[str
         directive=line.directive,
         sampling=sampling,
         content_hash=_content_hash(chat, sampling, line.directive, line.task),
+        reference=line.reference,
         deadline=line.deadline,
     )
 

@@ -59,7 +59,7 @@ def check_loopback(host: bytes | str | None) -> None:
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep settings, store and caches of whoever runs the tests out of them."""
     for name in os.environ:
-        if name.startswith("SPROUT_"):
+        if name.startswith("SPROUT_") or name == "OPENAI_API_KEY":
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))

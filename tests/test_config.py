@@ -257,3 +257,28 @@ def test_without_any_model_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatc
 
 def test_threads_are_at_least_one_and_no_more_than_allowed() -> None:
     assert 1 <= default_threads() <= len(os.sched_getaffinity(0))
+
+
+def test_another_programs_key_is_read_where_ours_is_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
+    found = load({})
+    assert found.settings.judge_key is not None
+    assert found.settings.judge_key.get_secret_value() == "sk-other"
+    assert found.sources["judge_key"] == "OPENAI_API_KEY"
+    monkeypatch.setenv("SPROUT_JUDGE_KEY", "sk-ours")
+    found = load({})
+    assert found.settings.judge_key is not None
+    assert found.settings.judge_key.get_secret_value() == "sk-ours"
+    assert found.sources["judge_key"] == "SPROUT_JUDGE_KEY"
+    assert "sk-" not in repr(found)
+
+
+def test_a_key_of_the_wrong_kind_is_not_shown(file: Path) -> None:
+    write(file, "judge_key = 12345")
+    file.chmod(0o600)
+    with pytest.raises(InputError) as raised:
+        load({}, file)
+    assert "12345" not in str(raised.value)
+    assert "(hidden)" in str(raised.value)

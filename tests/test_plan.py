@@ -379,8 +379,8 @@ def test_strict_names_everything_that_is_not_measured_and_what_measures_it() -> 
         "`sprout grid import FILE`, or --intensity; "
         "energy is estimated (tdp_estimate): `sprout doctor` says how to let Sprout read a "
         "counter, `sprout profile` then measures; "
-        "preference is not measured (prior: Llama-2-13B-chat, GPT-4 judge): no judge has compared "
-        "this model's answers; a directive set with L0 alone needs none"
+        "preference is not measured (prior: Llama-2-13B-chat, GPT-4 judge): `sprout evaluate` "
+        "lets a judge compare this model's answers"
     )
 
 

@@ -69,6 +69,7 @@ def test_a_batch_line_carries_its_options_task_and_directive() -> None:
         model="m", max_tokens=9, temperature=1, top_p=0.9, top_k=40, min_p=0.1, seed=7, stop="END"
     )
     row = accepted({**line, "task": "math", "directive": "L1", "reference": "42"})
+    assert row.reference == "42"
     assert row.sampling == Sampling(9, 1.0, 0.9, 40, 0.1, 7, ("END",))
     assert (row.id, row.model, row.task, row.directive) == ("a", "m", "math", "L1")
 

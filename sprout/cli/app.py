@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from sprout import __version__
-from sprout.cli import doctor, grid, optimize, output, profile, prune, replay, run, status
+from sprout.cli import (
+    doctor,
+    evaluate,
+    grid,
+    optimize,
+    output,
+    profile,
+    prune,
+    replay,
+    run,
+    status,
+)
 from sprout.errors import UsageError
 
 app = typer.Typer(
@@ -36,6 +47,7 @@ def root(
 
 app.command("run", short_help="Serve a batch of prompts, accounting for its carbon.")(run.run)
 app.command("profile", short_help="Measure what each level costs on this machine.")(profile.profile)
+app.command("evaluate", short_help="Let a judge compare the levels' answers.")(evaluate.evaluate)
 app.command("optimize", short_help="Solve for the mix of levels, and show why.")(optimize.optimize)
 app.command("replay", short_help="Replay recorded hours under any policy.")(replay.replay)
 app.add_typer(grid.app, name="grid")

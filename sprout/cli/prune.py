@@ -17,9 +17,10 @@ def prune(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Delete runs, completions, texts and plans of a certain age.
+    """Delete runs and evaluations of a certain age, with their texts, plans and verdicts.
 
-    Profiles and intensities stay: they are small, and plans need them.
+    Sampled prompts go when they were not served since. Profiles, intensities and judges stay: they
+    are small, and plans need them.
 
     Example: sprout prune --older-than 90d
     """

@@ -14,6 +14,7 @@ from sprout.plan import Plan
 from sprout.report.summary import Tally
 from sprout.run import Turn, samples
 from sprout.state.profiles import Profiles
+from sprout.state.reservoir import Reservoir
 from sprout.state.runs import Runs
 from sprout.state.store import Store
 
@@ -25,6 +26,8 @@ class Recorder:
     """Stores and writes turns.
 
     Args:
+        model: fingerprint of who answers.
+        reservoir: takes a sample of what is served, for evaluations.
         answers: the output file; None writes to standard output.
         errors_path: where failed lines go; None only says them.
         learns_as: the conditions to learn costs under; None learns nothing.
@@ -34,8 +37,10 @@ class Recorder:
     store: Store
     settings: Settings
     run_id: str
+    model: str
     model_name: str
     source: str
+    reservoir: Reservoir
     answers: outfile.LineFile | None
     errors_path: Path | None
     learns_as: Conditions | None
@@ -104,6 +109,7 @@ class Recorder:
                 runs.complete(self.run_id, turn.served, now)
                 if self.settings.keep_text:
                     runs.keep_texts(self.run_id, turn.served, self.settings.keep_text_limit)
+                    self.reservoir.offer(self.model, turn.served, now)
                 if self.learns_as is not None:
                     learned = samples(turn.served, self.settings.max_tokens)
                     profiles.learn(self.learns_as, learned, now)

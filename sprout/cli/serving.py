@@ -32,6 +32,7 @@ from sprout.report.summary import RunSummary, own_baselines, saving
 from sprout.run import Job, Turn
 from sprout.run import serve as serve_prompts
 from sprout.state.profiles import Profiles
+from sprout.state.reservoir import Reservoir
 from sprout.state.runs import Run, Runs, Waits
 from sprout.state.store import Store
 
@@ -283,8 +284,10 @@ def _recorder(
         store=known.store,
         settings=settings,
         run_id=target.run_id,
+        model=known.conditions.model,
         model_name=model_path(settings).stem,
         source=flags.source,
+        reservoir=Reservoir(known.store, settings.reservoir),
         answers=answers,
         errors_path=flags.errors_path,
         learns_as=known.conditions if flags.learns else None,

@@ -3,7 +3,7 @@
 import math
 import os
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sprout.carbon import EmbodiedRate, embodied
@@ -19,10 +19,14 @@ from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
 from sprout.plan import HORIZON_SLOTS, PlanOptions, Snapshot
+from sprout.quality.classes import OTHER
 from sprout.quality.preference import Preference, prior
+from sprout.quality.ruling import Evidence, evidence
 from sprout.state.intensities import Intensities
 from sprout.state.profiles import Profiles
+from sprout.state.reservoir import Reservoir
 from sprout.state.store import Store
+from sprout.state.verdicts import Verdicts
 
 
 def utc_now() -> datetime:
@@ -140,14 +144,65 @@ def _coming(store: Store, settings: Settings, present: GridReading) -> tuple[Gri
     return tuple(found[1:])
 
 
-def prior_preference(directives: DirectiveSet) -> Preference:
+MIN_JUDGED = 20
+"""Fewer judged prompts than this steer nothing: a handful of verdicts is worse than a prior."""
+
+
+def preference(
+    store: Store,
+    directives: DirectiveSet,
+    conditions: Conditions,
+    now: datetime,
+    settings: Settings,
+) -> Preference:
+    """Return what trusted judges said of this model's answers; the paper's shares until then.
+
+    Verdicts about packaged prompts count only while too few others are there: they are nobody's
+    traffic.
+    """
+    levels = [directive.level for directive in directives.directives]
+    keys = [directive.key for directive in directives.directives]
+    table, half_life = Verdicts(store), timedelta(days=settings.verdict_half_life_d)
+    rulings = table.rulings(conditions.model, keys)
+    own = [ruling for ruling in rulings if ruling.origin != "bundled"]
+    found, about = evidence(own, keys, now, half_life), "prompts"
+    if found.num_prompts < MIN_JUDGED:
+        found = evidence(rulings, keys, now, half_life)
+        about = "prompts, packaged ones included" if len(own) < len(rulings) else about
+    names = {judge.key: judge.name for judge in table.judges()}
+    if found.num_prompts < MIN_JUDGED:
+        return prior_preference(directives, _why_prior(table, conditions.model, keys, found))
+    by = ", ".join(sorted({names[ruling.judge_key] for ruling in rulings}))
+    classes = sorted(set(found.tasks) - {OTHER, ""})
+    counts = Reservoir(store, settings.reservoir).served_counts(conditions.model)
+    return Preference(
+        overall=found.as_served(counts).shares(levels),
+        by_class={task: found.of_class(task).shares(levels) for task in classes},
+        source=f"judged by {by}: {found.num_prompts} {about}",
+        is_prior=False,
+    )
+
+
+def prior_preference(directives: DirectiveSet, why: str = "") -> Preference:
     """Return the paper's shares for the levels that say which of its levels they stand for."""
     shares = {
         d.level: PAPER_PREFERENCE[d.paper_level]
         for d in directives.directives
         if d.paper_level is not None
     }
-    return Preference(prior(shares), {}, PRIOR_SOURCE, is_prior=True)
+    return Preference(prior(shares), {}, PRIOR_SOURCE + why, is_prior=True)
+
+
+def _why_prior(table: Verdicts, model: str, keys: list[str], found: Evidence) -> str:
+    """Return in brackets what keeps verdicts that there are from standing in the prior's place."""
+    if found.num_prompts:
+        return f" ({found.num_prompts} prompts are judged; from {MIN_JUDGED} on they count)"
+    doubted = [
+        judge.name
+        for judge in table.judges()
+        if not judge.is_trusted and table.rulings(model, keys, judge_key=judge.key)
+    ]
+    return f" (not trusted, so not counted: {', '.join(doubted)})" if doubted else ""
 
 
 def plan_options(settings: Settings, rate: EmbodiedRate) -> PlanOptions:
@@ -183,7 +238,9 @@ class Known:
             costs=Profiles(self.store).costs(self.conditions),
             energy_method=self.conditions.energy_method,
             is_energy_estimated=self.is_energy_estimated,
-            preference=prior_preference(self.directives),
+            preference=preference(
+                self.store, self.directives, self.conditions, now, self.config.settings
+            ),
         )
 
 

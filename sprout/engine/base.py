@@ -1,5 +1,6 @@
 """What every engine takes and gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -78,3 +79,13 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free what the engine holds."""
+
+
+class Chooser(Protocol):
+    """Chooses among options by what it would say next."""
+
+    def option_logits(self, chat: Chat, options: Sequence[str]) -> tuple[float, ...]:
+        """Return the log-probability of each option as the next token of the chat."""
+
+    def close(self) -> None:
+        """Free what it holds."""

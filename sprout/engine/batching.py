@@ -3,9 +3,14 @@
 import hashlib
 import time
 from collections.abc import Iterator
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from sprout.accounting import Step
+from sprout.chat import Chat
 from sprout.directives import TemplateTraits
 from sprout.engine.answer import Answer
 from sprout.engine.base import Completion, FinishReason, Request, StepResult
@@ -13,7 +18,7 @@ from sprout.engine.llamacpp import LlamaContext, LlamaModel, Sampler, open_sampl
 from sprout.engine.scheduler import Batch, Limits, Scheduler
 from sprout.engine.sequence import Prefix, Sequence
 from sprout.engine.template import ChatTemplate
-from sprout.errors import InputError
+from sprout.errors import EngineError, InputError
 
 
 @dataclass(slots=True)
@@ -97,6 +102,32 @@ class BatchingEngine:
         self._busy_until_s = end_s if self._scheduler.running else None
         return StepResult(Step(start_s, end_s, shares), (*failed, *completions))
 
+    def option_logits(self, chat: Chat, options: Items[str]) -> tuple[float, ...]:
+        """Return how likely the model is to answer with each option, as a log-probability.
+
+        Args:
+            chat: nothing else may be running.
+            options: texts of one token, such as "A"; a leading space makes no difference.
+
+        Raises:
+            InputError: the chat does not fit into the context.
+            EngineError: an option is more than one token.
+        """
+        tokens = self._model.tokenize(self._template.fragments(chat))
+        longest = min(self._scheduler.limits.num_cells, self._model.num_trained_context)
+        if len(tokens) >= longest:
+            raise InputError(
+                f"a question of {len(tokens)} tokens exceeds the context of {longest} tokens"
+            )
+        ids = [self._model.single_tokens(option) for option in options]
+        if not all(ids):
+            missing = options[ids.index(())]
+            raise EngineError(f"this model has no token for the option {missing!r}")
+        logits = self._next_logits(Sequence("question", tokens, 1))
+        shifted = logits - logits.max()
+        total = np.log(np.exp(shifted).sum())
+        return tuple(float(np.log(np.exp(shifted[list(each)]).sum()) - total) for each in ids)
+
     def abandon(self) -> None:
         """Forget every request that is not finished."""
         for sequence in list(self._scheduler.running):
@@ -113,6 +144,18 @@ class BatchingEngine:
         self.abandon()
         self._context.close()
         self._model.close()
+
+    def _next_logits(self, sequence: Sequence) -> npt.NDArray[np.float64]:
+        """Run one prompt and return the logits behind its last token."""
+        self._scheduler.submit(sequence)
+        while sequence.num_cached < len(sequence.tokens):
+            batch = self._scheduler.schedule()
+            self._context.decode(batch)
+            for chunk in batch.chunks:
+                self._scheduler.advance(chunk)
+        logits = self._context.logits(sequence).astype(np.float64)
+        self._scheduler.finish(sequence)
+        return logits
 
     def _advance(self, batch: Batch) -> list[tuple[Sequence, FinishReason]]:
         """Count what is cached now, sample the next tokens and return who finished, and why."""

@@ -131,6 +131,11 @@ class LlamaModel:
             tokens.insert(0, bos)
         return np.array(tokens, dtype=np.int32)
 
+    def single_tokens(self, text: str) -> tuple[int, ...]:
+        """Return the tokens that are this text alone, with and without a space before it."""
+        spelled = (self._tokenize_text(form) for form in (text, f" {text}"))
+        return tuple(dict.fromkeys(tokens[0] for tokens in spelled if len(tokens) == 1))
+
     def piece(self, token: int) -> bytes:
         """Return the bytes of one token; control tokens have none."""
         found = self._pieces.get(token)

@@ -4,10 +4,15 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sprout.engine import recorded
-from sprout.engine.base import Engine
+from sprout.engine.base import Chooser, Engine
 from sprout.engine.scheduler import Limits
+from sprout.errors import EngineError
+
+if TYPE_CHECKING:
+    from sprout.engine.batching import BatchingEngine
 
 SPIN_COUNT = "3000"
 """How often an OpenMP thread of llama.cpp looks for work before it sleeps.
@@ -56,7 +61,21 @@ def open_engine(path: Path, options: EngineOptions, now: datetime) -> Engine:
     return _open_llamacpp(path, options, now)
 
 
-def _open_llamacpp(path: Path, options: EngineOptions, now: datetime) -> Engine:
+def open_chooser(path: Path, options: EngineOptions, now: datetime) -> Chooser:
+    """Return a model that chooses among options.
+
+    Raises:
+        EngineError: the model cannot be loaded, or has no chat template to be asked in.
+    """
+    if recorded.is_recording(path):
+        raise EngineError(f"{path} is a recording and cannot judge: name a GGUF model")
+    try:
+        return _open_llamacpp(path, options, now)
+    except EngineError as error:
+        raise EngineError(f"the judge {path.name}: {error}") from error
+
+
+def _open_llamacpp(path: Path, options: EngineOptions, now: datetime) -> "BatchingEngine":
     _limit_spinning()
     # here, so that a recording is replayed without loading llama.cpp
     from sprout.engine.batching import BatchingEngine

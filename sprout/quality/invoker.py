@@ -16,6 +16,9 @@ rise, and assesses.
 The authors' threshold is the mean of the whole month, the future included; live it is the trailing
 mean of what has been seen (`Trailing`). The threshold is an argument, so both are the same rule.
 The first hour always assesses.
+
+With a forecast there is no need to recognise a minimum by having passed it: between grace and 72 h
+this moment assesses when no slot that is still to come before 72 h is forecast to be greener.
 """
 
 import math
@@ -118,6 +121,48 @@ def assessments(
         if decision.assesses:
             hours.append(hour)
     return tuple(hours)
+
+
+def decide(
+    since_h: float | None,
+    recent_g_per_kwh: Sequence[float | None],
+    threshold_g_per_kwh: float | None,
+    forecast: Sequence[tuple[float, float]] = (),
+) -> tuple[bool, str]:
+    """Return whether to evaluate now, and why, from what is known at this moment.
+
+    Args:
+        since_h: hours since the last evaluation; None when there was none.
+        recent_g_per_kwh: of two hours ago, an hour ago and now; None where it is not known, but
+            the last is.
+        threshold_g_per_kwh: trailing mean; None when nothing was seen.
+        forecast: (hours from now, g/kWh) of slots to come; may be empty.
+    """
+    before, past, now = recent_g_per_kwh
+    if now is None:
+        raise ValueError("the intensity of now is not known")
+    if since_h is None:
+        return True, begin(now).reason
+    if not GRACE_H < since_h < FORCED_AFTER_H:
+        return _judge(Waiting(since_h, now, None), since_h, 0.0, now, math.inf)
+    ahead = [(hours, g) for hours, g in forecast if 0 < hours <= FORCED_AFTER_H - since_h]
+    if ahead:
+        return _best_slot(now, ahead)
+    if past is None or threshold_g_per_kwh is None:
+        return False, "the last hours' intensities are not known: only 72 h of wait will force it"
+    gradient = None
+    if before is not None:
+        gradient = _adjusted(past, since_h - 1) - _adjusted(before, since_h - 2)
+    decision = step(Waiting(since_h - 1, past, gradient), now, threshold_g_per_kwh)
+    return decision.assesses, decision.reason
+
+
+def _best_slot(g_per_kwh: float, ahead: Sequence[tuple[float, float]]) -> tuple[bool, str]:
+    """Return whether no slot to come is greener than now."""
+    hours, best = min(ahead, key=lambda slot: slot[1])
+    if g_per_kwh <= best:
+        return True, f"{g_per_kwh:.0f} g/kWh is the best slot that is forecast before 72 h of wait"
+    return False, f"the forecast has {best:.0f} g/kWh in {hours:.0f} h, {g_per_kwh:.0f} now"
 
 
 def _judge(

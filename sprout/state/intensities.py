@@ -55,6 +55,19 @@ class Intensities:
             return None
         return IntensityRange(low, high, f"history of {zone} since {first[:10]}")
 
+    def between(
+        self, zone: str, factor_type: str, start: datetime, end: datetime
+    ) -> list[Intensity]:
+        """Return the average intensities that begin in [start, end), the surest of each moment."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT * FROM intensities WHERE zone = ? AND kind = 'average'"
+                " AND factor_type = ? AND start_utc >= ? AND start_utc < ?"
+                " ORDER BY start_utc, is_forecast DESC, is_estimated DESC",
+                (zone, factor_type, to_text(start), to_text(end)),
+            ).fetchall()
+        return list({row["start_utc"]: _intensity(row) for row in rows}.values())
+
     def zones(self) -> list[tuple[str, str, int, str, str]]:
         """Return (zone, factor type, number of rows, first start, last start) of what is stored."""
         with self._store.read() as connection:

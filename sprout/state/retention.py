@@ -11,11 +11,15 @@ _WHERE = {
     "texts": f"run_id IN ({_OLD_RUNS})",
     "plans": f"(run_id IN ({_OLD_RUNS}) OR (run_id IS NULL AND made_at < ?))",
     "runs": "started_at < ?",
+    "reservoir": "served_at < ?",
+    "answers": "answered_at < ?",
+    "verdicts": "judged_at < ?",
+    "evaluations": "started_at < ?",
 }
 
 
 def prune(store: Store, before: datetime, *, dry_run: bool) -> dict[str, int]:
-    """Delete runs that began earlier, with all that belongs to them; return counts by table."""
+    """Delete runs and evaluations that are older, and their texts; return counts by table."""
     counts = {}
     with store.write() as connection:
         for table, where in _WHERE.items():

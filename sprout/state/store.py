@@ -17,7 +17,7 @@ from typing import Self
 
 from sprout.errors import DiskError, PermissionDeniedError, SproutError, TryLaterError
 
-SCHEMA = ("m001_first_schema", "m005_deadlines")
+SCHEMA = ("m001_first_schema", "m003_quality", "m005_deadlines")
 """The names of the migrations, in order."""
 
 BUSY_TIMEOUT_S = 30.0

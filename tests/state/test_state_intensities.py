@@ -101,3 +101,13 @@ def test_zones_are_listed_with_what_is_stored_of_them(table: Intensities) -> Non
         ("DE", "direct", 1, first, first),
         ("DE", "lifecycle", 2, first, last),
     ]
+
+
+def test_a_stretch_has_the_surest_intensity_of_each_hour_in_order(table: Intensities) -> None:
+    table.add([intensity(300, NOW + hour * HOUR, is_forecast=True) for hour in range(-2, 3)])
+    table.add([intensity(200, NOW - 2 * HOUR), intensity(250, NOW - HOUR, is_estimated=True)])
+    table.add([intensity(999, NOW, zone="FR"), intensity(100, NOW + 9 * HOUR)])
+    found = table.between("DE", "lifecycle", NOW - 2 * HOUR, NOW + 2 * HOUR)
+    assert [each.start for each in found] == [NOW + hour * HOUR for hour in range(-2, 2)]
+    assert [each.g_per_kwh for each in found] == [200, 250, 300, 300]
+    assert table.between("DE", "direct", NOW, NOW + HOUR) == []

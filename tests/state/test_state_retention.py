@@ -54,7 +54,10 @@ def sizes(store: Store) -> dict[str, int]:
         }
 
 
-OLD = {"completions": 5, "texts": 2, "plans": 3, "runs": 2}
+NOTHING = dict.fromkeys(
+    ["completions", "texts", "plans", "runs", "reservoir", "answers", "verdicts", "evaluations"], 0
+)
+OLD = NOTHING | {"completions": 5, "texts": 2, "plans": 3, "runs": 2}
 
 
 def test_old_runs_are_deleted_with_all_that_belongs_to_them(filled: Store) -> None:
@@ -83,4 +86,4 @@ def test_a_run_of_the_very_moment_stays(filled: Store) -> None:
 
 def test_nothing_old_is_nothing_deleted(filled: Store) -> None:
     counts = prune(filled, NOW - 900 * DAY, dry_run=False)
-    assert counts == {"completions": 0, "texts": 0, "plans": 0, "runs": 0}
+    assert counts == NOTHING

@@ -1,0 +1,98 @@
+"""Opens the judge that the settings ask for."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sprout.cli.wiring import engine_options, utc_now
+from sprout.config import Settings, model_path
+from sprout.engine.open import fingerprint, open_chooser
+from sprout.errors import NotReadyError, PermissionDeniedError, UsageError
+from sprout.evaluate import Control
+from sprout.quality import endpoint, local
+from sprout.quality.judge import Card, Judge
+from sprout.quality.reference import ReferenceJudge
+from sprout.samples import lines
+
+
+def controls() -> list[Control]:
+    """Return the packaged control pairs."""
+    return [Control(**json.loads(line)) for line in lines("controls")]
+
+
+def card_of(settings: Settings) -> Card:
+    """Return who the judge is, without loading a model."""
+    match settings.judge:
+        case "reference":
+            return ReferenceJudge().card
+        case "local":
+            path = _judge_path(settings)
+            return local.card(path.stem, fingerprint(path))
+        case "endpoint":
+            return endpoint.card(_address(settings))
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Judge]:
+    """Open the judge and close it behind the block.
+
+    Raises:
+        NotReadyError: a setting that it needs is missing.
+        EngineError: a local judge cannot be loaded, or has no chat template.
+    """
+    match settings.judge:
+        case "reference":
+            yield ReferenceJudge()
+        case "local":
+            path = _judge_path(settings)
+            chooser = open_chooser(path, engine_options(settings), utc_now())
+            try:
+                yield local.LocalJudge(chooser, path.stem, fingerprint(path))
+            finally:
+                chooser.close()
+        case "endpoint":
+            judge = endpoint.EndpointJudge(_address(settings), time.sleep, utc_now)
+            try:
+                yield judge
+            finally:
+                judge.close()
+
+
+def _judge_path(settings: Settings) -> Path:
+    """Return the file of a local judge: its own model, or the one that answers."""
+    return Path(settings.judge_model) if settings.judge_model else model_path(settings)
+
+
+def _address(settings: Settings) -> endpoint.Address:
+    if settings.judge_url is None or settings.judge_model is None:
+        raise NotReadyError(
+            "an endpoint judge needs `judge_url` (such as http://127.0.0.1:8000/v1) and "
+            "`judge_model`: set them, or pass --judge-url and --judge-model"
+        )
+    if not settings.judge_url.startswith(("http://", "https://")):
+        raise UsageError(f"--judge-url {settings.judge_url}: write http:// or https:// before it")
+    if "@" in urlsplit(settings.judge_url).netloc:
+        raise UsageError(
+            "--judge-url holds a password, which would be stored: set SPROUT_JUDGE_KEY"
+        )
+    prices = (settings.judge_price_in, settings.judge_price_out)
+    return endpoint.Address(
+        base_url=settings.judge_url,
+        model=settings.judge_model,
+        key=_key(settings),
+        timeout_s=settings.judge_timeout_s,
+        usd_per_million=None if prices[0] is None or prices[1] is None else (prices[0], prices[1]),
+    )
+
+
+def _key(settings: Settings) -> str | None:
+    """Return the key as a header can carry it."""
+    if settings.judge_key is None:
+        return None
+    key = settings.judge_key.get_secret_value().strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise PermissionDeniedError("the key in SPROUT_JUDGE_KEY is empty or holds odd characters")
+    return key

@@ -1,0 +1,255 @@
+"""What evaluations found, for people and programs: `sprout evaluate` and its --show."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from sprout.cli import wiring
+from sprout.cli.output import Out
+from sprout.config import Config
+from sprout.quality import interval
+from sprout.quality.diagnostics import Diagnostics, Pairwise, diagnose
+from sprout.quality.judge import Card
+from sprout.quality.ruling import evidence
+from sprout.report import terminal
+from sprout.state.evaluations import Evaluations
+from sprout.state.store import Store
+from sprout.state.verdicts import KnownJudge, Verdicts
+
+NUM_HISTORY = 10
+NOT_TRUSTED = (
+    "{name} is NOT trusted: on control pairs it was right in both orders {right} times and wrong "
+    "in both {wrong} times (p = {p:.2g}, needed: p < 0.01). Its verdicts steer nothing."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A level's preference in one class. `task` is None for all of them together."""
+
+    task: str | None
+    level: str
+    preference: float
+    low: float
+    high: float
+    n: int
+    judge: str
+    trusted: bool
+
+
+def show(out: Out, config: Config) -> None:
+    """Show what every judge found, and the evaluations so far."""
+    with Store.open(config.settings.state) as store:
+        power = wiring.open_power(config)
+        known = wiring.know(store, config, power, None)
+        judges = Verdicts(store).judges()
+        rows = [row for judge in judges for row in _rows(known, judge)]
+        out.data["rows"] = [asdict(row) for row in rows]
+        out.data["judges"] = [_judge_data(known, judge) for judge in judges]
+        history = Evaluations(store).newest(NUM_HISTORY)
+        out.data["history"] = history
+        _tell_rows(out, rows)
+        for judge in judges:
+            _tell_judge(out, known, judge)
+        for past in history:
+            state = "finished" if past["finished_at"] else "unfinished"
+            grams = terminal.grams(past["operational_g"] + past["embodied_g"])
+            out.text(
+                f"evaluation  {past['started_at'][:16]} {state}: {past['num_drawn']} prompts "
+                f"({past['source']}) by {past['judge']}, {grams}CO2eq; {past['reason']}"
+            )
+        _tell_cost(out, known)
+        _tell_steering(out, known)
+
+
+def report(out: Out, store: Store, known: wiring.Known, card: Card, evaluation_id: str) -> None:
+    """Show what this judge has found so far, with all its verdicts of before."""
+    known = wiring.Known(
+        store,
+        known.config,
+        known.directives,
+        known.conditions,
+        known.is_energy_estimated,
+        known.intensity,
+    )
+    judge = next(each for each in Verdicts(store).judges() if each.key == card.key)
+    rows = _rows(known, judge)
+    out.data["rows"] = [asdict(row) for row in rows]
+    out.data["judge"] = _judge_data(known, judge)
+    (past,) = [
+        row
+        for row in Evaluations(store).newest(NUM_HISTORY)
+        if row["evaluation_id"] == evaluation_id
+    ]
+    out.data["cost"] = {
+        name: past[name]
+        for name in ("metered_j", "busy_s", "operational_g", "embodied_g", "price_usd")
+    }
+    _tell_rows(out, rows)
+    _tell_judge(out, known, judge)
+    grams = terminal.grams(past["operational_g"] + past["embodied_g"])
+    joules = past["metered_j"] / terminal.JOULES_PER_WH
+    marked = f"{known.conditions.energy_method}{', estimated' if known.is_energy_estimated else ''}"
+    out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {grams}CO2eq")
+    _tell_cost(out, known)
+    _tell_steering(out, known)
+
+
+def _rows(known: wiring.Known, judge: KnownJudge) -> list[Row]:
+    """Return the preference of each level, of all prompts and of each class, by one judge."""
+    levels = [directive.level for directive in known.directives.directives]
+    keys = [directive.key for directive in known.directives.directives]
+    rulings = Verdicts(known.store).rulings(known.conditions.model, keys, judge_key=judge.key)
+    half_life = timedelta(days=known.config.settings.verdict_half_life_d)
+    found = evidence(rulings, keys, wiring.utc_now(), half_life)
+    rows = []
+    for task in (None, *sorted(set(found.tasks))):
+        part = found if task is None else found.of_class(task)
+        if not part.num_prompts:
+            continue
+        shares = part.shares(levels)
+        ends = interval.of_shares(part.credits_, part.weights)
+        rows += [
+            Row(
+                task, level, min(1.0, float(mean)), each.low, each.high, part.num_prompts,
+                judge.name, judge.is_trusted,
+            )
+            for level, mean, each in zip(levels, shares.mean, ends, strict=True)
+        ]  # fmt: skip
+    return rows
+
+
+def _diagnose(known: wiring.Known, judge: KnownJudge) -> Diagnostics:
+    keys = [directive.key for directive in known.directives.directives]
+    rulings = Verdicts(known.store).rulings(known.conditions.model, keys, judge_key=judge.key)
+    return diagnose(rulings, keys[0], keys[1:])
+
+
+def _judge_data(known: wiring.Known, judge: KnownJudge) -> dict[str, object]:
+    found, spending = _diagnose(known, judge), Verdicts(known.store).spending(judge.key)
+    names = {directive.key: directive.level for directive in known.directives.directives}
+    first = found.first_slot
+    return {
+        "judge": judge.name,
+        "judge_key": judge.key,
+        "kind": judge.kind,
+        "trusted": judge.is_trusted,
+        "control_pairs": asdict(judge.trust) | {"p_value": judge.trust.p_value}
+        if judge.trust
+        else None,
+        "num_asked": found.num_asked,
+        "num_failed": found.num_failed,
+        "num_no_match": found.num_none,
+        "first_slot": asdict(first) | {"rate": first.rate} if first else None,
+        "pairwise": [
+            asdict(pair) | {"level": names[pair.key], "flip_rate": pair.flip_rate}
+            for pair in found.pairwise
+        ],
+        "spending": asdict(spending),
+    }
+
+
+def _tell_rows(out: Out, rows: list[Row]) -> None:
+    cells = [
+        (
+            "all" if row.task is None else row.task or "none",
+            row.level,
+            f"{row.preference:.3f}",
+            f"{row.low:.3f}",
+            f"{row.high:.3f}",
+            str(row.n),
+            row.judge,
+            "yes" if row.trusted else "NO",
+        )
+        for row in rows
+    ]
+    if not cells:
+        out.text("no verdicts yet about this model at these levels: `sprout evaluate`")
+        return
+    headers = ("task", "level", "preferred", "95 % low", "high", "n", "judge", "trusted")
+    out.table(terminal.levels_table(cells, headers, "share of prompts whose best answer it is"))
+
+
+def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:
+    found, spending = _diagnose(known, judge), Verdicts(known.store).spending(judge.key)
+    names = {directive.key: directive.level for directive in known.directives.directives}
+    if judge.trust is not None and not judge.is_trusted:
+        text = NOT_TRUSTED.format(
+            name=judge.name,
+            right=judge.trust.num_right,
+            wrong=judge.trust.num_wrong,
+            p=judge.trust.p_value,
+        )
+        out.text(text)
+    elif judge.trust is not None:
+        out.text(
+            f"{judge.name} is trusted: {judge.trust.num_right} control pairs right in both orders, "
+            f"{judge.trust.num_wrong} wrong (p = {judge.trust.p_value:.2g})"
+        )
+    elif not judge.is_trusted:
+        out.text(
+            f"{judge.name} was not tested on all control pairs yet: its verdicts steer nothing"
+        )
+    if found.num_none:
+        out.text(f"no level matched the reference: {found.num_none} prompts, counted apart")
+    if found.num_failed:
+        out.text(f"unreadable or refused: {found.num_failed} of {found.num_asked} questions")
+    if judge.kind != "reference" and found.first_slot is not None:
+        first = found.first_slot
+        out.text(
+            f"first slot chosen  {100 * first.rate:.0f} % ({100 * first.interval.low:.0f}-"
+            f"{100 * first.interval.high:.0f}; without position bias {100 * first.expected:.0f})"
+        )
+    for pair in found.pairwise:
+        out.text(_pair_line(names[pair.key], pair))
+    if spending.num_prompt_tokens is not None:
+        price = "price unknown" if spending.price_usd is None else f"{spending.price_usd:.4f} USD"
+        out.text(
+            f"asked so far  {spending.num_asked} questions, {spending.num_prompt_tokens} + "
+            f"{spending.num_new_tokens or 0} tokens, {price}"
+        )
+
+
+def _pair_line(level: str, pair: Pairwise) -> str:
+    ends = "" if pair.interval is None else f" ({pair.interval.low:.2f}-{pair.interval.high:.2f})"
+    flips = "" if pair.flip_rate is None else f", flips {100 * pair.flip_rate:.0f} %"
+    ratio = "" if pair.length_ratio is None else f", {pair.length_ratio:.2f} times as long"
+    equal = (
+        "" if pair.length_controlled is None else f", at equal length {pair.length_controlled:.2f}"
+    )
+    return (
+        f"{level} against L0  {pair.num_wins} won, {pair.num_ties} tied, {pair.num_losses} lost: "
+        f"{pair.rate:.2f}{ends}{equal}{flips}{ratio}"
+    )
+
+
+def _tell_cost(out: Out, known: wiring.Known) -> None:
+    """Say what evaluating cost in all, against what directives saved."""
+    model, table = known.conditions.model, Evaluations(known.store)
+    joules, cost_g = table.total_cost(model)
+    saved = table.saved(model, known.directives.directives[0].key)
+    out.data["all_evaluations"] = {
+        "metered_j": joules,
+        "carbon_g": cost_g,
+        "saved_g": saved.saved_g,
+        "num_reduced_requests": saved.num_requests,
+    }
+    against = (
+        "what directives saved is not known (nothing was served at L0)"
+        if saved.saved_g is None
+        else f"directives saved {terminal.grams(saved.saved_g)}CO2eq on {saved.num_requests} "
+        "requests"
+    )
+    out.text(f"all evaluations  {terminal.grams(cost_g)}CO2eq of this machine; {against}")
+
+
+def _tell_steering(out: Out, known: wiring.Known) -> None:
+    """Say what the optimizer takes."""
+    found = wiring.preference(
+        known.store,
+        known.directives,
+        known.conditions,
+        wiring.utc_now(),
+        known.config.settings,
+    )
+    out.data |= {"preference_source": found.source, "is_preference_prior": found.is_prior}
+    out.text(f"`sprout optimize` takes  {found.source}")

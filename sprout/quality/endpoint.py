@@ -1,0 +1,235 @@
+"""A judge behind an OpenAI-compatible chat completions endpoint.
+
+POST {base URL}/chat/completions with model, messages, temperature 0 and max_tokens; read from the
+answer: choices[0].message.content or .refusal, finish_reason, usage.prompt_tokens,
+usage.completion_tokens, and usage.cost in USD where the endpoint states one. Not promised: that
+the endpoint gives the same verdict twice.
+
+A busy or failing endpoint is asked again, at most MAX_TRIES times in all, after the time that
+Retry-After names or else twice as long as before. The key travels in the Authorization header only:
+it is no part of the judge's card, of any message, or of the store.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from sprout.errors import NotReadyError, PermissionDeniedError, SproutError, TryLaterError
+from sprout.quality.comparison import BEST_TEMPLATE, choice_in, is_refusal, question_text
+from sprout.quality.judge import Card, Fault, Opinion, Question, Usage
+
+MAX_TRIES = 5
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+MAX_NEW_TOKENS = 64
+TOKENS_PER_PRICE = 1e6
+_BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_SHOWN_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an endpoint is and how it is asked.
+
+    Args:
+        base_url: up to and without "/chat/completions".
+        key: sent as a bearer token; None sends none.
+        timeout_s: for the connection, and between two bytes of the answer.
+        usd_per_million: (of prompt tokens, of new tokens); None when the price is not known.
+    """
+
+    base_url: str
+    model: str
+    key: str | None = field(repr=False)
+    timeout_s: float
+    usd_per_million: tuple[float, float] | None = None
+
+
+def card(address: Address) -> Card:
+    """Return who an endpoint's model is as a judge; the key is no part of it."""
+    settings: dict[str, str | int | float] = {
+        "url": address.base_url.rstrip("/"),
+        "model": address.model,
+        "temperature": 0,
+        "max_tokens": MAX_NEW_TOKENS,
+    }
+    return Card(f"endpoint:{address.model}", "endpoint", BEST_TEMPLATE, settings)
+
+
+class EndpointJudge:
+    """Asks an endpoint.
+
+    Args:
+        sleep: waits for so many seconds.
+        now: the current time, for a Retry-After that names a date.
+    """
+
+    def __init__(
+        self, address: Address, sleep: Callable[[float], None], now: Callable[[], datetime]
+    ) -> None:
+        self._address = address
+        self._sleep = sleep
+        self._now = now
+        self._session = requests.Session()
+        self._card = card(address)
+
+    @property
+    def card(self) -> Card:
+        """Who it is; not the key."""
+        return self._card
+
+    def ask(self, question: Question) -> Opinion:
+        """Return its opinion.
+
+        Raises:
+            TryLaterError: the endpoint is away, too slow or busy, also when asked again.
+            PermissionDeniedError: it wants another key.
+            NotReadyError: it does not know the model, or refuses such requests.
+        """
+        response = self._ask_patiently(question_text(self._card, question))
+        if response.status_code == requests.codes.bad and _is_too_long(response):
+            return Opinion(_excerpt(response), (), "too_long")
+        if response.status_code != requests.codes.ok:
+            raise self._refused(response)
+        try:
+            body = response.json()
+            choice, usage = body["choices"][0], body.get("usage") or {}
+            message = choice["message"]
+            content, refusal = message.get("content"), message.get("refusal")
+            is_filtered = choice.get("finish_reason") == "content_filter"
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise TryLaterError(
+                f"{self._place} did not answer in the form of chat completions: "
+                f"{_excerpt(response)!r}"
+            ) from error
+        raw = content if isinstance(content, str) and content else refusal or ""
+        opinion = _read(str(raw), len(question.answers), is_refused=bool(refusal) or is_filtered)
+        return Opinion(str(raw), *opinion, self._usage(usage))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    @property
+    def _place(self) -> str:
+        return f"the judge at {self._address.base_url}"
+
+    def _ask_patiently(self, text: str) -> requests.Response:
+        """Return the endpoint's answer, asking again while it is busy or away."""
+        pause_s, reason = FIRST_PAUSE_S, ""
+        for number in range(1, MAX_TRIES + 1):
+            try:
+                response = self._post(text)
+            except requests.Timeout:
+                wait_s, reason = pause_s, f"no answer within {self._address.timeout_s:g} s"
+            except requests.RequestException as error:
+                wait_s, reason = pause_s, _plain(error)
+            else:
+                if response.status_code not in _BUSY:
+                    return response
+                wait_s = _retry_after_s(response, self._now()) or pause_s
+                reason = f"status {response.status_code}: {_excerpt(response)}"
+            if number < MAX_TRIES:
+                self._sleep(min(wait_s, LONGEST_PAUSE_S))
+                pause_s *= 2
+        raise TryLaterError(
+            f"{self._place} does not answer after {MAX_TRIES} tries ({reason}): verdicts so far "
+            "are stored; run the same again later"
+        )
+
+    def _post(self, text: str) -> requests.Response:
+        address = self._address
+        return self._session.post(
+            f"{address.base_url.rstrip('/')}/chat/completions",
+            json={
+                "model": address.model,
+                "messages": [{"role": "user", "content": text}],
+                "temperature": 0,
+                "max_tokens": MAX_NEW_TOKENS,
+            },
+            # as an object, so that no ~/.netrc takes the header's place
+            auth=_Bearer(address.key),
+            timeout=address.timeout_s,
+            allow_redirects=False,  # a key is for one place only
+        )
+
+    def _refused(self, response: requests.Response) -> SproutError:
+        status, said = response.status_code, _excerpt(response)
+        if status in {requests.codes.unauthorized, requests.codes.forbidden}:
+            return PermissionDeniedError(
+                f"{self._place} refuses the key (status {status}): set SPROUT_JUDGE_KEY"
+            )
+        return NotReadyError(
+            f"{self._place} refuses the request (status {status}: {said}): check `judge_url` and "
+            f"`judge_model` ({self._address.model})"
+        )
+
+    def _usage(self, usage: dict[str, Any]) -> Usage:
+        asked, new = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        stated, prices = usage.get("cost"), self._address.usd_per_million
+        price = float(stated) if isinstance(stated, int | float) else None
+        if price is None and prices is not None and asked is not None and new is not None:
+            price = (asked * prices[0] + new * prices[1]) / TOKENS_PER_PRICE
+        return Usage(asked, new, price)
+
+
+class _Bearer(requests.auth.AuthBase):
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+def _read(raw: str, num_slots: int, *, is_refused: bool) -> tuple[tuple[int, ...], Fault | None]:
+    """Return the slots and the fault of a judge's words."""
+    if is_refused:
+        return (), "refused"
+    slot = choice_in(raw, num_slots)
+    if slot is not None:
+        return (slot,), None
+    return (), "refused" if is_refusal(raw) else "unparsed"
+
+
+def _retry_after_s(response: requests.Response, now: datetime) -> float | None:
+    """Return the seconds that the endpoint asks to wait; None when it does not say."""
+    said = response.headers.get("Retry-After", "")
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(said)
+        except ValueError:
+            return None
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        seconds = (when - now).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _is_too_long(response: requests.Response) -> bool:
+    text = response.text.lower()
+    return "context_length_exceeded" in text or "context length" in text or "too long" in text
+
+
+def _excerpt(response: requests.Response) -> str:
+    return " ".join(response.text[:_SHOWN_CHARS].split()) or "nothing"
+
+
+def _plain(error: requests.RequestException) -> str:
+    """Return what went wrong without the library's wrapping."""
+    cause: BaseException = error
+    while cause.__cause__ is not None or cause.__context__ is not None:
+        cause = cause.__cause__ or cause.__context__ or cause
+    return str(cause)[:_SHOWN_CHARS] or type(error).__name__
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,180 @@
+"""Evaluations in the store: what they drew, what they cost, and what directives saved meanwhile."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sprout.carbon import Footprint
+from sprout.clock import from_text, to_text
+from sprout.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One use of `sprout evaluate`.
+
+    Args:
+        source: served | bundled | path of a file.
+        reason: why it ran then.
+        drawn: hashes of the prompts to judge.
+    """
+
+    id: str
+    judge_key: str
+    model: str
+    levels_key: str
+    source: str
+    reason: str
+    drawn: tuple[str, ...]
+    started_at: datetime
+    machine: str
+    energy_method: str
+    zone: str
+    g_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What directives saved against L0's mean request of the same model, in gCO2eq.
+
+    Args:
+        num_requests: that were served at another level than L0.
+        saved_g: None when nothing was served at L0 to compare with.
+    """
+
+    num_requests: int
+    saved_g: float | None
+
+
+class Evaluations:
+    """Reads and writes the table `evaluations`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def unfinished(
+        self, judge_key: str, model: str, compared: str, source: str
+    ) -> tuple[str, tuple[str, ...]] | None:
+        """Return id and drawn prompts of the newest such evaluation, when it is unfinished."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT evaluation_id, drawn, finished_at FROM evaluations WHERE judge_key = ?"
+                " AND model = ? AND levels_key = ? AND source = ?"
+                " ORDER BY started_at DESC, rowid DESC LIMIT 1",
+                (judge_key, model, compared, source),
+            ).fetchone()
+        if row is None or row[2] is not None:
+            return None
+        return row[0], tuple(json.loads(row[1]))
+
+    def start(self, evaluation: Evaluation) -> None:
+        """Record a new evaluation."""
+        with self._store.write() as connection:
+            connection.execute(
+                "INSERT INTO evaluations VALUES"
+                " (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, 0, 0, 0, 0)",
+                (
+                    evaluation.id,
+                    evaluation.judge_key,
+                    evaluation.model,
+                    evaluation.levels_key,
+                    evaluation.source,
+                    evaluation.reason,
+                    json.dumps(evaluation.drawn),
+                    to_text(evaluation.started_at),
+                    evaluation.machine,
+                    evaluation.energy_method,
+                    evaluation.zone,
+                    evaluation.g_per_kwh,
+                ),
+            )
+
+    def add_cost(
+        self, evaluation_id: str, metered_j: float, busy_s: float, footprint: Footprint
+    ) -> None:
+        """Add joules, busy seconds and grams to an evaluation."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE evaluations SET metered_j = metered_j + ?, busy_s = busy_s + ?,"
+                " operational_g = operational_g + ?, embodied_g = embodied_g + ?"
+                " WHERE evaluation_id = ?",
+                (
+                    metered_j,
+                    busy_s,
+                    footprint.operational_g,
+                    footprint.embodied_g,
+                    evaluation_id,
+                ),
+            )
+
+    def finish(self, evaluation_id: str, now: datetime) -> None:
+        """Mark an evaluation as finished."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE evaluations SET finished_at = ? WHERE evaluation_id = ?",
+                (to_text(now), evaluation_id),
+            )
+
+    def last_finished(self, model: str) -> datetime | None:
+        """Return when an evaluation of this model last finished."""
+        with self._store.read() as connection:
+            (text,) = connection.execute(
+                "SELECT max(finished_at) FROM evaluations WHERE model = ?", (model,)
+            ).fetchone()
+        return None if text is None else from_text(text)
+
+    def newest(self, count: int) -> list[dict[str, Any]]:
+        """Return the newest evaluations with their judge and the number of their verdicts."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT e.evaluation_id, j.name AS judge, j.is_trusted, e.source, e.reason,"
+                " e.started_at, e.finished_at, json_array_length(e.drawn) AS num_drawn,"
+                " e.model, e.energy_method, e.zone, e.g_per_kwh, e.metered_j, e.busy_s,"
+                " e.operational_g, e.embodied_g, count(v.prompt_hash) AS num_verdicts,"
+                " sum(v.price_usd) AS price_usd"
+                " FROM evaluations e JOIN judges j USING (judge_key)"
+                " LEFT JOIN verdicts v ON v.evaluation_id = e.evaluation_id"
+                " GROUP BY e.evaluation_id ORDER BY e.started_at DESC, e.rowid DESC LIMIT ?",
+                (count,),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def total_cost(self, model: str) -> tuple[float, float]:
+        """Return the joules and the grams of all evaluations of a model."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT coalesce(sum(metered_j), 0.0), coalesce(sum(operational_g + embodied_g),"
+                " 0.0) FROM evaluations WHERE model = ?",
+                (model,),
+            ).fetchone()
+        return float(row[0]), float(row[1])
+
+    def saved(self, model: str, base_key: str) -> Saved:
+        """Return what this model's requests at other levels than L0 saved.
+
+        Args:
+            base_key: directive key of L0. Its mean joules and busy seconds stand for what the
+                others would have cost, at their own intensity; pinned lines are left out.
+        """
+        with self._store.read() as connection:
+            joules, busy_s = connection.execute(
+                f"SELECT avg(energy_j), avg(c.busy_s) {_MIX} AND directive_key = ?",
+                (model, base_key),
+            ).fetchone()
+            row = connection.execute(
+                "SELECT count(*), coalesce(sum(operational_g + embodied_g), 0.0),"
+                " coalesce(sum(g_per_kwh * pue), 0.0), coalesce(sum(embodied_g_per_s), 0.0)"
+                f" {_MIX} AND directive_key <> ?",
+                (model, base_key),
+            ).fetchone()
+        num, spent_g, g_per_kwh, g_per_s = row
+        if num == 0 or joules is None:
+            return Saved(num, None if num else 0.0)
+        return Saved(num, joules / 3.6e6 * g_per_kwh + busy_s * g_per_s - spent_g)
+
+
+_MIX = (
+    "FROM completions c JOIN runs r USING (run_id) WHERE r.model = ?"
+    " AND c.finished_at IS NOT NULL AND error IS NULL AND plan_id IS NOT NULL"
+)

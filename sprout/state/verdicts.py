@@ -1,0 +1,214 @@
+"""Judges, what they were asked and said, and how far they are trusted, in the store.
+
+A verdict is stored as soon as it is there, so that a killed evaluation loses none. It is looked up
+by judge, prompt and answers in their order, so that none is asked for, or paid for, twice.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from sqlite3 import Row
+
+from sprout.clock import from_text, to_text
+from sprout.quality.comparison import Ballot
+from sprout.quality.judge import Card, Opinion, Usage
+from sprout.quality.ruling import Ruling
+from sprout.quality.trust import Trust
+from sprout.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a judge's questions came to; None where it said nothing of it."""
+
+    num_asked: int
+    num_prompt_tokens: int | None
+    num_new_tokens: int | None
+    price_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJudge:
+    """A judge in the store. `trust` is None for one that was never tested."""
+
+    key: str
+    name: str
+    kind: str
+    trust: Trust | None
+    is_trusted: bool
+
+
+def levels_key(keys: Sequence[str]) -> str:
+    """Return 16 hex digits that name a set of directives that were compared."""
+    return hashlib.sha256(json.dumps(sorted(keys)).encode()).hexdigest()[:16]
+
+
+class Verdicts:
+    """Reads and writes the tables `verdicts` and `judges`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def introduce(self, card: Card) -> None:
+        """Record who a judge is; one that needs no test is trusted."""
+        with self._store.write() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO judges (judge_key, name, kind, definition, is_trusted)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (card.key, card.name, card.kind, card.definition, int(not card.must_earn_trust)),
+            )
+
+    def trust(self, judge_key: str) -> Trust | None:
+        """Return how a judge did on the control pairs; None when it was not tested."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT * FROM judges WHERE judge_key = ?", (judge_key,)
+            ).fetchone()
+        return None if row is None else _trust(row)
+
+    def set_trust(self, judge_key: str, trust: Trust, now: datetime) -> None:
+        """Record how a judge did on the control pairs."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE judges SET tested_at = ?, num_right = ?, num_wrong = ?, num_split = ?,"
+                " num_failed = ?, is_trusted = ? WHERE judge_key = ?",
+                (
+                    to_text(now),
+                    trust.num_right,
+                    trust.num_wrong,
+                    trust.num_split,
+                    trust.num_failed,
+                    int(trust.is_trusted),
+                    judge_key,
+                ),
+            )
+
+    def judges(self) -> list[KnownJudge]:
+        """Return every judge, by name."""
+        with self._store.read() as connection:
+            rows = connection.execute("SELECT * FROM judges ORDER BY name, judge_key").fetchall()
+        return [
+            KnownJudge(
+                row["judge_key"], row["name"], row["kind"], _trust(row), bool(row["is_trusted"])
+            )
+            for row in rows
+        ]
+
+    def recall(self, judge_key: str, prompt_hash: str, ballot: Ballot) -> Opinion | None:
+        """Return what a judge said to this question before; None when it was never asked."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT * FROM verdicts WHERE judge_key = ? AND prompt_hash = ?"
+                " AND answers_hash = ? LIMIT 1",
+                (judge_key, prompt_hash, ballot.answers_hash),
+            ).fetchone()
+        if row is None:
+            return None
+        return Opinion(row["raw"] or "", tuple(json.loads(row["chosen"])), row["fault"], Usage())
+
+    def add(
+        self,
+        ruling: Ruling,
+        ballot: Ballot,
+        opinion: Opinion | None,
+        *,
+        model: str,
+        compared: str,
+        evaluation_id: str,
+        keeps_text: bool,
+    ) -> None:
+        """Store a verdict.
+
+        Args:
+            opinion: None when the ballot needed no judge.
+            model: fingerprint of who answered; empty for control pairs.
+            compared: the `levels_key` of the directives.
+        """
+        usage = Usage() if opinion is None else opinion.usage
+        row = (
+            ruling.judge_key,
+            model,
+            compared,
+            ruling.reading,
+            ruling.prompt_hash,
+            ballot.answers_hash,
+            evaluation_id,
+            ruling.task,
+            ruling.given_task,
+            ruling.origin,
+            json.dumps(ruling.levels),
+            json.dumps(ruling.lengths),
+            json.dumps(ruling.chosen),
+            ruling.fault,
+            opinion.raw if opinion is not None and keeps_text else None,
+            usage.num_prompt_tokens,
+            usage.num_new_tokens,
+            usage.price_usd,
+            to_text(ruling.judged_at),
+        )
+        with self._store.write() as connection:
+            connection.execute(
+                f"INSERT OR IGNORE INTO verdicts VALUES ({', '.join('?' * len(row))})", row
+            )
+
+    def rulings(
+        self, model: str, keys: Sequence[str], *, judge_key: str | None = None
+    ) -> list[Ruling]:
+        """Return the verdicts about a model's answers at exactly these directives.
+
+        Args:
+            judge_key: of one judge; None for all who are trusted.
+        """
+        compared = levels_key(keys)
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT v.* FROM verdicts v JOIN judges j USING (judge_key)"
+                " WHERE model = ? AND levels_key = ?"
+                " AND (judge_key = ? OR (? IS NULL AND is_trusted = 1))",
+                (model, compared, judge_key, judge_key),
+            ).fetchall()
+        return [_ruling(row) for row in rows]
+
+    def judged_prompts(self, judge_key: str, model: str, keys: Sequence[str]) -> set[str]:
+        """Return the prompts whose k-way verdict by this judge is stored."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT prompt_hash FROM verdicts WHERE judge_key = ? AND model = ?"
+                " AND levels_key = ? AND reading = 'best'",
+                (judge_key, model, levels_key(keys)),
+            ).fetchall()
+        return {row[0] for row in rows}
+
+    def spending(self, judge_key: str) -> Spending:
+        """Return what this judge's questions came to in all."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT count(*), sum(num_prompt_tokens), sum(num_new_tokens), sum(price_usd)"
+                " FROM verdicts WHERE judge_key = ? AND json_array_length(levels) > 1",
+                (judge_key,),
+            ).fetchone()
+        return Spending(*row)
+
+
+def _trust(row: Row) -> Trust | None:
+    if row["tested_at"] is None:
+        return None
+    return Trust(row["num_right"], row["num_wrong"], row["num_split"], row["num_failed"])
+
+
+def _ruling(row: Row) -> Ruling:
+    return Ruling(
+        judge_key=row["judge_key"],
+        prompt_hash=row["prompt_hash"],
+        task=row["task"],
+        given_task=row["given_task"],
+        origin=row["origin"],
+        reading=row["reading"],
+        levels=tuple(tuple(keys) for keys in json.loads(row["levels"])),
+        lengths=tuple(json.loads(row["lengths"])),
+        chosen=tuple(json.loads(row["chosen"])),
+        fault=row["fault"],
+        judged_at=from_text(row["judged_at"]),
+    )

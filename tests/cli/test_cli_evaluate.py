@@ -1,0 +1,564 @@
+"""`sprout evaluate` end to end: references, an endpoint on loopback, faults, green moments."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cli.program import (
+    PATIENCE_S,
+    REPLAY,
+    Json,
+    change,
+    select,
+    sprout,
+    start,
+    wait_until,
+    write_lines,
+)
+from filelock import FileLock
+from local.judge_server import KEY, JudgeServer, Reply, completion, error, serving
+from plain_records import LEVELS, recording
+
+from sprout.cli import judges
+from sprout.config import load
+from sprout.directives import PRIOR_SOURCE
+from sprout.evaluate import Control
+from sprout.grid.intensity import Intensity
+from sprout.state.intensities import Intensities
+from sprout.state.store import Store
+
+NUM_PAIRS = 66
+BASE, BRIEF, BRIEFER = (directive.key for directive in LEVELS.directives)
+
+
+@pytest.fixture
+def server() -> Iterator[JudgeServer]:
+    with serving() as state:
+        state.chooser = wise
+        yield state
+
+
+@pytest.fixture
+def endpoint(server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    monkeypatch.setenv("SPROUT_JUDGE_KEY", KEY)
+    return ("--judge", "endpoint", "--judge-url", server.url, "--judge-model", "judge-1")
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> tuple[str, str]:
+    """A recording whose answers say their level: "answer L1-0"."""
+    return ("--model", str(recording(tmp_path / "recorded.jsonl")))
+
+
+CONTROLS: list[Control] = judges.controls()
+GOOD = {each.good: each.prompt for each in CONTROLS}
+
+
+def wise(_question: str, answers: list[str]) -> str:
+    """Name the better control answer, and the briefest level elsewhere."""
+    for place, text in enumerate(answers):
+        if text in GOOD or "L2" in text:
+            return "ABC"[place]
+    return "ABC"[["L1" in text for text in answers].index(True)]
+
+
+def prompt_file(count: int = 30, **more: object) -> Path:
+    lines = ({"id": f"q{n}", "prompt": f"Question {n}?", "task": "qa"} | more for n in range(count))
+    return write_lines(Path("judged.jsonl"), lines)
+
+
+def preferences(data: Json, task: str | None = None) -> dict[str, float]:
+    rows = data["rows"]
+    assert isinstance(rows, list)
+    return {row["level"]: row["preference"] for row in rows if row["task"] == task}
+
+
+# the packaged control pairs
+
+
+def test_control_pairs_are_many_and_of_three_kinds_and_lengths_do_not_tell() -> None:
+    assert len(CONTROLS) == NUM_PAIRS
+    assert len({each.id for each in CONTROLS}) == len(GOOD) == NUM_PAIRS
+    assert {each.kind for each in CONTROLS} == {"right", "complete", "topic"}
+    # a truncated answer is the start of the complete one; elsewhere length does not tell
+    for each in CONTROLS:
+        if each.kind == "complete":
+            assert each.good.startswith(each.bad), each.id
+    others = [each for each in CONTROLS if each.kind != "complete"]
+    num_longer = sum(len(each.good) > len(each.bad) for each in others)
+    assert 0.25 < num_longer / len(others) < 0.75
+
+
+# references
+
+
+def test_a_fresh_store_judges_packaged_prompts_and_says_so(store: Path) -> None:
+    found = sprout("evaluate", *REPLAY, "-v")
+    assert found.code == 0, found.stderr
+    assert "`sprout run` has served nothing yet: judging 51 packaged prompts" in found.stderr
+    assert select(store, "SELECT DISTINCT origin FROM verdicts") == [("bundled",)]
+    assert select(store, "SELECT count(*) FROM evaluations WHERE finished_at IS NULL") == [(0,)]
+
+
+def test_levels_that_match_share_one_unit_and_no_match_is_counted_apart(
+    replay: tuple[str, str],
+) -> None:
+    lines: list[Json] = [
+        {"id": "a", "prompt": "A?", "task": "x", "reference": "L1"},  # one level
+        {"id": "b", "prompt": "B?", "task": "x", "reference": "answer"},  # all three
+        {"id": "c", "prompt": "C?", "task": "x", "reference": "nothing"},  # none
+        {"id": "d", "prompt": "D?", "task": "x"},
+        {"id": "e", "prompt": "E?", "task": "x", "reference": []},
+    ]
+    write_lines(Path("judged.jsonl"), lines)
+    found = sprout("evaluate", "judged.jsonl", *replay, "--json")
+    assert found.code == 0
+    # of the two prompts L1 earns all of one and a third of the other
+    assert preferences(found.data, "x") == pytest.approx({"L0": 1 / 6, "L1": 2 / 3, "L2": 1 / 6})
+    assert found.data["judge"]["num_no_match"] == 1
+    assert "1 prompts have no `reference`: left out" in found.data["notes"]
+    assert any("cannot be compared" in note for note in found.data["notes"])
+
+
+def test_what_was_served_is_judged_and_its_stored_answers_are_used(
+    prompts: Path, replay: tuple[str, str], store: Path
+) -> None:
+    lines = [json.loads(line) | {"reference": "L2"} for line in prompts.read_text().splitlines()]
+    write_lines(prompts, lines)
+    sprout("run", prompts, *replay, "-o", "out.jsonl")
+    assert select(store, "SELECT count(*), count(reference) FROM reservoir") == [(10, 10)]
+    found = sprout("evaluate", *replay, "--json").data
+    assert found["source"] == "served"
+    assert found["num_reused_answers"] == 10
+    assert preferences(found) == pytest.approx({"L0": 0, "L1": 0, "L2": 1})
+    assert {row["task"] for row in found["rows"]} == {None, "qa", "maths"}
+
+
+def test_prompts_without_a_task_get_the_class_that_their_words_have(
+    replay: tuple[str, str],
+) -> None:
+    sums = [f"What is {n} plus {n + 3}? Add the numbers." for n in range(14)]
+    code = [f"Write a Python function that returns item {n} of a list." for n in range(14)]
+    lines: list[Json] = [{"prompt": text, "task": "sums", "reference": "L1"} for text in sums[2:]]
+    lines += [{"prompt": text, "task": "code", "reference": "L2"} for text in code[2:]]
+    lines += [{"prompt": text, "reference": "L0"} for text in (*sums[:2], *code[:2])]
+    lines.append({"prompt": "Zebras graze beside rivers", "reference": "L0"})
+    sprout("run", write_lines(Path("served.jsonl"), lines), *replay, "-o", "out.jsonl")
+    rows = sprout("evaluate", *replay, "--json").data["rows"]
+    counts = {row["task"]: row["n"] for row in rows}
+    assert counts == {None: 29, "sums": 14, "code": 14, "other": 1}
+
+
+def test_with_enough_verdicts_optimize_shows_them_and_strict_is_content(
+    replay: tuple[str, str],
+) -> None:
+    sprout("profile", *replay, "--idle", 0)
+    fixed = ("--intensity", 300)
+    refused = sprout("optimize", *replay, *fixed, "--strict")
+    assert refused.code == 78
+    assert "`sprout evaluate`" in refused.stderr
+    sprout("evaluate", prompt_file(19, reference="L1"), *replay)
+    plan = sprout("optimize", *replay, *fixed, "--json").data
+    assert plan["is_preference_prior"] is True
+    assert "19 prompts are judged; from 20 on they count" in plan["preference_source"]
+    sprout("evaluate", prompt_file(30, reference="L1"), *replay)
+    plan = sprout("optimize", *replay, *fixed, "--json").data
+    assert plan["preference_source"] == "judged by reference: 30 prompts"
+    assert [level["preference"] for level in plan["levels"]] == pytest.approx([0, 1, 0])
+    # energy is still an estimate here, and preference is named no more
+    refused = sprout("optimize", *replay, *fixed, "--strict")
+    assert "preference" not in refused.stderr
+    # other directives were never judged
+    sprout("profile", *replay, "--idle", 0, "--directives", "paper")
+    other = sprout("optimize", *replay, *fixed, "--directives", "paper", "--json")
+    assert other.data["is_preference_prior"] is True
+
+
+def test_two_tasks_with_enough_verdicts_get_a_mix_each(replay: tuple[str, str]) -> None:
+    lines: list[Json] = [
+        {"prompt": f"Question {n} of {task}?", "task": task, "reference": [right, "L0-0"]}
+        for task, right in (("qa", "L2"), ("maths", "answer L0"))
+        for n in range(35)
+    ]
+    file = write_lines(Path("two.jsonl"), lines)
+    sprout("profile", file, *replay, "--idle", 0, "--repeats", 1)
+    sprout("evaluate", file, *replay, "--prompts", 70)
+    plan = sprout("optimize", *replay, "--intensity", 300, "--json").data
+    assert plan["is_preference_prior"] is False
+    found = {each["task"]: each["levels"] for each in plan["classes"]}
+    assert set(found) == {"qa", "maths", None}
+    preferred = {
+        task: [level["preference"] for level in levels] for task, levels in found.items() if task
+    }
+    assert preferred["maths"] == pytest.approx([1, 0, 0])
+    assert preferred["qa"][2] > 0.6
+    assert sum(preferred["qa"]) == pytest.approx(1)
+
+
+# an endpoint
+
+
+def test_a_judge_earns_trust_first_and_then_steers(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    found = sprout("evaluate", prompt_file(), *replay, *endpoint, "--json")
+    assert found.code == 0, found.stderr
+    # 66 pairs twice; 30 prompts once among three and in four pairs
+    assert len(server.asked) == 2 * NUM_PAIRS + 30 * 5
+    judge = found.data["judge"]
+    assert judge["trusted"] is True
+    assert judge["control_pairs"]["num_right"] == NUM_PAIRS
+    assert judge["control_pairs"]["p_value"] == 2**-NUM_PAIRS
+    assert preferences(found.data) == pytest.approx({"L0": 0, "L1": 0, "L2": 1})
+    assert [pair["num_wins"] for pair in judge["pairwise"]] == [30, 30]
+    assert judge["first_slot"]["num_choices"] == 150
+    assert found.data["preference_source"] == "judged by endpoint:judge-1: 30 prompts"
+    # 282 questions of 200 + 3 tokens
+    assert judge["spending"]["num_prompt_tokens"] == 282 * 200
+    assert judge["spending"]["price_usd"] is None
+    assert KEY.encode() not in store.read_bytes()
+    assert KEY not in found.stdout + found.stderr + sprout("status", "--json").stdout
+
+
+def test_no_question_is_asked_twice(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    sprout("evaluate", prompt_file(5), *replay, *endpoint)
+    num_asked = len(server.asked)
+    again = sprout("evaluate", prompt_file(5), *replay, *endpoint, "--json")
+    assert len(server.asked) == num_asked
+    assert again.data["num_asked"] == 0
+    more = sprout("evaluate", prompt_file(6), *replay, *endpoint, "--json")
+    assert len(server.asked) == num_asked + 5
+    assert more.data["num_prompts"] == 6
+
+
+def test_a_judge_that_names_the_first_slot_is_not_trusted_and_steers_nothing(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    server.chooser = lambda _question, _answers: "A"
+    found = sprout("evaluate", prompt_file(), *replay, *endpoint)
+    assert found.code == 0
+    assert "endpoint:judge-1 is NOT trusted" in found.stdout
+    assert "first slot chosen  100 %" in found.stdout
+    shown = sprout("evaluate", "--show", *replay, "--json").data
+    assert {row["trusted"] for row in shown["rows"]} == {False}
+    assert shown["is_preference_prior"] is True
+    assert shown["preference_source"] == (
+        f"{PRIOR_SOURCE} (not trusted, so not counted: endpoint:judge-1)"
+    )
+    assert shown["judges"][0]["pairwise"][0]["flip_rate"] == 1
+
+
+def test_unreadable_verdicts_are_counted_and_never_ties(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    def moody(question: str, answers: list[str]) -> str:
+        right = wise(question, answers)
+        return right if "# Instruction\nQuestion" not in question else "Both are fine."
+
+    server.chooser = moody
+    found = sprout("evaluate", prompt_file(10), *replay, *endpoint, "--json")
+    assert found.code == 0
+    judge = found.data["judge"]
+    assert (judge["num_asked"], judge["num_failed"]) == (50, 50)
+    assert found.data["rows"] == judge["pairwise"] == []
+    # the words are kept, so that a better parser may read them again
+    assert select(store, "SELECT DISTINCT raw FROM verdicts WHERE fault = 'unparsed'") == [
+        ("Both are fine.",)
+    ]
+
+
+def test_an_endpoint_that_breaks_off_keeps_what_it_said(
+    replay: tuple[str, str],
+    endpoint: tuple[str, ...],
+    server: JudgeServer,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sprout.quality.endpoint.FIRST_PAUSE_S", 0.001)
+    right = [wise("", [pair.good, pair.bad]) for pair in CONTROLS[:3]]
+    server.script = [Reply(body=completion(label)) for label in right]
+    server.script += [Reply(500, error("boom"))] * 5
+    found = sprout("evaluate", prompt_file(3), *replay, *endpoint)
+    assert found.code == 75
+    assert found.stderr.count("\n") == 1
+    assert "does not answer after 5 tries" in found.stderr
+    assert select(store, "SELECT count(*) FROM verdicts") == [(3,)]
+    num_asked = len(server.asked)
+    again = sprout("evaluate", prompt_file(3), *replay, *endpoint, "--json")
+    assert again.code == 0
+    assert again.data["is_continued"] is True
+    assert len(server.asked) == num_asked + 2 * NUM_PAIRS - 3 + 3 * 5
+
+
+def test_a_wrong_key_ends_with_77_and_is_not_shown(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    server.script = [Reply(401, error("Incorrect API key provided", "invalid_api_key"))]
+    found = sprout("evaluate", prompt_file(3), *replay, *endpoint)
+    assert found.code == 77
+    assert KEY not in found.stderr
+
+
+def test_questions_without_room_are_said_and_asked_again_another_time(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    sprout("evaluate", prompt_file(1), *replay, *endpoint, "--no-pairwise")
+    words = "This model's maximum context length is 4096 tokens."
+    server.script = [Reply(400, error(words, "context_length_exceeded"))]
+    found = sprout("evaluate", prompt_file(2), *replay, *endpoint, "--no-pairwise")
+    assert found.code == 3
+    assert "1 questions do not fit into the judge's context" in found.stderr
+    again = sprout("evaluate", prompt_file(2), *replay, *endpoint, "--no-pairwise", "--json")
+    assert again.data["num_asked"] == 1
+    assert select(store, "SELECT count(*) FROM verdicts WHERE reading = 'best'") == [(2,)]
+
+
+@pytest.mark.slow
+def test_a_killed_evaluation_loses_no_verdict_and_pays_for_none_twice(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    command = ("evaluate", prompt_file(8), *replay, *endpoint)
+    total = 2 * NUM_PAIRS + 8 * 5
+    for stop_at in (20, total - 30):
+        process = start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda at=stop_at: len(server.asked) >= at, process)  # type: ignore[misc]
+        process.kill()
+        process.wait(PATIENCE_S)
+        (stored,) = select(store, "SELECT count(*) FROM verdicts")[0]
+        # one question may have been under way when the kill came
+        assert stored >= stop_at - 2
+    found = sprout(*command, "--json")
+    assert found.code == 0, found.stderr
+    assert found.data["is_continued"] is True
+    assert total <= len(server.asked) <= total + 2
+    assert select(store, "SELECT count(*) FROM verdicts") == [(total,)]
+
+
+@pytest.mark.slow
+def test_a_signal_ends_after_the_verdict_under_way_and_says_how_to_go_on(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    command = ("evaluate", prompt_file(3), *replay, *endpoint)
+    process = start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_until(lambda: len(server.asked) >= 10, process)
+    process.terminate()
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143
+    assert b"the same command continues" in said
+    # nothing that was asked is lost
+    assert select(store, "SELECT count(*) FROM verdicts") == [(len(server.asked),)]
+    assert sprout(*command, "--json").data["is_continued"] is True
+
+
+# faults
+
+
+def test_two_evaluations_at_once_are_refused(store: Path) -> None:
+    (store.parent / "locks").mkdir()
+    with FileLock(store.parent / "locks" / "evaluate.lock"):
+        found = sprout("evaluate", *REPLAY)
+    assert found.code == 75
+    assert "another evaluation" in found.stderr
+
+
+def test_an_endpoint_without_an_address_says_what_to_set() -> None:
+    found = sprout("evaluate", *REPLAY, "--judge", "endpoint")
+    assert found.code == 78
+    assert "--judge-url" in found.stderr
+
+
+@pytest.mark.parametrize("key", ["", "  ", "sk-a\nb", "sk-\u00e9"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    key: str, endpoint: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPROUT_JUDGE_KEY", key)
+    found = sprout("evaluate", *REPLAY, *endpoint)
+    assert found.code == 77
+    assert "sk-" not in found.stderr
+
+
+def test_a_password_in_the_address_is_refused_and_not_shown(store: Path) -> None:
+    address = ("--judge-url", "http://me:hunter2@127.0.0.1:1/v1", "--judge-model", "judge-1")
+    found = sprout("evaluate", *REPLAY, "--judge", "endpoint", *address)
+    assert found.code == 2
+    assert "hunter2" not in found.stderr
+    assert b"hunter2" not in store.read_bytes()
+
+
+def test_a_recording_cannot_judge(replay: tuple[str, str]) -> None:
+    found = sprout("evaluate", prompt_file(2), *replay, "--judge", "local")
+    assert found.code == 69
+    assert "cannot judge" in found.stderr
+
+
+def test_an_unknown_judge_is_wrong_usage() -> None:
+    found = sprout("evaluate", *REPLAY, "--judge", "oracle")
+    assert found.code == 2
+    assert "--judge" in found.stderr
+
+
+def test_a_file_without_anything_to_judge_is_bad_data() -> None:
+    found = sprout("evaluate", prompt_file(3), *REPLAY)
+    assert found.code == 65
+    assert "3 prompts have no `reference`" in found.stderr
+
+
+def test_a_set_of_one_level_has_nothing_to_compare() -> None:
+    Path("one.toml").write_text('[one]\n[[one.directives]]\nlevel = "L0"\ntext = ""\n')
+    found = sprout("evaluate", *REPLAY, "--directives", "one.toml")
+    assert found.code == 65
+    assert "nothing to compare" in found.stderr
+
+
+def test_a_key_that_others_may_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path("sprout.toml")
+    file.write_text(f'judge_key = "{KEY}"\n')
+    monkeypatch.setenv("SPROUT_CONFIG", str(file))
+    file.chmod(0o644)
+    found = sprout("status")
+    assert found.code == 77
+    assert "chmod 600" in found.stderr
+    assert KEY not in found.stderr
+    file.chmod(0o600)
+    found = sprout("status", "--json")
+    assert found.code == 0
+    assert KEY not in found.stdout
+    key = load({}, None).settings.judge_key
+    assert key is not None
+    assert key.get_secret_value() == KEY
+
+
+def test_without_kept_text_nothing_is_sampled_and_the_loss_is_said(
+    prompts: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPROUT_KEEP_TEXT", "false")
+    sprout("run", prompts, *REPLAY, "-o", "out.jsonl")
+    assert select(store, "SELECT count(*) FROM reservoir") == [(0,)]
+    found = sprout("evaluate", *REPLAY, "-v")
+    assert found.code == 0
+    assert "`keep_text` is off" in found.stderr
+    assert select(store, "SELECT count(*) FROM answers") == [(0,)]
+    assert select(store, "SELECT count(raw) FROM verdicts") == [(0,)]
+    # an evaluation that was broken off knows what it judged by the verdicts alone
+    change(store, "UPDATE evaluations SET finished_at = NULL")
+    before = select(store, "SELECT count(*) FROM verdicts")
+    again = sprout("evaluate", *REPLAY, "--json").data
+    assert (again["is_continued"], again["num_asked"]) == (True, 0)
+    assert select(store, "SELECT count(*) FROM verdicts") == before
+
+
+# what is shown
+
+
+def test_show_has_the_promised_keys_and_every_judge(replay: tuple[str, str]) -> None:
+    sprout("evaluate", prompt_file(4, reference="L1"), *replay)
+    shown = sprout("evaluate", "--show", *replay, "--json").data
+    for row in shown["rows"]:
+        assert {"task", "level", "preference", "low", "high", "n", "judge", "trusted"} <= set(row)
+        assert row["low"] <= row["preference"] <= row["high"]
+        assert row["n"] == 4
+    (past,) = shown["history"]
+    assert past["num_drawn"] == 4
+    assert past["metered_j"] > 0
+    assert past["operational_g"] + past["embodied_g"] > 0
+    assert "reference" in sprout("evaluate", "--show", *replay).stdout
+
+
+def test_show_of_an_empty_store_names_the_command() -> None:
+    found = sprout("evaluate", "--show", *REPLAY)
+    assert found.code == 0
+    assert "no verdicts yet" in found.stdout
+    assert PRIOR_SOURCE in found.stdout
+
+
+def test_the_cost_is_held_against_what_directives_saved(
+    replay: tuple[str, str], prompts: Path
+) -> None:
+    sprout("run", prompts, *replay, "-o", "out.jsonl", "--intensity", 400)
+    sprout("evaluate", prompt_file(4, reference="L1"), *replay)
+    total = sprout("evaluate", "--show", *replay, "--json").data["all_evaluations"]
+    assert total["carbon_g"] > 0
+    assert total["num_reduced_requests"] >= 0
+    assert total["saved_g"] is None or isinstance(total["saved_g"], float)
+
+
+# green moments
+
+
+def add_hours(store: Path, g_per_kwh: dict[int, float], *, is_forecast: bool = False) -> None:
+    """Store hourly intensities of DE, by hours from now."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    rows = [
+        Intensity(
+            "test", "DE", hour + timedelta(hours=offset), 3600, value, "average", "lifecycle",
+            is_forecast, is_estimated=False, generated_at=None, fetched_at=hour,
+        )
+        for offset, value in g_per_kwh.items()
+    ]  # fmt: skip
+    with Store.open(store) as opened:
+        Intensities(opened).add(rows)
+
+
+def evaluated_hours_ago(store: Path, hours: float) -> None:
+    when = (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
+    change(store, "UPDATE evaluations SET finished_at = ?", when.replace("+00:00", "Z"))
+
+
+GREEN = ("--when-green", "--zone", "DE", "--json", "--prompts", 3)
+
+
+def test_the_first_time_is_always_right_and_then_there_is_grace() -> None:
+    first = sprout("evaluate", *REPLAY, *GREEN)
+    assert (first.code, first.data["ran"]) == (0, True)
+    assert first.data["reason"] == "nothing was evaluated before"
+    second = sprout("evaluate", *REPLAY, *GREEN)
+    assert (second.code, second.data["ran"]) == (0, False)
+    assert "grace: 6 h" in second.data["reason"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "seen", "forecast", "ran", "why"),
+    [
+        # just past a minimum below the mean
+        (20, {-50: 900.0, -2: 300.0, -1: 200.0, 0: 210.0}, {}, True, "local minimum"),
+        (20, {-50: 900.0, -2: 300.0, -1: 200.0, 0: 100.0}, {}, False, "no local minimum"),
+        (20, {-50: 90.0, -2: 300.0, -1: 200.0, 0: 310.0}, {}, False, "above the mean"),
+        (20, {}, {}, False, "not known"),
+        (20, {-2: 300.0, -1: 200.0}, {3: 900.0}, False, "not known"),  # a yearly average for now
+        (80, {}, {}, True, "72 h"),
+        # a forecast: the greenest slot before 72 h
+        (20, {0: 300.0}, {3: 250.0}, False, "the forecast has 250 g/kWh"),
+        (20, {0: 300.0}, {1: 301.0, 3: 420.0}, True, "best slot that is forecast"),
+        (70, {0: 300.0}, {3: 10.0}, False, "not known"),  # beyond the 72 h
+    ],
+)
+def test_the_moment_is_chosen_by_what_the_store_knows(
+    hours: float,
+    seen: dict[int, float],
+    forecast: dict[int, float],
+    ran: bool,  # noqa: FBT001
+    why: str,
+    store: Path,
+) -> None:
+    sprout("evaluate", *REPLAY, "--prompts", 3)
+    evaluated_hours_ago(store, hours)
+    add_hours(store, seen)
+    add_hours(store, forecast, is_forecast=True)
+    found = sprout("evaluate", *REPLAY, *GREEN)
+    assert found.code == 0
+    assert found.data["ran"] is ran
+    assert why in found.data["reason"]
+
+
+def test_a_moment_that_is_not_green_says_why_and_nothing_when_it_shall_be_quiet() -> None:
+    sprout("evaluate", *REPLAY, "--prompts", 3)
+    found = sprout("evaluate", *REPLAY, "--when-green")
+    assert (found.code, found.stderr) == (0, "")
+    assert found.stdout.startswith("not now: only 0.0 h since the last evaluation")
+    found = sprout("evaluate", *REPLAY, "--when-green", "--quiet")
+    assert (found.code, found.stdout, found.stderr) == (0, "", "")

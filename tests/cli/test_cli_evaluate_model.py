@@ -1,0 +1,42 @@
+"""`sprout evaluate` on the default model itself."""
+
+import time
+from pathlib import Path
+
+import pytest
+from cli.program import select, sprout, write_lines
+
+pytestmark = [pytest.mark.model, pytest.mark.slow]
+
+
+def test_thirty_prompts_are_judged_by_their_references_in_under_three_minutes(
+    model_path: Path, store: Path
+) -> None:
+    started_s = time.perf_counter()
+    found = sprout("evaluate", "--prompts", 30, "--model", model_path, "--json")
+    assert found.code == 0, found.stderr
+    assert time.perf_counter() - started_s < 180
+    data = found.data
+    assert (data["num_prompts"], data["num_unanswered"], data["source"]) == (30, 0, "bundled")
+    judged = {row["n"] for row in data["rows"] if row["task"] is None}
+    assert judged == {30 - data["judge"]["num_no_match"]}
+    assert max(judged) >= 10  # even a small model gets some of them right
+    assert data["cost"]["metered_j"] > 0
+    assert data["cost"]["operational_g"] > 0
+    assert select(store, "SELECT count(*) FROM answers") == [(90,)]
+
+
+def test_the_default_model_does_not_earn_trust_as_a_judge(model_path: Path, store: Path) -> None:
+    lines = [{"prompt": "What is the capital of France?"}, {"prompt": "Why is the sky blue?"}]
+    prompts = write_lines(Path("two.jsonl"), lines)
+    options = ("--judge", "local", "--no-pairwise", "--max-tokens", 24, "--model", model_path)
+    found = sprout("evaluate", prompts, *options, "--json")
+    assert found.code == 0, found.stderr
+    judge = found.data["judge"]
+    assert judge["trusted"] is False
+    # It nearly always names what is shown first. The README tells the figures.
+    assert judge["control_pairs"]["num_split"] >= 60
+    assert found.data["is_preference_prior"] is True
+    assert select(store, "SELECT count(*) FROM verdicts WHERE reading = 'control'") == [(132,)]
+    # local judging is metered: far more than the six short answers
+    assert found.data["cost"]["busy_s"] > 5

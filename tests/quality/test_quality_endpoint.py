@@ -1,0 +1,220 @@
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from local.judge_server import KEY, JudgeServer, Reply, completion, error, serving
+
+from sprout.errors import NotReadyError, PermissionDeniedError, TryLaterError
+from sprout.quality.endpoint import MAX_TRIES, Address, EndpointJudge, card
+from sprout.quality.judge import Question, Usage
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+QUESTION = Question("What is {2 + 2}?", ("Four.", "Five {answers}.", "Six."))
+
+
+@pytest.fixture
+def server() -> Iterator[JudgeServer]:
+    with serving() as state:
+        yield state
+
+
+class Naps:
+    """Remembers how long a judge wanted to sleep."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+
+
+@pytest.fixture
+def naps() -> Naps:
+    return Naps()
+
+
+@pytest.fixture
+def judge(server: JudgeServer, naps: Naps) -> Iterator[EndpointJudge]:
+    address = Address(server.url + "/", "judge-1", KEY, timeout_s=5.0)
+    opened = EndpointJudge(address, naps, lambda: NOW)
+    yield opened
+    opened.close()
+
+
+def test_it_asks_once_and_reads_label_and_usage(judge: EndpointJudge, server: JudgeServer) -> None:
+    server.script = [Reply(body=completion("B"))]
+    opinion = judge.ask(QUESTION)
+    assert (opinion.chosen, opinion.fault, opinion.raw) == ((1,), None, "B")
+    assert opinion.usage == Usage(200, 3, None)
+    (question,) = server.asked
+    # braces in a prompt or an answer are text, not places to fill
+    assert "What is {2 + 2}?" in question
+    assert "# Answer B\nFive {answers}.\n" in question
+    assert question.endswith("one of: A, B, C")
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [
+        ("C", (2,)),
+        ("Output (2)", (1,)),
+        ('```json\n{"best": "B"}\n```', (1,)),
+        ("```\nC\n```", (2,)),
+        ("The best answer is A, because it is correct.", (0,)),
+    ],
+)
+def test_it_reads_what_judges_write(
+    said: str, chosen: tuple[int, ...], judge: EndpointJudge, server: JudgeServer
+) -> None:
+    server.script = [Reply(body=completion(said))]
+    assert judge.ask(QUESTION).chosen == chosen
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (completion("D"), "unparsed"),
+        (completion("Both A and B have their merits."), "unparsed"),
+        (completion(""), "unparsed"),
+        (completion(None), "unparsed"),
+        (completion("I'm sorry, but I can't compare these."), "refused"),
+        (completion(None, refusal="I cannot help with that."), "refused"),
+    ],
+)
+def test_what_names_no_label_is_a_fault_and_never_a_tie(
+    body: dict[str, object], fault: str, judge: EndpointJudge, server: JudgeServer
+) -> None:
+    server.script = [Reply(body=body)]
+    opinion = judge.ask(QUESTION)
+    assert (opinion.chosen, opinion.fault) == ((), fault)
+    assert opinion.usage.num_prompt_tokens == 200  # it was paid for all the same
+    assert len(server.asked) == 1
+
+
+def test_a_filtered_answer_is_a_refusal(judge: EndpointJudge, server: JudgeServer) -> None:
+    body = completion("A")
+    body["choices"][0]["finish_reason"] = "content_filter"
+    server.script = [Reply(body=body)]
+    assert judge.ask(QUESTION).fault == "refused"
+
+
+def test_a_rate_limit_is_waited_out_as_long_as_the_endpoint_says(
+    judge: EndpointJudge, server: JudgeServer, naps: Naps
+) -> None:
+    limited = error("Rate limit reached", "rate_limit_exceeded", "requests")
+    date = (NOW + timedelta(seconds=30)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    server.script = [
+        Reply(429, limited, {"Retry-After": "7"}),
+        Reply(429, limited, {"Retry-After": date}),
+        Reply(429, limited, {"Retry-After": "86400"}),  # nobody waits for a day
+        Reply(503, "upstream is away"),
+        Reply(body=completion("A")),
+    ]
+    assert judge.ask(QUESTION).chosen == (0,)
+    assert naps.taken == [7, 30, 60, 8]  # without a word from it: 1, 2, 4, 8 s
+    assert len(server.asked) == 5
+
+
+def test_it_gives_up_after_some_tries(
+    judge: EndpointJudge, server: JudgeServer, naps: Naps
+) -> None:
+    server.script = [Reply(500, error("boom"))] * MAX_TRIES
+    with pytest.raises(
+        TryLaterError, match=r"after 5 tries \(status 500.*verdicts so far"
+    ) as raised:
+        judge.ask(QUESTION)
+    assert raised.value.exit_code == 75
+    assert naps.taken == [1, 2, 4, 8]
+
+
+def test_a_slow_endpoint_is_not_waited_for_for_ever(server: JudgeServer, naps: Naps) -> None:
+    server.script = [Reply(body=completion("A"), pause_s=1.0)] * MAX_TRIES
+    judge = EndpointJudge(Address(server.url, "judge-1", KEY, timeout_s=0.05), naps, lambda: NOW)
+    with pytest.raises(TryLaterError, match=r"no answer within 0\.05 s"):
+        judge.ask(QUESTION)
+    judge.close()
+
+
+def test_an_endpoint_that_is_down_says_try_later(naps: Naps) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    address = Address(f"http://127.0.0.1:{port}/v1", "judge-1", KEY, timeout_s=1.0)
+    judge = EndpointJudge(address, naps, lambda: NOW)
+    with pytest.raises(TryLaterError, match="refused"):
+        judge.ask(QUESTION)
+    judge.close()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_key_is_said_at_once_and_not_shown(
+    status: int, judge: EndpointJudge, server: JudgeServer, naps: Naps
+) -> None:
+    server.script = [Reply(status, error("Incorrect API key provided", "invalid_api_key"))]
+    with pytest.raises(PermissionDeniedError, match="SPROUT_JUDGE_KEY") as raised:
+        judge.ask(QUESTION)
+    assert KEY not in str(raised.value)
+    assert naps.taken == []
+
+
+def test_an_unknown_model_names_the_settings_to_check(
+    judge: EndpointJudge, server: JudgeServer
+) -> None:
+    server.script = [Reply(404, error("The model `judge-1` does not exist", "model_not_found"))]
+    with pytest.raises(NotReadyError, match=r"does not exist.*check `judge_url`"):
+        judge.ask(QUESTION)
+
+
+def test_a_question_beyond_the_context_fails_alone(
+    judge: EndpointJudge, server: JudgeServer
+) -> None:
+    words = "This model's maximum context length is 4096 tokens."
+    server.script = [Reply(400, error(words, "context_length_exceeded"))]
+    assert judge.ask(QUESTION).fault == "too_long"
+
+
+@pytest.mark.parametrize("body", ["<html>hello</html>", {"choices": []}, {"error": "x"}, "[]"])
+def test_another_form_of_answer_is_no_verdict(
+    body: dict[str, object] | str, judge: EndpointJudge, server: JudgeServer
+) -> None:
+    server.script = [Reply(200, body)]
+    with pytest.raises(TryLaterError, match="in the form of chat completions"):
+        judge.ask(QUESTION)
+
+
+def test_a_redirect_takes_no_key_elsewhere(judge: EndpointJudge, server: JudgeServer) -> None:
+    server.script = [Reply(307, "", {"Location": "http://127.0.0.1:1/v1/chat/completions"})]
+    with pytest.raises(NotReadyError, match="status 307"):
+        judge.ask(QUESTION)
+
+
+def test_the_price_is_the_stated_one_or_comes_from_the_prices(
+    server: JudgeServer, naps: Naps
+) -> None:
+    address = Address(server.url, "judge-1", KEY, 5.0, usd_per_million=(2.5, 10.0))
+    judge = EndpointJudge(address, naps, lambda: NOW)
+    stated = completion("A")
+    stated["usage"]["cost"] = 0.125
+    server.script = [Reply(body=completion("A")), Reply(body=stated)]
+    # 200 tokens at 2.5 USD a million, and 3 at 10
+    assert judge.ask(QUESTION).usage.price_usd == pytest.approx(0.00053)
+    assert judge.ask(QUESTION).usage.price_usd == 0.125
+    judge.close()
+
+
+def test_without_a_key_no_header_is_sent(server: JudgeServer, naps: Naps) -> None:
+    server.needs_key = False
+    judge = EndpointJudge(Address(server.url, "judge-1", None, 5.0), naps, lambda: NOW)
+    assert judge.ask(QUESTION).chosen == (0,)
+    judge.close()
+
+
+def test_the_card_knows_model_and_address_and_no_key() -> None:
+    one = Address("http://127.0.0.1:1/v1", "judge-1", KEY, 5.0)
+    other_key = Address("http://127.0.0.1:1/v1/", "judge-1", "another", 9.0)
+    other_model = Address("http://127.0.0.1:1/v1", "judge-2", KEY, 5.0)
+    assert KEY not in card(one).definition
+    assert KEY not in repr(one)
+    assert card(one).key == card(other_key).key != card(other_model).key
+    assert json.loads(card(one).definition)["settings"]["model"] == "judge-1"

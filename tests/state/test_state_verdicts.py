@@ -1,0 +1,186 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from plain_records import KEYS, NOW, admission, prompt, served
+
+from sprout.carbon import Footprint
+from sprout.quality.comparison import Ballot, best_ballot
+from sprout.quality.judge import Card, Opinion, Usage
+from sprout.quality.reference import ReferenceJudge
+from sprout.quality.ruling import Ruling
+from sprout.quality.trust import Trust
+from sprout.state.evaluations import Evaluation, Evaluations, Saved
+from sprout.state.retention import prune
+from sprout.state.runs import Run, Runs
+from sprout.state.store import Store
+from sprout.state.verdicts import Spending, Verdicts, levels_key
+
+CARD = Card("endpoint:j", "endpoint", "template", {"model": "j"})
+COMPARED = list(KEYS.values())
+BALLOT = best_ballot({key: f"answer {key}" for key in COMPARED}, "p", 0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "sprout.db") as opened:
+        yield opened
+
+
+def add(
+    store: Store,
+    name: str = "p",
+    *,
+    card: Card = CARD,
+    ballot: Ballot = BALLOT,
+    opinion: Opinion | None = None,
+    model: str = "model",
+    keeps_text: bool = True,
+) -> Ruling:
+    said = opinion or Opinion("B", (1,), None, Usage(200, 3, 0.01))
+    ruling = Ruling(
+        card.key, name, "qa", "", "served", ballot.reading, ballot.levels,
+        (1, 2, 3), said.chosen, said.fault, NOW,
+    )  # fmt: skip
+    Verdicts(store).introduce(card)
+    Verdicts(store).add(
+        ruling, ballot, said, model=model, compared=levels_key(COMPARED),
+        evaluation_id="e", keeps_text=keeps_text,
+    )  # fmt: skip
+    return ruling
+
+
+def test_a_verdict_comes_back_as_it_was_given(store: Store) -> None:
+    ruling = add(store)
+    assert Verdicts(store).rulings("model", COMPARED, judge_key=CARD.key) == [ruling]
+    recalled = Verdicts(store).recall(CARD.key, "p", BALLOT)
+    # what was paid is paid once
+    assert recalled == Opinion("B", (1,), None, Usage())
+    assert Verdicts(store).judged_prompts(CARD.key, "model", COMPARED) == {"p"}
+    assert Verdicts(store).spending(CARD.key) == Spending(1, 200, 3, 0.01)
+
+
+@pytest.mark.parametrize("what", ["judge", "prompt", "order", "text"])
+def test_another_judge_prompt_order_or_answer_is_another_question(what: str, store: Store) -> None:
+    add(store)
+    key, name, ballot = CARD.key, "p", BALLOT
+    match what:
+        case "judge":
+            key = "other"
+        case "prompt":
+            name = "q"
+        case "order":
+            ballot = Ballot("best", BALLOT.levels[::-1], BALLOT.answers[::-1])
+        case "text":
+            ballot = Ballot("best", BALLOT.levels, ("changed", *BALLOT.answers[1:]))
+    assert Verdicts(store).recall(key, name, ballot) is None
+
+
+def test_the_same_question_of_another_model_or_set_is_kept_beside(store: Store) -> None:
+    add(store)
+    add(store, model="another")
+    assert len(Verdicts(store).rulings("model", COMPARED, judge_key=CARD.key)) == 1
+    assert len(Verdicts(store).rulings("another", COMPARED, judge_key=CARD.key)) == 1
+    assert Verdicts(store).rulings("model", COMPARED[:2], judge_key=CARD.key) == []
+    assert len(Verdicts(store).rulings("model", COMPARED[::-1], judge_key=CARD.key)) == 1
+
+
+def test_only_trusted_judges_are_heard(store: Store) -> None:
+    table = Verdicts(store)
+    add(store)
+    assert table.rulings("model", COMPARED) == []
+    table.set_trust(CARD.key, Trust(3, 3, 60, 0), NOW)
+    assert table.rulings("model", COMPARED) == []
+    table.set_trust(CARD.key, Trust(60, 1, 5, 0), NOW)
+    assert len(table.rulings("model", COMPARED)) == 1
+    assert table.trust(CARD.key) == Trust(60, 1, 5, 0)
+    add(store, "q", card=ReferenceJudge().card)
+    assert len(table.rulings("model", COMPARED)) == 2
+    assert {judge.name: judge.is_trusted for judge in table.judges()} == {
+        "endpoint:j": True,
+        "reference": True,
+    }
+
+
+def test_introducing_a_judge_again_does_not_make_it_forget_its_test(store: Store) -> None:
+    add(store)
+    Verdicts(store).set_trust(CARD.key, Trust(60, 1, 5, 0), NOW)
+    Verdicts(store).introduce(CARD)
+    assert Verdicts(store).judges()[0].is_trusted
+
+
+def test_words_are_kept_only_when_text_is(store: Store) -> None:
+    add(store, keeps_text=False)
+    recalled = Verdicts(store).recall(CARD.key, "p", BALLOT)
+    assert recalled is not None
+    assert (recalled.raw, recalled.chosen) == ("", (1,))
+
+
+# evaluations
+
+
+def evaluation(name: str = "e", *, source: str = "served") -> Evaluation:
+    return Evaluation(
+        name, CARD.key, "model", levels_key(COMPARED), source, "asked for", ("p", "q"),
+        NOW, "machine", "rapl", "DE", 200.0,
+    )  # fmt: skip
+
+
+def unfinished(store: Store, source: str = "served") -> tuple[str, tuple[str, ...]] | None:
+    return Evaluations(store).unfinished(CARD.key, "model", levels_key(COMPARED), source)
+
+
+def test_an_evaluation_that_was_broken_off_is_found_again(store: Store) -> None:
+    Verdicts(store).introduce(CARD)
+    table = Evaluations(store)
+    assert unfinished(store) is None
+    table.start(evaluation())
+    assert unfinished(store) == ("e", ("p", "q"))
+    assert unfinished(store, "bundled") is None
+    assert table.last_finished("model") is None
+    table.finish("e", NOW)
+    assert unfinished(store) is None
+    assert table.last_finished("model") == NOW
+
+
+def test_costs_add_up(store: Store) -> None:
+    Verdicts(store).introduce(CARD)
+    table = Evaluations(store)
+    table.start(evaluation())
+    table.add_cost("e", 36.0, 2.0, Footprint(0.002, 0.001))
+    table.add_cost("e", 4.0, 1.0, Footprint(0.001, 0.0))
+    add(store)
+    (row,) = table.newest(5)
+    assert (row["metered_j"], row["busy_s"]) == (40, 3)
+    assert (row["num_drawn"], row["num_verdicts"], row["price_usd"]) == (2, 1, 0.01)
+    joules, grams = table.total_cost("model")
+    assert joules == 40
+    assert grams == pytest.approx(0.004)
+    assert table.total_cost("other") == (0, 0)
+
+
+def test_savings_are_counted_against_the_mean_request_at_l0(store: Store) -> None:
+    runs, table = Runs(store), Evaluations(store)
+    runs.start(Run("r", NOW, "-", None, "model", "machine", "DE", "rapl", 1.0, "server", 0.001))
+    brief = served(admission(prompt("a"), "L1"), energy_j=36.0, busy_s=2.0)
+    runs.admit("r", [brief.admission], NOW)
+    runs.complete("r", [brief], NOW)
+    assert table.saved("model", KEYS["L0"]) == Saved(1, None)  # nothing to compare with
+    long = served(admission(prompt("b"), "L0"), energy_j=72.0, busy_s=4.0)
+    pinned = served(admission(prompt("c"), "L2", plan_id=None), energy_j=1.0)
+    runs.admit("r", [long.admission, pinned.admission], NOW)
+    runs.complete("r", [long, pinned], NOW)
+    found = table.saved("model", KEYS["L0"])
+    # L0: 72 J at 200 g/kWh are 0.004 g, 4 s at 0.001 g/s as much again; L1: half of both
+    assert found.num_requests == 1
+    assert found.saved_g == pytest.approx(0.004)
+    assert table.saved("other", KEYS["L0"]) == Saved(0, 0.0)
+
+
+def test_prune_forgets_old_verdicts_and_keeps_judges(store: Store) -> None:
+    add(store)
+    Evaluations(store).start(evaluation())
+    counts = prune(store, NOW + timedelta(days=1), dry_run=False)
+    assert (counts["verdicts"], counts["evaluations"]) == (1, 1)
+    assert [judge.name for judge in Verdicts(store).judges()] == ["endpoint:j"]
