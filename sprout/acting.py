@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from sprout import policies
-from sprout.policies import POLICIES, Outlook, by_frontier
+from sprout.outlook import Outlook, by_frontier
+from sprout.policies import POLICIES
 from sprout.problem import FloatArray, Problem
 from sprout.stage import (
     Stage,

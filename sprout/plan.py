@@ -22,7 +22,8 @@ from sprout.costs import ALL_TASKS, CostTable
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError, TryLaterError, UsageError
 from sprout.grid.reading import GridReading
-from sprout.policies import POLICIES, Choice, Limits, Outlook
+from sprout.outlook import Choice, Limits, Outlook
+from sprout.policies import POLICIES
 from sprout.problem import FloatArray, Mix, Problem
 from sprout.quality.preference import Preference
 

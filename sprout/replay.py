@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sprout.acting import WINDOW_HOURS, oracle, shares_by, shares_of
-from sprout.policies import POLICIES, Outlook
+from sprout.outlook import Outlook
+from sprout.policies import POLICIES
 from sprout.problem import FloatArray, Problem
 from sprout.stage import (
     Options,

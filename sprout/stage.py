@@ -13,7 +13,7 @@ import numpy as np
 
 from sprout.classes import MIN_JUDGED
 from sprout.frontier import IntArray
-from sprout.policies import Limits, Outlook
+from sprout.outlook import Limits, Outlook
 from sprout.problem import FloatArray, Problem
 from sprout.quality.invoker import assessments
 from sprout.world import World

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sprout import frontier
 from sprout.frontier import Floors
-from sprout.policies import as_floors, by_programme
+from sprout.outlook import as_floors, by_programme
 from sprout.problem import Deferrable, FloatArray, Problem
 
 

@@ -5,17 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprout.policies import (
-    Limits,
-    Outlook,
-    base,
-    by_frontier,
-    by_programme,
-    choose,
-    co2_opt,
-    decide,
-    sprout,
-)
+from sprout.outlook import Limits, Outlook, by_frontier, by_programme
+from sprout.policies import base, choose, co2_opt, decide, sprout
 from sprout.problem import Deferrable, FloatArray, Floor, Problem
 
 
@@ -283,7 +274,28 @@ def test_what_only_l0_can_promise_l0_serves() -> None:
     # tolerance 0: any other mix is uncertain, and three standard deviations of 30 prompts are much
     limits = Limits(tolerance=0.0, confidence=5.0)
     choice = choose("class-robust", outlook(covariance=spread(30), limits=limits))
-    assert np.allclose(choice.amount, base(problem()).amount, atol=1e-3)
+    assert np.allclose(choice.amount, base(problem()).amount, atol=0.01)
+
+
+def test_levels_that_are_liked_alike_share_what_the_margin_leaves() -> None:
+    # q = (0.35, 0.3, 0.35) judged on 300 prompts, floor 0.9 * 0.35: any mix of L0 and L2 is 0.035
+    # above it. With x at L0, a = (x - 0.9, 0, 1 - x), and 300 var(q a) =
+    # 0.2275 ((x - 0.9)^2 + (1 - x)^2) - 0.245 (x - 0.9)(1 - x), at most 300 * 0.035^2 = 0.3675:
+    # 0.7 x^2 - 1.33 x + 0.63227 = 0.3675, x = 0.22573
+    q = np.array([[0.35, 0.3, 0.35]])
+    one = Problem(
+        energy_kwh=np.array([[3e-4, 2e-4, 1e-4]]),
+        time_s=np.zeros((1, 3)),
+        preference=q,
+        intensity_g_per_kwh=np.array([500.0]),
+        embodied_g_per_s=0.0,
+        demand=np.ones((1, 1)),
+    )
+    covariance = np.array([(np.diag(q[0]) - np.outer(q[0], q[0])) / 300])
+    known = Outlook(one, np.array([1.0]), Limits(confidence=1), np.array([0]), covariance)
+    for name in ("class-robust", "class-fair"):
+        choice = choose(name, known)
+        assert choice.amount[0, 0].tolist() == pytest.approx([0.2257, 0, 0.7743], abs=0.003)
 
 
 def test_a_class_that_is_hardly_known_stays_at_l0() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
-from sprout.policies import POLICIES, Limits
+from sprout.outlook import Limits
+from sprout.policies import POLICIES
 from sprout.problem import FloatArray
 from sprout.replay import Replayed, needs, replay, replay_exactly
 from sprout.stage import Options

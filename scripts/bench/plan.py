@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from measure import in_turn, show
 
-from sprout.policies import Limits, Outlook, decide
+from sprout.outlook import Limits, Outlook
+from sprout.policies import decide
 from sprout.problem import Problem
 
 ROUNDS = 15

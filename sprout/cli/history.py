@@ -5,6 +5,7 @@ from collections import defaultdict
 import numpy as np
 
 from sprout.carbon import embodied
+from sprout.classes import judged_tasks
 from sprout.cli import wiring
 from sprout.cli.asking import series
 from sprout.config import Settings
@@ -14,6 +15,7 @@ from sprout.grid.intensity import Series
 from sprout.problem import FloatArray
 from sprout.quality.preference import Preference, Shares
 from sprout.state.history import History, ServedHour
+from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 from sprout.world import World
 
@@ -33,7 +35,7 @@ def read_world(store: Store, settings: Settings) -> World:
     hours = history.hours()
     if not hours:
         raise NotReadyError("this store has no history to replay: `sprout run` makes one")
-    preference = wiring.prior_preference(directives)
+    preference = _preference(store, settings, directives)
     tasks = tuple(sorted({row.task for row in hours}))
     names = tuple(sorted({row.hour for row in hours}))
     counts = np.zeros((len(names), len(tasks)))
@@ -64,6 +66,15 @@ def read_world(store: Store, settings: Settings) -> World:
         ranges=ranges,
         notes=(mark, f"{len(names)} hours with {int(counts.sum())} requests"),
     )
+
+
+def _preference(store: Store, settings: Settings, directives: DirectiveSet) -> Preference:
+    """Return what judges said of the model measured last; the paper's shares until then."""
+    known = Profiles(store).known_conditions()
+    if not known:
+        return wiring.prior_preference(directives)
+    (conditions, _, _), *_ = known
+    return wiring.preference(store, directives, conditions, wiring.utc_now(), settings)
 
 
 def _costs(
@@ -123,8 +134,14 @@ def _pool(
     preference: Preference, tasks: tuple[str, ...], directives: DirectiveSet
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """Return prompts whose verdicts are in proportion to what is known of each task."""
+    judged = judged_tasks(preference)
     return np.array(
-        [_prompts(preference.by_class.get(task, preference.overall), directives) for task in tasks]
+        [
+            _prompts(
+                preference.by_class[task] if task in judged else preference.overall, directives
+            )
+            for task in tasks
+        ]
     )
 
 

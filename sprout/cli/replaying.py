@@ -8,7 +8,8 @@ from sprout.cli import history
 from sprout.cli.output import Out
 from sprout.config import Config
 from sprout.errors import DiskError, InputError, NoInputError, UsageError
-from sprout.policies import POLICIES, Limits
+from sprout.outlook import Limits
+from sprout.policies import POLICIES
 from sprout.replay import Replayed, needs, replay, replay_exactly
 from sprout.report import replayed
 from sprout.stage import AUTHORS_FEBRUARY_HOUR, FORESIGHTS, STATIC_HOURS, Options

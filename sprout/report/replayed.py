@@ -49,15 +49,15 @@ def table(found: list[Replayed], world: World, options: Options) -> Table:
     end = options.start_hour + options.num_hours
     title = (
         f"{world.quality}, hours {options.start_hour} to {end}, {len(found[0].saved_percent)} "
-        "draws; in percent of all-L0, ± SD between draws"
+        "draws, ± SD; below: of hours, a point or more under the floor; worst: of tasks"
     )
     shown = Table(title=title, title_justify="left")
     shown.add_column("region")
-    shown.add_column("policy")
-    for name in ("saved %", f"{world.quality} %", "below floor %", "worst task %"):
+    shown.add_column("policy", no_wrap=True)
+    for name in ("saved %", f"{world.quality} %", "below %", "worst %"):
         shown.add_column(name, justify="right")
     shown.add_column("task")
-    shown.add_column("assessed", justify="right")
+    shown.add_column("evals", justify="right")
     shown.add_column("gCO2eq", justify="right")
     last = None
     for each in found:

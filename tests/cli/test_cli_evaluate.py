@@ -196,6 +196,14 @@ def test_two_tasks_with_enough_verdicts_get_a_mix_each(replay: tuple[str, str]) 
     assert preferred["maths"] == pytest.approx([1, 0, 0])
     assert preferred["qa"][2] > 0.6
     assert sum(preferred["qa"]) == pytest.approx(1)
+    # what was served by those mixes is replayed with the verdicts of this store
+    sprout("run", file, *replay, "--intensity", 300, "--explore", 0.4, "-o", "out.jsonl")
+    again = sprout("replay", "--data", "store", "-p", "co2-opt", "--json").data
+    assert any("reference" in note for note in again["notes"])
+    assert again["tasks"] == ["maths", "qa"]
+    (row,) = again["rows"]
+    # nobody prefers a brief answer to maths
+    assert (row["worst_class"], row["worst_class_percent"]) == ("maths", pytest.approx(0))
 
 
 # an endpoint

@@ -27,7 +27,7 @@ def traces(tmp_path: Path) -> Path:
 def test_a_folder_of_traces_makes_a_table(traces: Path) -> None:
     found = sprout("replay", "--data", traces)
     assert found.code == 0
-    for word in ("region", "saved %", "preference %", "worst task %", "class-fair", "co2-opt"):
+    for word in ("region", "saved %", "preference %", "worst %", "class-fair", "co2-opt"):
         assert word in found.stdout
     assert "hours 0 to 24" in found.stdout
 
