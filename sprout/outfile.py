@@ -7,6 +7,7 @@ they are written; fsync runs at most once a second.
 
 import errno
 import os
+import tempfile
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -73,11 +74,13 @@ def check_errors_file(path: Path) -> None:
     Raises:
         OutputExistsError: it holds something else.
     """
+    if (
+        not path.is_file()
+    ):  # nothing there, or a device or pipe, which is written and never replaced
+        return
     try:
         with path.open("rb") as file:
             line = file.readline()
-    except FileNotFoundError:
-        return
     except OSError as error:
         raise _translate(path, error) from error
     is_torn = not line.endswith(b"\n") and line.startswith(b'{"id": "run-')  # by a kill
@@ -89,9 +92,38 @@ def check_errors_file(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file that may not be there."""
+    """Remove a file that may not be there; a device or a pipe stays."""
     try:
-        path.unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _translate(path, error) from error
+
+
+def write_whole(path: Path, text: str, *, mode_if_new: int) -> None:
+    """Write a file whole or not at all; one that is there keeps its mode, a link its target.
+
+    Raises:
+        DiskError: it is a device or a pipe, which a new file would take the place of; or no room.
+        PermissionDeniedError: the file or its folder may not be written.
+    """
+    place = Path(os.path.realpath(path))
+    try:
+        if place.exists() and not place.is_file():
+            raise DiskError(f"{path} is no regular file: name another")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        mode = place.stat().st_mode & 0o7777 if place.exists() else mode_if_new
+        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(mode)
+            Path(name).replace(place)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise _translate(path, error) from error
 

@@ -13,7 +13,16 @@ from plain_records import NOW, admission, prompt, served
 
 from sprout.answers import answer_line
 from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
-from sprout.outfile import LineFile, drop_torn_line, errors_path, keep_last_lines, read_lines
+from sprout.outfile import (
+    LineFile,
+    check_errors_file,
+    drop_torn_line,
+    errors_path,
+    keep_last_lines,
+    read_lines,
+    remove,
+    write_whole,
+)
 
 
 @pytest.fixture
@@ -276,3 +285,41 @@ def test_a_file_that_is_gone_cannot_be_mended(path: Path) -> None:
 
 def test_failed_lines_go_beside_the_answers() -> None:
     assert errors_path(Path("/data/out.jsonl")) == Path("/data/out.jsonl.errors.jsonl")
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """Neither a file nor a folder, as /dev/null is."""
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+def test_a_device_or_a_pipe_is_never_removed_nor_replaced(pipe: Path) -> None:
+    check_errors_file(pipe)
+    remove(pipe)
+    with pytest.raises(DiskError, match="no regular file"):
+        write_whole(pipe, "text", mode_if_new=0o600)
+    assert pipe.is_fifo()
+    assert [each.name for each in pipe.parent.iterdir()] == ["pipe"]
+
+
+def test_a_file_is_written_whole_and_keeps_its_mode_and_its_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "folder" / "link"
+    write_whole(target, "old", mode_if_new=0o600)
+    assert target.stat().st_mode & 0o777 == 0o600
+    target.chmod(0o640)
+    link.parent.mkdir()
+    link.symlink_to(target)
+    write_whole(link, "new", mode_if_new=0o600)
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "half \ud800", mode_if_new=0o600)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -4,18 +4,17 @@ The file is the user's: comments, order and line ends stay. Lines are edited, an
 parsed: when it is not the old file with these settings, the file is left as it is.
 """
 
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from sprout.cli.output import Out
 from sprout.config import file_path, load
-from sprout.errors import DiskError, InputError, PermissionDeniedError
+from sprout.errors import InputError, PermissionDeniedError
 from sprout.grid import yearly
 from sprout.grid.open import about, check_zone, series_of
+from sprout.outfile import write_whole
 
 NOBODY = "none"
 NEW_FILE_MODE = 0o600  # keys may be added to it
@@ -32,7 +31,7 @@ def use(out: Out, file: Path | None, zone: str, provider: str | None) -> None:
     old = _read(path)
     new = edited(old, wanted, str(path))
     if new != old:
-        _replace(path, new)
+        write_whole(path, new, mode_if_new=NEW_FILE_MODE)
     settings = load({}, path).settings
     chosen = series_of(zone, settings.provider, settings.kind, settings.factor)
     average = yearly.look_up(zone)
@@ -125,26 +124,3 @@ def _read(path: Path) -> str:
         raise PermissionDeniedError(f"{path} may not be read") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, keeping its mode; a link keeps pointing to it."""
-    place = Path(os.path.realpath(path))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        mode = place.stat().st_mode & 0o7777 if place.exists() else NEW_FILE_MODE
-        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=".sprout-", suffix=".toml")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, mode)  # noqa: PTH101 - the name that mkstemp gave
-            os.replace(name, place)  # noqa: PTH105
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{path} may not be written: {error.strerror}") from error
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written: {error.strerror}") from error

@@ -129,12 +129,13 @@ def sources(out: Out) -> None:
             f"{source['kind']}, {'/'.join(map(str, _list(source['factor_types'])))}",
             "yes" if source["has_forecast"] else "own model",
             ", ".join(map(str, _list(source["keys"]))) or "none",
-            f"{source['licence']}: {source['attribution']} ({source['link']})",
+            str(source["licence"]),
         )
         for source in found
     ]
-    headers = ("source", "areas", "intensities", "forecast", "keys", "licence: attribution")
-    out.table(words_table(rows, headers))
+    out.table(words_table(rows, ("source", "areas", "intensities", "forecast", "keys", "licence")))
+    for source in found:
+        out.text(f"{source['name']}: {source['attribution']} ({source['link']})")
 
 
 def _list(value: object) -> list[object]:

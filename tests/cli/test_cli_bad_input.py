@@ -205,6 +205,12 @@ def test_a_place_that_does_not_exist_is_named_before_anything_is_done(
     assert not store.exists()
 
 
+def test_a_device_for_failed_lines_stays_a_device(prompts: Path) -> None:
+    os.mkfifo("pipe")
+    assert sprout("run", prompts, *REPLAY, "-o", "out.jsonl", "--errors", "pipe").code == 0
+    assert Path("pipe").is_fifo()
+
+
 @pytest.mark.parametrize("content", ["my notes\n", "my notes", '{"id": "a", "error": null}\n'])
 def test_a_foreign_file_is_no_place_for_failed_lines(content: str, prompts: Path) -> None:
     notes = Path("notes.txt")
