@@ -17,7 +17,7 @@ STANDARD = set(sys.stdlib_module_names)
 # module or package -> the third parties that it alone may import
 OWNERS = {
     "typer": {"sprout.cli"},
-    "rich": {"sprout.cli", "sprout.report.terminal"},
+    "rich": {"sprout.cli", "sprout.report.terminal", "sprout.report.terminal_report"},
     "llama_cpp": {"sprout.engine.llamacpp"},
     "ortools": {"sprout.optimizer"},
     "sqlite_utils": {"sprout.state"},
@@ -27,7 +27,14 @@ OWNERS = {
     "psutil": {"sprout.config", "sprout.engine.llamacpp"},
     "platformdirs": {"sprout.config"},
     "filelock": {"sprout.cli.batch"},
-    "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
+    "prometheus_client": {"sprout.report.prometheus"},
+    "pydantic": {
+        "sprout.config",
+        "sprout.promptline",
+        "sprout.prompts",
+        "sprout.state.reports",
+        "sprout.state.runs",
+    },
     "pydantic_core": {"sprout.promptline"},
     "numpy": {
         "sprout.engine",
@@ -61,7 +68,18 @@ PURE = {
     "sprout.policies",
     "sprout.problem",
     "sprout.quality.preference",
+    "sprout.report.cells",
+    "sprout.report.facts",
+    "sprout.report.preferred",
+    "sprout.report.page",
+    "sprout.report.charts",
+    "sprout.report.saved",
+    "sprout.report.sci",
     "sprout.report.summary",
+    "sprout.report.tables",
+    "sprout.report.timeline",
+    "sprout.report.units",
+    "sprout.report.words",
     "sprout.search",
     "sprout.selector",
 }

@@ -62,6 +62,10 @@ class Settings(BaseModel):
         None, gt=0, description="power model, per hardware thread; default: by CPU name"
     )
     gpus: tuple[str, ...] = Field((), description="UUIDs of the GPUs to meter; default: visible")
+    application: str | None = Field(None, description="what the SCI report is about")
+    application_url: str | None = Field(None, description="where that is described")
+    organisation: str | None = Field(None, description="who is accountable, in the SCI report")
+    contact: str | None = Field(None, description="whom readers of the SCI report may ask")
     powercap: Path = Field(Path("/sys/class/powercap"), description="where RAPL counters are")
 
 

@@ -96,6 +96,20 @@ def remove(path: Path) -> None:
         raise _translate(path, error) from error
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write a whole file at once: who reads it sees the old or the new one, never a half."""
+    is_special = path.exists() and not path.is_file()  # /dev/stdout: there is nothing to replace
+    written = path if is_special else path.with_name(f".{path.name}.new")
+    try:
+        written.write_text(text, encoding="utf-8")
+        if not is_special:
+            written.replace(path)
+    except OSError as error:
+        if not is_special:
+            remove(written)
+        raise _translate(path, error) from error
+
+
 def drop_torn_line(path: Path) -> None:
     """Cut off what follows the last newline."""
     try:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sprout import __version__
-from sprout.cli import doctor, grid, optimize, output, profile, prune, run, status
+from sprout.cli import doctor, grid, optimize, output, profile, prune, report, run, status
 from sprout.errors import UsageError
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("optimize", short_help="Solve for the mix of levels, and show why.")
 app.add_typer(grid.app, name="grid")
 app.command("status", short_help="Show what is known, how old, from where.")(status.status)
 app.command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
+app.command("report", short_help="Show energy, carbon and what was saved.")(report.report)
 app.command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sprout import outfile
+from sprout.answers import Counting
 from sprout.carbon import EmbodiedRate
 from sprout.cli import batch, interrupt, wiring
 from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
@@ -227,7 +228,7 @@ def _recorder(
         store=known.store,
         settings=settings,
         run_id=target.run_id,
-        model_name=model_path(settings).stem,
+        counting=Counting(known.conditions, model_path(settings).stem, settings.pue, rate),
         source=flags.source,
         answers=answers,
         errors_path=flags.errors_path,
