@@ -72,6 +72,7 @@ PURE = {
     "sprout.report.facts",
     "sprout.report.preferred",
     "sprout.report.page",
+    "sprout.report.page_style",
     "sprout.report.charts",
     "sprout.report.saved",
     "sprout.report.sci",
@@ -82,6 +83,7 @@ PURE = {
     "sprout.report.words",
     "sprout.search",
     "sprout.selector",
+    "sprout.template",
 }
 IMPURE = {
     "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "pathlib", "random",
@@ -101,6 +103,7 @@ ADAPTERS = {
     "sprout.meter.rapl",
     "sprout.meter.sampler",
     "sprout.outfile",
+    "sprout.report.prometheus",
     "sprout.state",
 }
 

@@ -92,11 +92,8 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
         NoInputError: the file was named but is not there.
     """
     named = file or _path(os.environ.get(PREFIX + "CONFIG"))
-    path = named or platformdirs.user_config_path("sprout") / "sprout.toml"
-    values: dict[str, object] = {
-        "state": platformdirs.user_state_path("sprout") / "sprout.db",
-        "threads": default_threads(),
-    }
+    path = file_path(file)
+    values = _computed()
     sources = dict.fromkeys(Settings.model_fields, "default")
     layers = (
         (str(path), _read_toml(path, must_exist=named is not None)),
@@ -108,6 +105,34 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
         for name in layer:
             sources[name] = PREFIX + name.upper() if source == "environment" else source
     return Config(_validate(values, sources), sources, path, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def file_path(file: Path | None = None) -> Path:
+    """Return where sprout.toml is or would be: as named, as SPROUT_CONFIG says, or the user's."""
+    named = file or _path(os.environ.get(PREFIX + "CONFIG"))
+    return named or platformdirs.user_config_path("sprout") / "sprout.toml"
+
+
+def defaults() -> dict[str, object]:
+    """Return the value of every setting that nobody has set; None where it stays unset."""
+    return {name: field.default for name, field in Settings.model_fields.items()} | _computed()
+
+
+def check(values: Mapping[str, object]) -> None:
+    """Refuse values that the settings do not take.
+
+    Raises:
+        UsageError: one is out of range.
+        InputError: there is no such setting.
+    """
+    _validate(_computed() | dict(values), dict.fromkeys(values, "flag"))
+
+
+def _computed() -> dict[str, object]:
+    return {
+        "state": platformdirs.user_state_path("sprout") / "sprout.db",
+        "threads": default_threads(),
+    }
 
 
 def model_path(settings: Settings) -> Path:

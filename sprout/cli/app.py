@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from sprout import __version__
-from sprout.cli import doctor, grid, optimize, output, profile, prune, report, run, status
+from sprout.cli import (
+    doctor,
+    export,
+    grid,
+    init,
+    optimize,
+    output,
+    profile,
+    prune,
+    report,
+    run,
+    status,
+)
 from sprout.errors import UsageError
 
 app = typer.Typer(
@@ -34,6 +46,7 @@ def root(
     """Serve LLM batches with less carbon, and account for what is left."""
 
 
+app.command("init", short_help="Write a commented sprout.toml.")(init.init)
 app.command("run", short_help="Serve a batch of prompts, accounting for its carbon.")(run.run)
 app.command("profile", short_help="Measure what each level costs on this machine.")(profile.profile)
 app.command("optimize", short_help="Solve for the mix of levels, and show why.")(optimize.optimize)
@@ -41,6 +54,7 @@ app.add_typer(grid.app, name="grid")
 app.command("status", short_help="Show what is known, how old, from where.")(status.status)
 app.command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
 app.command("report", short_help="Show energy, carbon and what was saved.")(report.report)
+app.add_typer(export.app, name="export")
 app.command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
 
 

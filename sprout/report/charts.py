@@ -10,7 +10,7 @@ from html import escape
 
 from sprout.report.facts import Group
 from sprout.report.timeline import interval
-from sprout.report.units import count, digits, grams, percent
+from sprout.report.units import count, grams, percent
 
 WIDTH = 920
 LEFT, RIGHT, TOP = 64, 16, 12
@@ -87,7 +87,8 @@ def mix(timeline: Sequence[Group], levels: Sequence[str]) -> str:
             if num:
                 bottom = _y(100 * below / s.group.num_answered, 100.0, height)
                 top = _y(100 * (below + num) / s.group.num_answered, 100.0, height)
-                tip = f"{s.label}: {level} {percent(num, s.group.num_answered)} of {count(s.group.num_answered)}"
+                part = percent(num, s.group.num_answered)
+                tip = f"{s.label}: {level} {part} of {count(s.group.num_answered)}"
                 lines.append(_bar(s, top, bottom, f"l{number % 6}", tip))
             below += num
     return _svg("mix", "Part of the answers at each level over time, in percent", lines, height)
@@ -142,17 +143,20 @@ def saved(groups: Sequence[Group], name: str) -> str:
         tip = f"{key}: {share:.1f} % saved ({spread}), {grams(group.saved.saved_g or 0.0)}CO2eq"
         lines.append(
             f'<text class="name" x="{left - 10}" y="{y + 18}">{escape(_short(key))}</text>'
-            f'<rect class="saved" x="{x:.1f}" y="{y + 5}" width="{max(1.0, end - x):.1f}" height="18" rx="3">'
+            f'<rect class="saved" x="{x:.1f}" y="{y + 5}" width="{max(1.0, end - x):.1f}" '
+            f'height="18" rx="3">'
             f"<title>{escape(tip)}</title></rect>"
         )
         if half is not None:
             a, b = at(share - half), at(share + half)
             lines.append(
-                f'<path class="whisker" d="M{a:.1f} {y + 14}H{b:.1f}M{a:.1f} {y + 9}v10M{b:.1f} {y + 9}v10"/>'
+                f'<path class="whisker" d="M{a:.1f} {y + 14}H{b:.1f}M{a:.1f} {y + 9}v10'
+                f'M{b:.1f} {y + 9}v10"/>'
             )
         label = f"{share:.0f} %" + ("" if half is None else f" ± {half:.1f}")
         lines.append(
-            f'<text class="value" x="{at(max(share + (half or 0.0), 0.0)) + 8:.1f}" y="{y + 18}">{label}</text>'
+            f'<text class="value" x="{at(max(share + (half or 0.0), 0.0)) + 8:.1f}" '
+            f'y="{y + 18}">{label}</text>'
         )
     return _svg(
         f"saved-{name}",
@@ -264,8 +268,9 @@ def _unit(g: float) -> tuple[str, float]:
 
 
 def _tick(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"  # noqa: PLR2004
+    is_whole = value >= 10 or value == round(value)  # noqa: PLR2004
+    return f"{value:,.0f}" if is_whole else f"{value:.2g}"
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 20 else text[:19] + "…"  # noqa: PLR2004 - as long as there is room
+    return text if len(text) <= 20 else text[:19] + "…"  # noqa: PLR2004 - there is no more room

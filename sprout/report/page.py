@@ -1,6 +1,7 @@
-"""The HTML report: one page that needs nothing else. No script, no network, no text of a prompt. Pure.
+"""The HTML report: one page that needs nothing else, with no text of a prompt. Pure.
 
-Its policy forbids every request; each chart has a table beside it, for keyboards and readers.
+There is no script, and its policy forbids every request; each chart has a table beside it, for
+keyboards and readers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from html import escape
 from sprout import __version__
 from sprout.clock import to_text
 from sprout.report import charts, words
-from sprout.report.facts import BYS, By, Group, Origin, Report
+from sprout.report.facts import By, Group, Origin, Report
 from sprout.report.page_style import STYLE
 from sprout.report.units import count, grams, percent, shares, watt_hours
 
@@ -64,18 +65,22 @@ def _body(report: Report) -> Iterator[str]:
     yield _sources(report)
     yield _method()
     yield (
-        "</main>\n<footer><p>Made by Sprout from its own store; no text of a prompt or an answer is "
-        "in this page, and it asks for nothing from any network.</p></footer>\n"
+        "</main>\n<footer><p>Made by Sprout from its own store; no text of a prompt or an answer "
+        "is in this page, and it asks for nothing from any network.</p></footer>\n"
     )
 
 
 def _overview(report: Report) -> str:
     tiles = "".join(_tile(*each) for each in _tiles(report))
     rows = "".join(
-        f"<tr><th scope='row'>{_text(fact.name)}</th><td>{_text(fact.text)}{_badges(fact.marks)}</td></tr>"
+        f"<tr><th scope='row'>{_text(fact.name)}</th>"
+        f"<td>{_text(fact.text)}{_badges(fact.marks)}</td></tr>"
         for fact in words.facts(report)
     )
-    details = f"<section class='long'><h2>In words</h2><table class='words'><tbody>{rows}</tbody></table></section>\n"
+    details = (
+        "<section class='long'><h2>In words</h2><table class='words'>"
+        f"<tbody>{rows}</tbody></table></section>\n"
+    )
     return f'<dl class="tiles" id="overview">{tiles}</dl>\n{details}'
 
 
@@ -138,7 +143,8 @@ def _over_time(report: Report) -> str:
         + _figure("Grid intensity, g/kWh", [], charts.intensity(timeline))
         + _figure("Mix of levels, % of the answers", legend, charts.mix(timeline, levels))
         + _figure("Carbon", carbon, charts.carbon(timeline))
-        + f"<details><summary>The charts as a table</summary>{_time_table(report)}</details></section>\n"
+        + "<details><summary>The charts as a table</summary>"
+        + f"{_time_table(report)}</details></section>\n"
     )
 
 
@@ -262,8 +268,8 @@ def _method() -> str:
         f"<p>{_text(words.METHOD)}</p><p>{_text(words.SAVED_METHOD)}</p>"
         "<p>Marks: "
         f"{_badges(('measured',))} read from a counter, or published for the very hour; "
-        f"{_badges(('estimated', 'modelled', 'forecast', 'yearly average', 'prior'))} stands in for "
-        "something that was not measured; "
+        f"{_badges(('estimated', 'modelled', 'forecast', 'yearly average', 'prior'))} stands in "
+        "for something that was not measured; "
         f"{_badges(('fixed', 'set'))} given by the user.</p></section>\n"
     )
 
@@ -278,8 +284,8 @@ def _table(caption: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) 
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<caption class='hidden'>{_text(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        "</table></div>"
+        f"<caption class='hidden'>{_text(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -292,4 +298,4 @@ def _badges(marks: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(text, quote=True).replace("CO2eq", "CO<sub>2</sub>eq")
+    return escape(text, quote=True).replace("CO2eq", "CO<sub>2</sub>eq").replace(" %", "&nbsp;%")
