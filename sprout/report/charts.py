@@ -64,15 +64,16 @@ def intensity(timeline: Sequence[Group]) -> str:
     top = _nice(max((s.group.intensity_g_per_kwh or 0.0 for s in found), default=0.0))
     height = 150
     lines = [*_grid(height, top, "g/kWh"), *_times(timeline, height)]
-    points = []
+    path, dots, end = "", [], -1.0
     for s in found:
         value = s.group.intensity_g_per_kwh or 0.0
         y = _y(value, top, height)
+        follows = abs(s.left - end) < s.width / 2  # otherwise there is a gap, which stays one
+        path += f"{'L' if follows else 'M'}{s.x + s.bar / 2:.1f} {y:.1f}"
+        end = s.left + s.width
         tip = f"{s.label}: {value:.0f} g/kWh ({', '.join(s.group.marks)})"
-        points.append((s.x + s.bar / 2, y))
-        lines.append(_dot(s, y, tip, height))
-    path = "".join(f"{'L' if i else 'M'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
-    lines.insert(len(lines) - len(found), f'<path class="line" d="{path}"/>')
+        dots.append(_dot(s, y, tip, height))
+    lines += [f'<path class="line" d="{path}"/>', *dots]
     return _svg("intensity", "Grid intensity over time, in gCO2eq/kWh", lines, height)
 
 

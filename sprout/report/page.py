@@ -53,7 +53,7 @@ def _body(report: Report) -> Iterator[str]:
         '<a class="skip" href="#overview">Skip to the overview</a>\n'
         f'<header><p class="eyebrow">Sprout report</p><h1>{_text(words.period(report))}</h1>'
         f'<p class="quiet">Made {_text(to_text(report.made_at)[:16].replace("T", " "))} UTC by '
-        f"sprout {_text(__version__)}. All times are UTC.</p>"
+        f"sprout {_text(__version__)}{_since(report)}. All times are UTC.</p>"
         f'<nav aria-label="Sections"><ul>{items}</ul></nav></header>\n<main>\n'
     )
     yield _overview(report)
@@ -68,6 +68,10 @@ def _body(report: Report) -> Iterator[str]:
         "</main>\n<footer><p>Made by Sprout from its own store; no text of a prompt or an answer "
         "is in this page, and it asks for nothing from any network.</p></footer>\n"
     )
+
+
+def _since(report: Report) -> str:
+    return f", of what finished since {report.since:%Y-%m-%d %H:%M}" if report.since else ""
 
 
 def _overview(report: Report) -> str:
@@ -107,7 +111,8 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     for each in report.preference[:1]:
         kept = "unknown" if each.kept is None else f"{100 * each.kept:.0f} %"
         mark = "prior" if each.is_prior else "judged"
-        yield "Preference kept", kept, f"of all-L0's; {each.source}", (mark,)
+        model = f"{each.model}: " if len(report.preference) > 1 else ""
+        yield "Preference kept", kept, f"{model}of all-L0's; {each.source}", (mark,)
     found = report.evaluating
     cost = "none recorded" if found is None else f"{grams(found.carbon_g)}CO<sub>2</sub>eq"
     yield "Evaluating", cost, "carbon of judging answers, beside the above", ()
@@ -175,6 +180,7 @@ def _time_table(report: Report) -> str:
 
 
 def _groups(report: Report) -> str:
+    levels = list(report.total.levels)
     parts = ['<section id="groups" class="long"><h2>Groups</h2>']
     for by in ("level", "task", "model", "zone"):
         groups = report.groups.get(by, ())
@@ -185,14 +191,15 @@ def _groups(report: Report) -> str:
         if by in {"level", "task"} and is_known and len(shown) <= MAX_BARS:
             caption = "Saved, % of what all-L0 would have emitted, with its 95 % interval"
             parts.append(_figure(caption, [], charts.saved(shown, by)))
-        parts.append(_group_table(by, shown, len(groups) - len(shown)))
+        parts.append(_group_table(by, shown, len(groups) - len(shown), levels))
     days = report.groups.get("day", ())
-    parts.append(f"<details><summary>By day</summary>{_group_table('day', days, 0)}</details>")
+    table = _group_table("day", days, 0, levels)
+    parts.append(f"<details><summary>By day</summary>{table}</details>")
     return "".join(parts) + "</section>\n"
 
 
-def _group_table(by: By, groups: Sequence[Group], num_left_out: int) -> str:
-    headers = (by, "answers", "tokens written", "energy", "CO2eq", "per answer", "saved", "levels")
+def _group_table(by: By, groups: Sequence[Group], num_left_out: int, levels: Sequence[str]) -> str:
+    headers = (by, "answers", "tokens", "energy", "CO2eq", "per answer", "saved", "levels")
     rows = (
         (
             group.key or "(none)",
@@ -205,12 +212,23 @@ def _group_table(by: By, groups: Sequence[Group], num_left_out: int) -> str:
             if group.per_answer(1) is None
             else grams(group.per_answer(group.carbon_g) or 0.0),
             words.saved_briefly(group.saved),
-            shares(group.levels),
         )
         for group in groups
     )
+    mixes = [_mini(group, levels) for group in groups]
     more = f"; {count(num_left_out)} smaller ones are in --format csv" if num_left_out else ""
-    return _table(f"{_TITLES[by]}{more}", headers, rows)
+    return _table(f"{_TITLES[by]}{more}", headers, rows, mixes)
+
+
+def _mini(group: Group, levels: Sequence[str]) -> str:
+    """Return a group's mix as a small bar, with the shares as its name."""
+    parts = "".join(
+        f'<i class="i{number % 6}" style="flex-grow:{group.levels[level]}"></i>'
+        for number, level in enumerate(levels)
+        if group.levels.get(level)
+    )
+    told = escape(shares(group.levels) or "nothing answered")
+    return f'<div class="mini" role="img" aria-label="{told}" title="{told}">{parts}</div>'
 
 
 def _estimated(group: Group) -> str:
@@ -274,13 +292,20 @@ def _method() -> str:
     )
 
 
-def _table(caption: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(
+    caption: str,
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    lasts: Sequence[str] = (),
+) -> str:
+    """Return a table of texts; `lasts` are further cells, one a row, that are HTML already."""
     head = "".join(f'<th scope="col">{_text(header)}</th>' for header in headers)
     body = "".join(
         f'<tr><th scope="row">{_text(first)}</th>'
         + "".join(f"<td>{_text(cell)}</td>" for cell in rest)
+        + (f"<td>{lasts[number]}</td>" if lasts else "")
         + "</tr>"
-        for first, *rest in rows
+        for number, (first, *rest) in enumerate(rows)
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'

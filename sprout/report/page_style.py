@@ -97,8 +97,10 @@ th, td { text-align: right; padding: 6px 8px; border-bottom: 1px solid var(--lin
   white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; }
 th:first-child, td:first-child, .words td, .words th { text-align: left; }
-.words td, td:last-child { white-space: normal; }
-table:not(.words) td:last-child { min-width: 8.5em; }
+.words td { white-space: normal; }
+.mini { display: flex; width: 110px; height: 12px; border-radius: 3px; overflow: hidden;
+  margin: 5px 0 0 auto; gap: 1px; }
+.mini i { min-width: 2px; }
 .words .mark:first-of-type { margin-left: 8px; } td .mark.only { margin-left: 0; }
 tbody th { color: var(--ink); font-weight: 600; }
 tfoot th, tfoot td { border-top: 2px solid var(--line); border-bottom: 0; font-weight: 650; }

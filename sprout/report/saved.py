@@ -258,7 +258,6 @@ class Reduced:
         saved_g = sum(part.saved_g for part in known)
         actual_g = self.own_g + sum(part.carbon_g for part in known)
         is_known = num_reduced > 0 or (self.num_own > 0 and num_unknown == 0)
-        used = {id(part.found[0]): part.found[0] for part in known if part.found is not None}
         return Saved(
             saved_g=saved_g if is_known else None,
             half_width_g=_half_width_g(known) if is_known else None,
@@ -267,7 +266,7 @@ class Reduced:
             num_unknown=num_unknown,
             num_pinned=self.num_pinned,
             num_borrowed=int(sum(p.num for p in known if p.found is not None and not p.found[1])),
-            num_baseline_requests=sum(each.num_requests for each in used.values()),
+            num_baseline_requests=_num_baseline(known),
         )
 
 
@@ -283,6 +282,20 @@ class _Part:
     @property
     def saved_g(self) -> float:
         return self.found[0].expected_g(self.a, self.b) - self.carbon_g if self.found else 0.0
+
+
+def _num_baseline(parts: Iterable[_Part]) -> int:
+    """Return how many L0 requests stand behind the parts, each counted once."""
+    own: dict[Conditions, int] = {}
+    shared: dict[Conditions, int] = {}
+    for part in parts:
+        if part.found is not None:
+            baseline, is_own = part.found
+            if is_own:
+                own[part.conditions] = own.get(part.conditions, 0) + baseline.num_requests
+            else:
+                shared[part.conditions] = baseline.num_requests
+    return sum((own | shared).values())  # a mean over all tasks holds those of each task
 
 
 def _half_width_g(parts: Iterable[_Part]) -> float | None:

@@ -44,8 +44,7 @@ def period(report: Report) -> str:
     if report.first is None or report.last is None:
         return "nothing yet" if report.since is None else f"since {report.since:%Y-%m-%d %H:%M} UTC"
     first, last = _moment(report.first), _moment(report.last)
-    begun = f", asked for since {report.since:%Y-%m-%d %H:%M}" if report.since else ""
-    return f"{first} UTC{begun}" if first == last else f"{first} to {last} UTC{begun}"
+    return f"{first} UTC" if first == last else f"{first} to {last} UTC"
 
 
 def facts(report: Report) -> tuple[Fact, ...]:
@@ -207,13 +206,13 @@ def _notes(report: Report) -> Iterator[str]:
     yield from _partly_saved(report.total.saved)
     if report.num_open:
         yield (
-            f"{count(report.num_open)} prompts were begun and are not finished: a run is under "
-            "way, or was stopped (the same command continues it)"
+            f"prompts that were begun and are not finished: {count(report.num_open)}; a run is "
+            "under way, or was stopped (the same command continues it)"
         )
     if report.num_ahead:
         yield (
-            f"{count(report.num_ahead)} requests finished later than now: the clock was set back "
-            "since; they are counted where it stood then"
+            f"requests that finished later than now: {count(report.num_ahead)}; the clock was set "
+            "back since, and they are counted where it stood then"
         )
     if any(each.is_prior for each in report.preference):
         yield "preference is a prior, of another model's answers: nobody judged this model's"
@@ -246,7 +245,7 @@ def _partly_saved(found: Saved) -> Iterator[str]:
             "L0: the mean of all tasks, or of earlier measurements, stands in"
         )
     if found.num_pinned:
-        yield f"{count(found.num_pinned)} answers pin their directive and count in no saving"
+        yield f"answers that pin their directive count in no saving: {count(found.num_pinned)}"
 
 
 def _parts(origins: Iterable[Origin], size: Callable[[Origin], float]) -> str:

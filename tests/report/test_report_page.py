@@ -113,7 +113,7 @@ def test_charts_have_titles_values_with_units_and_a_table(mixed: Report) -> None
     assert re.search(r"<title>2026-03-28: \d+ g/kWh \([a-z ,]+\)</title>", text)
     assert re.search(r"<title>2026-03-28: L1 \d+ % of \d+</title>", text)
     assert re.search(r"<title>2026-03-28: [\d.]+ .?gCO2eq operational</title>", text)
-    assert text.count('role="img"') == text.count("<svg")
+    assert text.count('<svg role="img" aria-labelledby=') == text.count("<svg")
     assert "The charts as a table" in text
 
 

@@ -169,6 +169,18 @@ def test_a_terse_task_is_not_credited_with_the_l0_of_a_talkative_one(tmp_path: P
     assert saved.num_borrowed == 0
 
 
+def test_requests_at_l0_behind_several_means_are_counted_once(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting())
+        for number in range(15):
+            run.answer(START, "L0", task="qa", energy_j=10.0 + number)
+        run.answer(START, "L1", task="qa")
+        run.answer(START, "L1", task="rare")
+        run.end(START)
+        saved = read(store).total.saved
+    assert (saved.num_borrowed, saved.num_baseline_requests) == (1, 15)
+
+
 def test_a_run_of_an_earlier_version_is_held_against_itself_alone(tmp_path: Path) -> None:
     from sprout.state.runs import Runs  # noqa: PLC0415
 
