@@ -114,6 +114,8 @@ footer { color: var(--muted); font-size: 14px; padding-bottom: 48px; }
   header, main, footer { max-width: none; padding: 0; }
   section, .tile { break-inside: avoid; border-color: #bbb; }
   .long { break-inside: auto; }
+  h2, h3, figcaption, thead { break-after: avoid; }
+  figure, tr { break-inside: avoid; }
   nav, .skip, details { display: none; }
   .scroll { overflow: visible; max-height: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
