@@ -49,8 +49,10 @@ def fill(store: Store, count: int, *, is_finished: bool) -> None:
             run_id, began = f"run-{number:04d}", start + number * timedelta(days=1)
             finished = to_text(began + timedelta(hours=5)) if is_finished else None
             connection.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, 'prompts.jsonl', NULL, 'model', 'machine', 'DE',"
-                " 'rapl', 1.2, 'server', 0.001, 40000, 900)",
+                "INSERT INTO runs (run_id, started_at, finished_at, input, model, machine, zone,"
+                " energy_method, pue, embodied_preset, embodied_g_per_s, metered_j, idle_j)"
+                " VALUES (?, ?, ?, 'prompts.jsonl', 'model', 'machine', 'DE', 'rapl', 1.2,"
+                " 'server', 0.001, 40000, 900)",
                 (run_id, to_text(began), finished),
             )
             dirty = round(50 + 45 * math.sin(number / 58) * math.cos(number / 3))

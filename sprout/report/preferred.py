@@ -22,7 +22,7 @@ class Preferred:
         covariance: of the shares, in their order; None when nobody can say.
         source: who judged what, or that it is a prior.
         kept, half_width: None until a mix is known, or when a level was never judged; the half
-            width also when there is no covariance.
+            width also when there is no covariance, unless all was served at L0.
     """
 
     model: str
@@ -45,7 +45,7 @@ def normalised(known: Preferred, counts: Mapping[str, int]) -> Preferred:
     mix = [counts.get(key, 0) / num for key in known.shares]
     kept = sum(x * q for x, q in zip(mix, known.shares.values(), strict=True)) / base
     if known.covariance is None:
-        return replace(found, kept=kept)
+        return replace(found, kept=kept, half_width=0.0 if mix[0] == 1 else None)
     slope = [(x - (kept if i == 0 else 0.0)) / base for i, x in enumerate(mix)]
     variance = sum(
         slope[i] * slope[j] * each

@@ -179,7 +179,7 @@ KNOWN = Preferred("m", SHARES, None, "a judge", is_prior=False)
 
 def test_all_l0_keeps_all_preference() -> None:
     found = normalised(KNOWN, {"k0": 7})
-    assert (found.kept, found.half_width) == (1.0, None)
+    assert (found.kept, found.half_width) == (1.0, 0.0)
 
 
 def test_a_level_that_was_never_judged_leaves_preference_unknown() -> None:
