@@ -32,7 +32,6 @@ OWNERS = {
         "sprout.config",
         "sprout.promptline",
         "sprout.prompts",
-        "sprout.state.reports",
         "sprout.state.runs",
     },
     "pydantic_core": {"sprout.promptline"},

@@ -1,5 +1,6 @@
 """`sprout export`: facts for other programs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -42,15 +43,13 @@ def prometheus(
     """
     with output.command("export prometheus", json=json, quiet=quiet) as out:
         from sprout.cli import reporting
-        from sprout.cli.batch import check_places
-        from sprout.cli.wiring import utc_now
         from sprout.config import load
         from sprout.report import prometheus as metrics
         from sprout.report import tables
 
         settings = load({"state": state}, config).settings
-        check_places([out_file], [settings.state])
-        found = reporting.gather(settings, since, utc_now(), ("zone",))
+        reporting.check_place(out_file, settings)
+        found = reporting.gather(settings, since, datetime.now(UTC), ("zone",))
         metrics.write(found, out_file)
         out.data |= {"file": str(out_file), **tables.data(found)}
         out.note(f"{out_file} written")

@@ -3,17 +3,16 @@
 import csv
 import io
 import json
+import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sprout.cli.batch import check_places
 from sprout.cli.output import Out
-from sprout.cli.wiring import utc_now
 from sprout.clock import parse_age
 from sprout.config import Settings
-from sprout.errors import UsageError
+from sprout.errors import DiskError, UsageError
 from sprout.outfile import replace_file
 from sprout.report import facts, tables
 from sprout.report.facts import BYS, By, Period, Report
@@ -60,18 +59,34 @@ def report(out: Out, wanted: Wanted, settings: Settings) -> None:
         raise UsageError(f"--format {wanted.form}: choose one of {', '.join(FORMS)}")
     if wanted.form == "html" and wanted.output is None and not out.is_json:
         raise UsageError("--format html writes a page: name its file with -o FILE")
+    if wanted.output is not None:
+        check_place(wanted.output, settings)
     bys = wanted.bys()
-    found = gather(settings, wanted.since, utc_now(), bys)
+    found = gather(settings, wanted.since, datetime.now(UTC), bys)
     text = _text(wanted.form, found, settings, bys)
     out.data |= _data(wanted.form, found, settings)
     if wanted.output is not None:
-        check_places([wanted.output], [settings.state])
         replace_file(wanted.output, text if text is not None else _plain(found, bys[0]))
         out.note(f"{wanted.output} written")
     elif text is not None:
         out.text(text.rstrip("\n"))
     else:
         _show(out, found, bys[0])
+
+
+def check_place(output: Path, settings: Settings) -> None:
+    """Refuse to write over the store, or where no file can be.
+
+    Raises:
+        UsageError: it is the store.
+        DiskError: there is no such folder, or it is one itself.
+    """
+    if os.path.realpath(output) == os.path.realpath(settings.state):
+        raise UsageError(f"{output} is the store: write to another file")
+    if output.is_dir():
+        raise DiskError(f"{output} is a folder: name a file in it")
+    if not output.parent.is_dir():
+        raise DiskError(f"there is no folder {output.parent}: make it first")
 
 
 def gather(settings: Settings, since: str | None, now: datetime, bys: tuple[By, ...]) -> Report:

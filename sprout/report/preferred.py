@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sprout.report.summary import Z_95
+Z_95 = 1.96  # of the normal distribution, two-sided
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from sprout.report import words
 from sprout.report.facts import By, Group, Report
-from sprout.report.terminal import levels_table
 from sprout.report.timeline import instant, interval
 from sprout.report.units import count, grams, percent, shares, watt_hours
 
@@ -77,7 +76,12 @@ def grouped(groups: tuple[Group, ...], by: By) -> Table:
     headers = (by, "answers", "tokens", "energy", "CO2eq", "a piece", "saved", "levels")
     left_out = len(groups) - len(rows)
     more = f"; {left_out} more with --format csv" if left_out else ""
-    return levels_table(rows, headers, f"by {by}{more}")
+    table = Table(title=f"by {by}{more}", title_justify="left")
+    for position, header in enumerate(headers):
+        table.add_column(header, justify="right" if position else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _row(group: Group) -> tuple[str, ...]:

@@ -1,17 +1,16 @@
 """What reports ask of the store: sums, computed by SQLite; no row of a completion is loaded."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Connection
-
-from pydantic import TypeAdapter
+from typing import Any
 
 from sprout.clock import from_text, to_text
 from sprout.costs import ALL_TASKS, Conditions, Cost
 from sprout.directives import BASELINE, Directive
-from sprout.plan import Plan
 from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import Preferred
@@ -19,7 +18,6 @@ from sprout.state import tallies
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 
-_PLAN = TypeAdapter(Plan)
 _HOUR = LENGTHS["hour"]
 
 _CELLS = """
@@ -139,7 +137,7 @@ class Reports:
         )
         names = _names(self._circumstances())
         return {
-            model: _preferred(names.get(model, model), _PLAN.validate_json(document))
+            model: _preferred(names.get(model, model), json.loads(document))
             for model, document in rows
         }
 
@@ -192,10 +190,11 @@ def _comparable(conditions: Conditions) -> tuple[object, ...]:
     )
 
 
-def _preferred(model: str, plan: Plan) -> Preferred:
+def _preferred(model: str, plan: Mapping[str, Any]) -> Preferred:
+    """Return the preferences that a plan's document holds; read as JSON, without the solver."""
     shares = {
-        level.directive_key: level.preference
-        for level in plan.levels
-        if level.preference is not None
+        level["directive_key"]: level["preference"]
+        for level in plan["levels"]
+        if level["preference"] is not None
     }
-    return Preferred(model, shares, None, plan.preference_source, plan.is_preference_prior)
+    return Preferred(model, shares, None, plan["preference_source"], plan["is_preference_prior"])

@@ -159,7 +159,8 @@ def test_days_are_days_in_utc_whatever_the_clock_of_the_machine_does(
         (("--since", "yesterday"), 2, "is no age"),
         (("--format", "html"), 2, "-o FILE"),
         (("-o", "nowhere/report.txt"), 74, "no folder"),
-        (("-o", "sprout.db"), 2, "another part"),
+        (("-o", "sprout.db"), 2, "is the store"),
+        (("-o", "."), 74, "is a folder"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
