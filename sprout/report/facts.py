@@ -4,14 +4,14 @@ One pass over the cells fills every grouping; a second look at what they collect
 savings, since what L0 costs is known only when all has been read.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar, get_args
 
 from sprout.costs import Cost
 from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy
-from sprout.report.preferred import Preferred, normalised
+from sprout.report.preferred import Preferred, by_class
 from sprout.report.saved import Baselines, Conditions, Pools, Reduced, Saved
 
 By = Literal["day", "task", "level", "model", "zone"]
@@ -139,11 +139,11 @@ class Known:
 
     Args:
         profiles: learned costs of L0, by conditions.
-        preferences: by model and task what is known of preferences; task None is all together.
+        preferences: by model, of all tasks together, then of each class that has its own.
     """
 
     profiles: Mapping[Conditions, Cost]
-    preferences: Mapping[str, Preferred]
+    preferences: Mapping[str, Sequence[Preferred]]
     runs: RunEnergy
     evaluating: Evaluating | None
     num_open: int
@@ -178,7 +178,7 @@ def make(cells: Iterable[Cell], known: Known, period: Period) -> Report:
     pools, total, step = Pools(), _Sums(), period.step
     groups: dict[By, dict[str, _Sums]] = {by: {} for by in period.bys}
     moments: dict[str, _Sums] = {}
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, dict[str, int]]] = {}
     origins = _Origins()
     for cell in cells:
         pools.add(cell)
@@ -188,14 +188,15 @@ def make(cells: Iterable[Cell], known: Known, period: Period) -> Report:
         _at(moments, cell.when[: LENGTHS[step]]).add(cell)
         origins.add(cell)
         if cell.circumstances is not None and not cell.is_pinned:
-            mix = counts.setdefault(cell.circumstances.model, {})
+            mix = counts.setdefault(cell.circumstances.model, {}).setdefault(cell.task, {})
             mix[cell.directive_key] = mix.get(cell.directive_key, 0) + cell.num_answered
     baselines = pools.baselines(known.profiles)
     timeline = _named(moments, baselines)
     preference = (
-        normalised(known.preferences[model], mix)
-        for model, mix in sorted(counts.items())
+        found
+        for model, mixes in sorted(counts.items())
         if model in known.preferences
+        for found in by_class(known.preferences[model], mixes)
     )
     return Report(
         made_at=period.now,

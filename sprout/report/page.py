@@ -108,10 +108,10 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
             f"{grams(saved.saved_g or 0.0)}CO2eq against all-L0, the same prompts at the same hours"
         )
         yield "Saved", f"{words.points(saved.percent)}{spread} %", text, ("counterfactual",)
-    for each in report.preference[:1]:
+    for each in words.overall(report)[:1]:
         kept = "unknown" if each.kept is None else f"{100 * each.kept:.0f} %"
         mark = "prior" if each.is_prior else "judged"
-        model = f"{each.model}: " if len(report.preference) > 1 else ""
+        model = f"{each.model}: " if len(words.overall(report)) > 1 else ""
         yield "Preference kept", kept, f"{model}of all-L0's; {each.source}", (mark,)
     found = report.evaluating
     cost = "none recorded" if found is None else f"{grams(found.carbon_g)}CO<sub>2</sub>eq"
@@ -248,7 +248,7 @@ def _sources(report: Report) -> str:
         ("embodied carbon", report.embodied, report.total.embodied_g),
     ):
         rows += [_origin(name, each, total) for each in origins]
-    for each in report.preference:
+    for each in words.overall(report):
         mark = "prior" if each.is_prior else "judged"
         rows.append(("preference", each.source, mark, f"{count(each.num_answered)} answers"))
     head = "".join(

@@ -7,9 +7,10 @@ where g[v] = x[v] / q0 - [v is L0] kept / q0 (delta method).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+ELSE = "(other tasks)"
 Z_95 = 1.96  # of the normal distribution, two-sided
 
 
@@ -18,6 +19,7 @@ class Preferred:
     """The preference kept by a model's answers, relative to all-L0.
 
     Args:
+        task: the class; None for all tasks together, ELSE for those without a class.
         shares: by directive key, how often an answer was judged best; the first is L0's.
         covariance: of the shares, in their order; None when nobody can say.
         source: who judged what, or that it is a prior.
@@ -26,6 +28,7 @@ class Preferred:
     """
 
     model: str
+    task: str | None
     shares: Mapping[str, float]
     covariance: tuple[tuple[float, ...], ...] | None
     source: str
@@ -53,3 +56,58 @@ def normalised(known: Preferred, counts: Mapping[str, int]) -> Preferred:
         for j, each in enumerate(row)
     )
     return replace(found, kept=kept, half_width=Z_95 * math.sqrt(max(0.0, variance)))
+
+
+def by_class(
+    known: Sequence[Preferred], counts: Mapping[str, Mapping[str, int]]
+) -> tuple[Preferred, ...]:
+    """Return what was kept of all tasks together, then of each class that has preferences.
+
+    All together weigh each class by its answers and by what its L0 is preferred:
+
+        kept = sum of n[c] q0[c] kept[c] / sum of n[c] q0[c]
+
+    Args:
+        known: of all tasks together, then of each class, if there are any.
+        counts: answers by task and directive key.
+    """
+    overall, *classes = known
+    if not classes:
+        return (normalised(overall, _summed(counts.values())),)
+    named = {each.task: each for each in classes}
+    grouped: dict[str | None, list[Mapping[str, int]]] = {}
+    for task, mix in counts.items():
+        grouped.setdefault(task if task in named else ELSE, []).append(mix)
+    num = sum(_summed(counts.values()).values())
+    if not grouped.keys() <= named.keys():
+        return (replace(overall, num_answered=num),)
+    found = [normalised(named[task], _summed(mixes)) for task, mixes in grouped.items()]
+    weights = [each.num_answered * next(iter(each.shares.values()), 0.0) for each in found]
+    kept = _weighted([each.kept for each in found], weights)
+    halves = [
+        None if each.half_width is None else each.half_width * weight
+        for each, weight in zip(found, weights, strict=True)
+    ]
+    known_halves = [half for half in halves if half is not None]
+    half_width = None
+    if kept is not None and len(known_halves) == len(halves):
+        half_width = math.hypot(*known_halves) / sum(weights)
+    return (
+        replace(overall, kept=kept, half_width=half_width, num_answered=num),
+        *sorted(found, key=lambda each: str(each.task)),
+    )
+
+
+def _weighted(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or sum(weights) <= 0:
+        return None
+    return sum(v * w for v, w in zip(known, weights, strict=True)) / sum(weights)
+
+
+def _summed(mixes: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for mix in mixes:
+        for key, num in mix.items():
+            total[key] = total.get(key, 0) + num
+    return total

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from sprout import __version__
 from sprout.errors import DiskError, PermissionDeniedError
+from sprout.report import words
 from sprout.report.facts import Report
 
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -75,7 +76,7 @@ def registry(report: Report) -> CollectorRegistry:
         put("sprout_intensity_grams_per_kwh", each.mean, each.name, each.mark)
     put("sprout_saved_grams", total.saved.saved_g)
     put("sprout_saved_half_width_grams", total.saved.half_width_g)
-    for known in report.preference:
+    for known in words.overall(report):
         mark = "prior" if known.is_prior else "judged"
         put("sprout_preference_kept_ratio", known.kept, known.model, mark)
     if report.evaluating is not None:

@@ -126,6 +126,7 @@ def _origin(origin: Origin) -> dict[str, object]:
 def _preferred(found: Preferred) -> dict[str, object]:
     return {
         "model": found.model,
+        "task": found.task,
         "source": found.source,
         "is_prior": found.is_prior,
         "kept": found.kept,

@@ -69,7 +69,7 @@ def _facts(report: Report) -> Iterator[Fact]:
         "carbon", _carbon(report), _marks((*report.energy, *report.intensity, *report.embodied))
     )
     yield Fact("saved", saved(total), ("counterfactual",))
-    for each in report.preference:
+    for each in overall(report):
         yield Fact(
             "preference", preference(each, report), ("prior",) if each.is_prior else ("judged",)
         )
@@ -166,13 +166,29 @@ def points(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 10 or value == 0 else f"{value:.1f}"  # noqa: PLR2004
 
 
+def overall(report: Report) -> list[Preferred]:
+    """Return the preference kept by each model, all tasks together."""
+    return [each for each in report.preference if each.task is None]
+
+
+def worst(report: Report, model: str) -> Preferred | None:
+    """Return the class of tasks that kept least; None when no class has preferences of its own."""
+    classes = (e for e in report.preference if e.model == model and e.task is not None)
+    known = [each for each in classes if each.kept is not None]
+    return min(known, key=lambda each: each.kept or 0.0, default=None)
+
+
 def preference(found: Preferred, report: Report) -> str:
-    """Return what of all-L0's preference a model's mix kept."""
-    model = f"{found.model}: " if len(report.preference) > 1 else ""
+    """Return what of all-L0's preference a model's mix kept, and the task that kept least."""
+    model = f"{found.model}: " if len(overall(report)) > 1 else ""
     if found.kept is None:
         return f"{model}unknown: a level was never judged ({found.source})"
     half = "interval unknown" if found.half_width is None else f"± {100 * found.half_width:.1f}"
-    return f"{model}{100 * found.kept:.1f} % of all-L0's ({half}), {found.source}"
+    least = worst(report, found.model)
+    task = ""
+    if least is not None:
+        task = f"; least for task {least.task or 'none'}: {100 * (least.kept or 0.0):.1f} %"
+    return f"{model}{100 * found.kept:.1f} % of all-L0's ({half}){task}, {found.source}"
 
 
 def _evaluating(report: Report) -> str:

@@ -13,7 +13,7 @@ from sprout.costs import ALL_TASKS, Conditions, Cost
 from sprout.directives import BASELINE, Directive
 from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy
 from sprout.report.facts import LENGTHS, Known, Step
-from sprout.report.preferred import Preferred
+from sprout.report.preferred import ELSE, Preferred
 from sprout.state import tallies
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
@@ -128,7 +128,7 @@ class Reports:
             if (key, ALL_TASKS) in (costs := Profiles(self._store).costs(conditions))
         }
 
-    def _preferences(self) -> dict[str, Preferred]:
+    def _preferences(self) -> dict[str, tuple[Preferred, ...]]:
         """Return the preferences of the newest plan of each model."""
         rows = self._connection.execute(
             "SELECT model, document FROM (SELECT r.model, p.document, row_number() OVER"
@@ -190,11 +190,20 @@ def _comparable(conditions: Conditions) -> tuple[object, ...]:
     )
 
 
-def _preferred(model: str, plan: Mapping[str, Any]) -> Preferred:
-    """Return the preferences that a plan's document holds; read as JSON, without the solver."""
-    shares = {
-        level["directive_key"]: level["preference"]
-        for level in plan["levels"]
-        if level["preference"] is not None
-    }
-    return Preferred(model, shares, None, plan["preference_source"], plan["is_preference_prior"])
+def _preferred(model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:
+    """Return the preferences that a plan's document holds: of all tasks, then of each class.
+
+    It is read as JSON: without the solver that makes plans, and whatever version wrote it.
+    """
+
+    def of(task: str | None, levels: Iterable[Mapping[str, Any]]) -> Preferred:
+        shares = {
+            level["directive_key"]: level["preference"]
+            for level in levels
+            if level["preference"] is not None
+        }
+        source, is_prior = plan["preference_source"], plan["is_preference_prior"]
+        return Preferred(model, task, shares, None, source, is_prior)
+
+    classes = (of(each["task"] or ELSE, each["levels"]) for each in plan.get("classes", ()))
+    return (of(None, plan["levels"]), *classes)

@@ -13,7 +13,7 @@ from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, 
 
 from sprout.report import prometheus, tables, terminal_report, words
 from sprout.report.facts import BYS, Report, step_for
-from sprout.report.preferred import Preferred, normalised
+from sprout.report.preferred import ELSE, Preferred, by_class, normalised
 from sprout.report.timeline import interval
 from sprout.report.units import digits, grams, percent, seconds, watt_hours
 from sprout.state.store import Store
@@ -174,7 +174,7 @@ def test_what_is_not_known_has_no_sample(store_path: Path) -> None:
 
 
 SHARES = {"k0": 0.5, "k1": 0.3, "k2": 0.2}
-KNOWN = Preferred("m", SHARES, None, "a judge", is_prior=False)
+KNOWN = Preferred("m", None, SHARES, None, "a judge", is_prior=False)
 
 
 def test_all_l0_keeps_all_preference() -> None:
@@ -198,6 +198,25 @@ def test_the_interval_of_preference_is_that_of_many_draws() -> None:
     kept = draws @ np.array([0.2, 0.3, 0.5]) / draws[:, 0]
     assert found.kept == pytest.approx((0.1 + 0.09 + 0.1) / 0.5)
     assert found.half_width == pytest.approx(1.96 * kept.std(), rel=0.05)
+
+
+def test_each_class_is_held_against_its_own_shares() -> None:
+    maths = Preferred("m", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
+    rest = Preferred("m", ELSE, {"k0": 0.4, "k1": 0.6}, None, "a judge", is_prior=False)
+    counts = {"maths": {"k0": 50, "k1": 50}, "qa": {"k0": 25, "k1": 75}, "": {"k1": 100}}
+    overall, *classes = by_class((KNOWN, maths, rest), counts)
+    kept = {each.task: each.kept for each in classes}
+    # maths: (0.5 * 0.8 + 0.5 * 0.2) / 0.8; the rest: (25 * 0.4 + 175 * 0.6) / 200 / 0.4
+    assert kept == {"maths": pytest.approx(0.625), ELSE: pytest.approx(1.4375)}
+    # together: 100 * 0.8 * 0.625 + 200 * 0.4 * 1.4375, by 100 * 0.8 + 200 * 0.4
+    assert overall.kept == pytest.approx((50 + 115) / 160)
+    assert (overall.task, overall.num_answered, overall.half_width) == (None, 300, None)
+
+
+def test_a_task_without_any_class_leaves_all_together_unknown() -> None:
+    maths = Preferred("m", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
+    (overall,) = by_class((KNOWN, maths), {"qa": {"k0": 1}})
+    assert (overall.kept, overall.num_answered) == (None, 1)
 
 
 def test_estimates_are_known_by_their_method() -> None:

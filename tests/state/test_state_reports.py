@@ -1,5 +1,6 @@
 """Sums for reports, kept or worked out, are those of the rows, whatever happens to a run."""
 
+import json
 import math
 import sqlite3
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from plain_records import a_plan, admission, prompt, served
+from plain_records import KEYS, a_plan, admission, prompt, served
 from report.report_stores import NOW, START, Writer, counting, read, write_mixed
 
+from sprout.report import words
 from sprout.report.facts import Report
 from sprout.state import reports
 from sprout.state.retention import prune
@@ -203,6 +205,39 @@ def test_the_preference_is_that_of_the_newest_plan_of_the_model(store: Store) ->
     assert found.kept == pytest.approx((2 * q["L0"] + q["L1"]) / 3 / q["L0"])
     assert (found.model, found.source, found.is_prior) == ("small", "a judge", False)
     assert found.half_width is None
+
+
+def test_a_plan_by_task_class_gives_each_class_its_own_preference(store: Store) -> None:
+    run = Writer(store, []).run(START, counting())
+    Runs(store).add_plan(a_plan(), run.run_id)
+    classes = (("maths", (("L0", 0.8), ("L1", 0.2))), (None, (("L0", 0.5), ("L1", 0.5))))
+    document = {
+        "levels": [{"directive_key": KEYS["L0"], "preference": 0.5}],
+        "preference_source": "a judge",
+        "is_preference_prior": False,
+        "classes": [
+            {
+                "task": task,
+                "levels": [{"directive_key": KEYS[v], "preference": q} for v, q in shares],
+            }
+            for task, shares in classes
+        ],
+    }
+    with store.write() as connection:
+        connection.execute("UPDATE plans SET document = ?", (json.dumps(document),))
+    for task, level in (("maths", "L0"), ("maths", "L1"), ("qa", "L1"), ("", "L0")):
+        run.answer(START, level, task=task)
+    run.end(START)
+    report = read(store)
+    found = {each.task: each.kept for each in report.preference}
+    # maths: (0.8 + 0.2) / 2 / 0.8 = 0.625; others 1; together (2 * 0.8 * 0.625 + 2 * 0.5) / 2.6
+    assert found == {
+        None: pytest.approx(2 / 2.6),
+        "(other tasks)": pytest.approx(1.0),
+        "maths": pytest.approx(0.625),
+    }
+    (told,) = (fact.text for fact in words.facts(report) if fact.name == "preference")
+    assert "least for task maths: 62.5 %" in told
 
 
 def test_the_cost_of_evaluations_is_read_where_there_are_any(tmp_path: Path) -> None:
