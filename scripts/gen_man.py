@@ -56,7 +56,8 @@ JSON_KEYS = {
     "provenance": "energy, intensity, embodied, pue: for each source its name, mark (measured, "
     "estimated, modelled, forecast, yearly average, fixed, set), detail, num_answered, energy_j, "
     "carbon_g and mean; preference: for each model and each task that has its own (null: "
-    "all tasks), source, is_prior, kept (1 is all-L0's), half_width; counterfactual and method in words",
+    "all tasks), source, is_prior, kept (1 is all-L0's), half_width; counterfactual and method "
+    "in words",
     "runs": "num_runs, metered_j, idle_j, lost_j and operational_g: energy beside the requests'",
     "evaluating": "num_evaluations, metered_j, operational_g, embodied_g; null: none is recorded",
     "num_open": "prompts that were begun and are not finished",
