@@ -46,12 +46,20 @@ def test_a_command_of_the_readme_runs(
     before, _, redirected = command.partition("<")
     words = shlex.split(before.split(">")[0].replace("$(date +\\%F)", "today"))
     # paths of somebody's machine become this folder's; their models become a recording
-    words = [
-        str(RECORDING) if word.endswith(".gguf") else Path(word).name if "/" in word else word
-        for word in words
-    ]
+    words = [placed(word) for word in words]
     stdin = prompts.read_bytes() if redirected else b""
     if words[0] not in {"init", "run", "status", "doctor"}:
         assert sprout("run", prompts, "-o", "before.jsonl", "--zone", "DE").code == 0
     found = sprout(*words, stdin=stdin)
-    assert found.code == 0, (words, found.stderr)
+    # a judge is a model or a server of its own; that it is not here is what can be said here
+    is_elsewhere = bool({"local", "endpoint"} & set(words))
+    assert found.code in ({0, 69, 75} if is_elsewhere else {0}), (words, found.stderr)
+
+
+def placed(word: str) -> str:
+    """Return a word of a command as it is here: this folder's paths, a recording for a model."""
+    if word.endswith(".gguf"):
+        return str(RECORDING)
+    if "://" in word:
+        return re.sub(r"//[^/]+", "//127.0.0.1:9", word)  # where nobody listens
+    return Path(word).name if "/" in word else word

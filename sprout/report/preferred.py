@@ -58,6 +58,17 @@ def normalised(known: Preferred, counts: Mapping[str, int]) -> Preferred:
     return replace(found, kept=kept, half_width=Z_95 * math.sqrt(max(0.0, variance)))
 
 
+def covariance_of(shares: Sequence[float], num_judged: float) -> tuple[tuple[float, ...], ...]:
+    """Return the covariance of shares of so many judged prompts, of which each prefers one level.
+
+    (diag(q) - q q') / n; prompts whose credit is divided among ties vary less.
+    """
+    return tuple(
+        tuple(((p if i == j else 0.0) - p * q) / num_judged for j, q in enumerate(shares))
+        for i, p in enumerate(shares)
+    )
+
+
 def by_class(
     known: Sequence[Preferred], counts: Mapping[str, Mapping[str, int]]
 ) -> tuple[Preferred, ...]:

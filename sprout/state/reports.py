@@ -13,7 +13,7 @@ from sprout.costs import ALL_TASKS, Conditions, Cost
 from sprout.directives import BASELINE, Directive
 from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy
 from sprout.report.facts import LENGTHS, Known, Step
-from sprout.report.preferred import ELSE, Preferred
+from sprout.report.preferred import ELSE, Preferred, covariance_of
 from sprout.state import tallies
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
@@ -196,14 +196,20 @@ def _preferred(model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:
     It is read as JSON: without the solver that makes plans, and whatever version wrote it.
     """
 
-    def of(task: str | None, levels: Iterable[Mapping[str, Any]]) -> Preferred:
+    def of(
+        task: str | None, levels: Iterable[Mapping[str, Any]], num_judged: float | None
+    ) -> Preferred:
         shares = {
             level["directive_key"]: level["preference"]
             for level in levels
             if level["preference"] is not None
         }
         source, is_prior = plan["preference_source"], plan["is_preference_prior"]
-        return Preferred(model, task, shares, None, source, is_prior)
+        covariance = covariance_of(tuple(shares.values()), num_judged) if num_judged else None
+        return Preferred(model, task, shares, covariance, source, is_prior)
 
-    classes = (of(each["task"] or ELSE, each["levels"]) for each in plan.get("classes", ()))
-    return (of(None, plan["levels"]), *classes)
+    classes = (
+        of(each["task"] or ELSE, each["levels"], each.get("num_judged"))
+        for each in plan.get("classes", ())
+    )
+    return (of(None, plan["levels"], None), *classes)

@@ -13,7 +13,7 @@ from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, 
 
 from sprout.report import prometheus, tables, terminal_report, words
 from sprout.report.facts import BYS, Report, step_for
-from sprout.report.preferred import ELSE, Preferred, by_class, normalised
+from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
 from sprout.report.timeline import interval
 from sprout.report.units import digits, grams, percent, seconds, watt_hours
 from sprout.state.store import Store
@@ -189,10 +189,11 @@ def test_a_level_that_was_never_judged_leaves_preference_unknown() -> None:
 def test_the_interval_of_preference_is_that_of_many_draws() -> None:
     import numpy as np  # noqa: PLC0415
 
-    # shares of 400 judged prompts: covariance (diag(q) - q q') / n
+    # shares of 400 judged prompts
     q = np.array([0.5, 0.3, 0.2])
-    covariance = (np.diag(q) - np.outer(q, q)) / 400
-    known = replace(KNOWN, covariance=tuple(tuple(row) for row in covariance.tolist()))
+    covariance = covariance_of((0.5, 0.3, 0.2), 400)
+    assert np.array(covariance) == pytest.approx((np.diag(q) - np.outer(q, q)) / 400)
+    known = replace(KNOWN, covariance=covariance)
     found = normalised(known, {"k0": 20, "k1": 30, "k2": 50})
     draws = np.random.default_rng(1).multinomial(400, q, size=20_000) / 400
     kept = draws @ np.array([0.2, 0.3, 0.5]) / draws[:, 0]

@@ -218,6 +218,7 @@ def test_a_plan_by_task_class_gives_each_class_its_own_preference(store: Store) 
         "classes": [
             {
                 "task": task,
+                "num_judged": 200.0,
                 "levels": [{"directive_key": KEYS[v], "preference": q} for v, q in shares],
             }
             for task, shares in classes
@@ -236,6 +237,11 @@ def test_a_plan_by_task_class_gives_each_class_its_own_preference(store: Store) 
         "(other tasks)": pytest.approx(1.0),
         "maths": pytest.approx(0.625),
     }
+    # 200 judged prompts a class: sd of (q0 + q1) / 2 / q0 with q1 = 1 - q0 is sd(q0) / 2 / q0^2
+    halves = {each.task: each.half_width for each in report.preference}
+    assert halves["maths"] == pytest.approx(1.96 * (0.8 * 0.2 / 200) ** 0.5 / 2 / 0.8**2)
+    parts = [half or 0.0 for task, half in halves.items() if task is not None]
+    assert 0 < (halves[None] or 0.0) < sum(parts)
     (told,) = (fact.text for fact in words.facts(report) if fact.name == "preference")
     assert "least for task maths: 62.5 %" in told
 
