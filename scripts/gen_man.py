@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
-"""Write man/*.1 from the command line's own help; --check only compares."""
+"""Write man/*.1 from the command line's own help, man/*.5 from settings, schema and report keys.
+
+--check only compares. man/*.7 is written by hand.
+"""
 
 import argparse
 import re
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 
 from sprout.cli.app import app
-from sprout.config import KEY_VARIABLES, PREFIX, Settings
+from sprout.config import KEY_VARIABLES, PREFIX, Settings, defaults
 from sprout.errors import EXIT_CODES
+from sprout.report.prometheus import METRICS
+from sprout.report.tables import COLUMNS
+from sprout.state.store import Store
+from sprout.template import UNSET, literal
 
 MAN = Path(__file__).resolve().parents[1] / "man"
 CHANGELOG = MAN.parent / "CHANGELOG.md"
@@ -24,6 +32,38 @@ FILES = (
     ("~/.local/state/sprout/locks/", "one lock for each output file, and one for evaluations"),
     ("OUT.errors.jsonl", "the lines of a run that failed"),
 )
+
+
+OTHER_PAGES = [
+    ("sprout.toml", "5"),
+    ("sprout-state", "5"),
+    ("sprout-report-data", "5"),
+    ("sprout-cron", "7"),
+]
+MACHINE_DEFAULTS = {"state", "threads"}
+
+STATE_EXAMPLE = """\
+sqlite3 -readonly ~/.local/state/sprout/sprout.db "
+  SELECT task, level, count(*), sum(energy_j), sum(operational_g + embodied_g) AS carbon_g
+  FROM completions WHERE finished_at IS NOT NULL AND error IS NULL GROUP BY task, level\""""
+
+JSON_KEYS = {
+    "schema_version": "grows when a name changes its meaning or goes",
+    "made_at, since": "times; since is null when all was asked for",
+    "first, last": "first and last stretch with requests; null when there are none",
+    "step": "hour, day or month: how long a stretch of the timeline is",
+    "total, groups, timeline": "see above",
+    "provenance": "energy, intensity, embodied, pue: for each source its name, mark (measured, "
+    "estimated, modelled, forecast, yearly average, fixed, set), detail, num_answered, energy_j, "
+    "carbon_g and mean; preference: for each model and each task that has its own (null: "
+    "all tasks), source, is_prior, kept (1 is all-L0's), half_width; counterfactual and method "
+    "in words",
+    "runs": "num_runs, metered_j, idle_j, lost_j and operational_g: energy beside the requests'",
+    "evaluating": "num_evaluations, metered_j, operational_g, embodied_g; null: none is recorded",
+    "num_open": "prompts that were begun and are not finished",
+    "num_ahead": "requests that finished later than made_at: a clock was set back",
+    "notes": "sentences that must be known to read the numbers rightly",
+}
 
 
 def escape(text: str) -> str:
@@ -72,9 +112,139 @@ def page(name: str, command: Any, names: list[str]) -> str:
     if examples:
         lines += [".SH EXAMPLES", *(line for text in examples for line in _example(text))]
     lines += _shared(title)
-    others = [other.replace(" ", "-") for other in names if other != name]
-    lines += [".SH SEE ALSO", ",\n".join(f".BR {escape(other)} (1)" for other in others)]
-    return _join_references("\n".join(lines)) + "\n"
+    others = [(other.replace(" ", "-"), "1") for other in names if other != name]
+    lines += _see_also([*others, *OTHER_PAGES])
+    return "\n".join(lines) + "\n"
+
+
+def toml_page() -> str:
+    """Return sprout.toml(5): every setting."""
+    lines = _head("sprout.toml", "5", "settings of Sprout")
+    lines += [
+        ".SH SYNOPSIS",
+        ".I ~/.config/sprout/sprout.toml",
+        ".SH DESCRIPTION",
+        *paragraphs(
+            [
+                "A TOML file of settings, all of them optional. A flag beats the environment "
+                "variable SPROUT_NAME, which beats this file. SPROUT_CONFIG or --config name "
+                "another file. Paths are relative to the file's folder.",
+                "`sprout init` writes the file with every setting and its default; `sprout status` "
+                "shows what is in force, and which file, variable or flag set it.",
+            ]
+        ),
+        ".SH SETTINGS",
+    ]
+    values = defaults()
+    for name, field in Settings.model_fields.items():
+        default = "depends on the machine" if name in MACHINE_DEFAULTS else _shown(values[name])
+        told = f"{field.description}. {_kind(field.annotation)}"
+        said = "" if "default:" in told else f"; default: {default}"
+        lines += [".TP", f".B {escape(name)}", *filled(f"{told}{said}.")]
+    lines += [".SH EXAMPLES", *_example('zone = "DE"\nparallel = 16\nkeep_text = false')]
+    lines += _see_also([("sprout", "1"), ("sprout-init", "1"), ("sprout-status", "1")])
+    return "\n".join(lines) + "\n"
+
+
+def _kind(annotation: Any) -> str:
+    """Return in words what values a setting takes."""
+    parts = [part for part in get_args(annotation) if part is not type(None)] or [annotation]
+    if all(isinstance(part, str) for part in parts):
+        return "One of " + ", ".join(parts)
+    names = {int: "Whole number", float: "Number", bool: "true or false", str: "Text"}
+    if str(annotation).startswith("tuple"):
+        return "List of texts"
+    return next((name for kind, name in names.items() if kind in parts), "Path")
+
+
+def _shown(value: object) -> str:
+    return UNSET if value is None else literal(str(value) if isinstance(value, Path) else value)
+
+
+def state_page() -> str:
+    """Return sprout-state(5): the schema of a fresh store, with its comments."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.open(Path(folder) / "s.db") as store,
+        store.read() as connection,
+    ):
+        rows = connection.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
+            " AND name NOT LIKE '%sqlite_%' ORDER BY type DESC, name"
+        ).fetchall()
+    lines = _head("sprout-state", "5", "the store of Sprout")
+    lines += [
+        ".SH SYNOPSIS",
+        ".I ~/.local/state/sprout/sprout.db",
+        ".SH DESCRIPTION",
+        *paragraphs(
+            [
+                "One SQLite file in WAL mode, shared by all commands, safe for many processes on "
+                "one machine. Units stand in the column names; times are UTC, ISO 8601, ending in "
+                "Z; NULL means not known, never zero. Read it with any SQLite tool; write to it "
+                "only through sprout.",
+                "The schema grows by migrations; a store that is newer than the program is "
+                "refused. `sprout prune` deletes old runs.",
+            ]
+        ),
+        ".SH SCHEMA",
+    ]
+    for number, row in enumerate(rows):
+        lines += [".PP"] if number else []
+        lines += _example(textwrap.dedent(f"    {row['sql'].strip()}"))
+    lines += [".SH EXAMPLES", *_example(STATE_EXAMPLE)]
+    lines += _see_also([("sprout", "1"), ("sprout-status", "1"), ("sprout-report", "1")])
+    return "\n".join(lines) + "\n"
+
+
+def data_page() -> str:
+    """Return sprout-report-data(5): the columns, keys and metrics of reports."""
+    lines = _head("sprout-report-data", "5", "columns, keys and metrics of reports")
+    lines += [
+        ".SH DESCRIPTION",
+        *paragraphs(
+            [
+                "The names below stay what they are; new ones may be added. Numbers are full "
+                "floats in the unit that the name says. What is not known is empty in CSV, null in "
+                "JSON, and has no sample in Prometheus' format: never a zero.",
+            ]
+        ),
+        ".SH CSV AND GROUPS",
+        *paragraphs(
+            [
+                "`sprout report --format csv` prints a header, one row for the total and one for "
+                "each group of each grouping (of one, with --by). In JSON the same names are keys "
+                "of `total`, of each list in `groups` and of `timeline`; there "
+                "intensity_marks and levels are objects.",
+            ]
+        ),
+    ]
+    for name, meaning in COLUMNS.items():
+        lines += [".TP", f".B {escape(name)}", *filled(meaning)]
+    lines += [".SH JSON"]
+    for name, meaning in JSON_KEYS.items():
+        lines += [".TP", f".B {escape(name)}", *filled(meaning)]
+    lines += [".SH PROMETHEUS"]
+    for name, (meaning, labels) in METRICS.items():
+        told = f" Labels: {', '.join(labels)}." if labels else ""
+        lines += [".TP", f".B {escape(name)}", *filled(meaning + told)]
+    lines += _see_also([("sprout-report", "1"), ("sprout-export-prometheus", "1")])
+    return "\n".join(lines) + "\n"
+
+
+def _head(title: str, section: str, about: str) -> list[str]:
+    version, date = version_and_date()
+    return [
+        '.\\" Generated by scripts/gen_man.py; do not edit.',
+        f'.TH "{title.upper()}" "{section}" "{date}" "sprout {version}" "Sprout manual"',
+        ".SH NAME",
+        f"{escape(title)} \\- {escape(about)}",
+    ]
+
+
+def _see_also(pages: list[tuple[str, str]]) -> list[str]:
+    listed = [f".BR {escape(name)} ({section})" for name, section in pages]
+    return [".SH SEE ALSO", *(f"{line} ," for line in listed[:-1]), listed[-1]]
 
 
 def paragraphs(texts: list[str]) -> list[str]:
@@ -89,10 +259,6 @@ def paragraphs(texts: list[str]) -> list[str]:
 def filled(text: str) -> list[str]:
     """Return text in lines that every roff takes."""
     return [escape(line) for line in textwrap.wrap(" ".join(text.split()), 70)]
-
-
-def _join_references(text: str) -> str:
-    return re.sub(r"(\.BR \S+ \(1\)),", r"\1 ,", text)
 
 
 def _example(text: str) -> list[str]:
@@ -158,7 +324,12 @@ def main() -> None:
     found = list(commands(typer.main.get_command(app), "sprout"))
     names = [name for name, _ in found]
     pages = {f"{name.replace(' ', '-')}.1": page(name, command, names) for name, command in found}
-    present = {path.name: path.read_text() for path in MAN.glob("*.1")}
+    pages |= {
+        "sprout.toml.5": toml_page(),
+        "sprout-state.5": state_page(),
+        "sprout-report-data.5": data_page(),
+    }
+    present = {path.name: path.read_text() for path in MAN.glob("*.[15]")}
     if check:
         stale = sorted(n for n in pages.keys() | present.keys() if pages.get(n) != present.get(n))
         if stale:

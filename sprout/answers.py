@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sprout.carbon import Footprint
+from sprout.carbon import EmbodiedRate, Footprint
+from sprout.costs import Conditions
 from sprout.engine.base import Completion
 from sprout.prompts import Prompt, Rejected
 
@@ -29,11 +30,26 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The intensity a request was served at, in gCO2eq/kWh, and its source with its mark."""
+    """The intensity a request was served at, in gCO2eq/kWh, and its source with its mark.
+
+    `kind` (average, marginal) and `factor_type` (lifecycle, direct) are None when nobody said.
+    """
 
     zone: str
     g_per_kwh: float
     source: str
+    kind: str | None = None
+    factor_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How the carbon of a run's requests is counted, and under which conditions they are served."""
+
+    conditions: Conditions
+    model_name: str
+    pue: float
+    embodied: EmbodiedRate
 
 
 @dataclass(frozen=True, slots=True)

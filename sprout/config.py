@@ -103,6 +103,10 @@ class Settings(BaseModel):
         None, gt=0, description="power model, per hardware thread; default: by CPU name"
     )
     gpus: tuple[str, ...] = Field((), description="UUIDs of the GPUs to meter; default: visible")
+    application: str | None = Field(None, description="what the SCI report is about")
+    application_url: str | None = Field(None, description="where that is described")
+    organisation: str | None = Field(None, description="who is accountable, in the SCI report")
+    contact: str | None = Field(None, description="whom readers of the SCI report may ask")
     powercap: Path = Field(Path("/sys/class/powercap"), description="where RAPL counters are")
     reservoir: Annotated[int, Field(ge=1)] = Field(
         2000, description="served prompts of each task that are kept to be evaluated"
@@ -180,10 +184,7 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
     """
     named = file or _path(os.environ.get(PREFIX + "CONFIG"))
     path = file_path(file)
-    values: dict[str, object] = {
-        "state": platformdirs.user_state_path("sprout") / "sprout.db",
-        "threads": default_threads(),
-    }
+    values = _computed()
     sources = dict.fromkeys(Settings.model_fields, "default")
     written = _read_toml(path, must_exist=named is not None)
     keys, warnings = _keys(path, {name: written.pop(name, None) for name in KEY_VARIABLES})
@@ -210,6 +211,28 @@ def file_path(file: Path | None = None) -> Path:
     """Return where sprout.toml is or would be: as named, as SPROUT_CONFIG says, or the user's."""
     named = file or _path(os.environ.get(PREFIX + "CONFIG"))
     return named or platformdirs.user_config_path("sprout") / "sprout.toml"
+
+
+def defaults() -> dict[str, object]:
+    """Return the value of every setting that nobody has set; None where it stays unset."""
+    return {name: field.default for name, field in Settings.model_fields.items()} | _computed()
+
+
+def check(values: Mapping[str, object]) -> None:
+    """Refuse values that the settings do not take.
+
+    Raises:
+        UsageError: one is out of range.
+        InputError: there is no such setting.
+    """
+    _validate(_computed() | dict(values), dict.fromkeys(values, "flag"))
+
+
+def _computed() -> dict[str, object]:
+    return {
+        "state": platformdirs.user_state_path("sprout") / "sprout.db",
+        "threads": default_threads(),
+    }
 
 
 def model_path(settings: Settings) -> Path:

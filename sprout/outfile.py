@@ -100,8 +100,11 @@ def remove(path: Path) -> None:
         raise _translate(path, error) from error
 
 
-def write_whole(path: Path, text: str, *, mode_if_new: int) -> None:
-    """Write a file whole or not at all; one that is there keeps its mode, a link its target.
+def write_whole(path: Path, text: str, *, mode: int, keeps_mode: bool = True) -> None:
+    """Write a file whole or not at all; a link keeps its target.
+
+    Args:
+        mode: of a new file; of one that is there too, unless it keeps its own.
 
     Raises:
         DiskError: it is a device or a pipe, which a new file would take the place of; or no room.
@@ -112,7 +115,8 @@ def write_whole(path: Path, text: str, *, mode_if_new: int) -> None:
         if place.exists() and not place.is_file():
             raise DiskError(f"{path} is no regular file: name another")
         place.parent.mkdir(parents=True, exist_ok=True)
-        mode = place.stat().st_mode & 0o7777 if place.exists() else mode_if_new
+        if keeps_mode and place.exists():
+            mode = place.stat().st_mode & 0o7777
         descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -125,6 +129,20 @@ def write_whole(path: Path, text: str, *, mode_if_new: int) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
+        raise _translate(path, error) from error
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a whole file at once: who reads it sees the old or the new one, never a half."""
+    is_special = path.exists() and not path.is_file()  # /dev/stdout: there is nothing to replace
+    written = path if is_special else path.with_name(f".{path.name}.new")
+    try:
+        written.write_text(text, encoding="utf-8")
+        if not is_special:
+            written.replace(path)
+    except OSError as error:
+        if not is_special:
+            remove(written)
         raise _translate(path, error) from error
 
 

@@ -1,11 +1,13 @@
 """What the package says of itself agrees everywhere."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import typer
 
 from sprout import __version__
@@ -32,6 +34,34 @@ def test_the_readme_names_every_command_and_each_has_a_man_page() -> None:
 
 def test_man_pages_are_those_of_the_help() -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "gen_man.py", "--check"], check=True)
+
+
+def test_the_pages_of_other_sections_are_there_and_refer_to_pages_that_are() -> None:
+    pages = {path.name for path in (ROOT / "man").iterdir()}
+    assert {"sprout.toml.5", "sprout-state.5", "sprout-report-data.5", "sprout-cron.7"} <= pages
+    for path in (ROOT / "man").iterdir():
+        for name, section in re.findall(r"^\.BR (\S+) \((\d)\)", path.read_text(), re.MULTILINE):
+            page = f"{name.replace(chr(92), '')}.{section}"
+            assert page in pages | {"crontab.5", "systemd.timer.5"}, (path.name, page)
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
+def test_mandoc_finds_no_fault_in_the_pages() -> None:
+    subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", *sorted((ROOT / "man").iterdir())],  # noqa: S607
+        check=True,
+    )
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_groff_sets_every_page_without_a_warning() -> None:
+    found = subprocess.run(
+        ["groff", "-man", "-ww", "-z", *sorted((ROOT / "man").iterdir())],  # noqa: S607
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert found.stderr == ""
 
 
 def test_every_error_has_a_documented_exit_code() -> None:

@@ -9,12 +9,15 @@ from sprout import __version__
 from sprout.cli import (
     doctor,
     evaluate,
+    export,
     grid,
+    init,
     optimize,
     output,
     profile,
     prune,
     replay,
+    report,
     run,
     status,
 )
@@ -45,6 +48,7 @@ def root(
     """Serve LLM batches with less carbon, and account for what is left."""
 
 
+app.command("init", short_help="Write a commented sprout.toml.")(init.init)
 app.command("run", short_help="Serve a batch of prompts, accounting for its carbon.")(run.run)
 app.command("profile", short_help="Measure what each level costs on this machine.")(profile.profile)
 app.command("evaluate", short_help="Let a judge compare the levels' answers.")(evaluate.evaluate)
@@ -53,6 +57,8 @@ app.command("replay", short_help="Replay recorded hours under any policy.")(repl
 app.add_typer(grid.app, name="grid")
 app.command("status", short_help="Show what is known, how old, from where.")(status.status)
 app.command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
+app.command("report", short_help="Show energy, carbon and what was saved.")(report.report)
+app.add_typer(export.app, name="export")
 app.command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
 
 

@@ -31,7 +31,7 @@ def use(out: Out, file: Path | None, zone: str, provider: str | None) -> None:
     old = _read(path)
     new = edited(old, wanted, str(path))
     if new != old:
-        write_whole(path, new, mode_if_new=NEW_FILE_MODE)
+        write_whole(path, new, mode=NEW_FILE_MODE)
     settings = load({}, path).settings
     chosen = series_of(zone, settings.provider, settings.kind, settings.factor)
     average = yearly.look_up(zone)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sprout import outfile
-from sprout.answers import Failed, answer_line, error_line
+from sprout.answers import Counting, Failed, answer_line, error_line
 from sprout.cli.output import Out
 from sprout.cli.wiring import utc_now
 from sprout.config import Settings
@@ -37,8 +37,7 @@ class Recorder:
     store: Store
     settings: Settings
     run_id: str
-    model: str
-    model_name: str
+    counting: Counting
     source: str
     reservoir: Reservoir
     answers: outfile.LineFile | None
@@ -58,7 +57,9 @@ class Recorder:
         """
         self.plan = turn.plan or self.plan
         now = utc_now()
-        lines = [answer_line(row, self.run_id, self.model_name, now) for row in turn.served]
+        lines = [
+            answer_line(row, self.run_id, self.counting.model_name, now) for row in turn.served
+        ]
         if self.answers is not None:
             self.answers.append(lines)
         elif lines:
@@ -106,10 +107,10 @@ class Recorder:
             if turn.admitted:
                 runs.admit(self.run_id, turn.admitted, now)
             if turn.served:
-                runs.complete(self.run_id, turn.served, now)
+                runs.complete(self.run_id, turn.served, now, self.counting)
                 if self.settings.keep_text:
                     runs.keep_texts(self.run_id, turn.served, self.settings.keep_text_limit)
-                    self.reservoir.offer(self.model, turn.served, now)
+                    self.reservoir.offer(self.counting.conditions.model, turn.served, now)
                 if self.learns_as is not None:
                     learned = samples(turn.served, self.settings.max_tokens)
                     profiles.learn(self.learns_as, learned, now)

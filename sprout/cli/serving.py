@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sprout import outfile
+from sprout.answers import Counting
 from sprout.carbon import EmbodiedRate
 from sprout.cli import batch, interrupt, wiring
 from sprout.cli.host import Host
@@ -291,8 +292,7 @@ def _recorder(
         store=known.store,
         settings=settings,
         run_id=target.run_id,
-        model=known.conditions.model,
-        model_name=model_path(settings).stem,
+        counting=Counting(known.conditions, model_path(settings).stem, settings.pue, rate),
         source=flags.source,
         reservoir=Reservoir(known.store, settings.reservoir),
         answers=answers,

@@ -11,6 +11,7 @@ from sprout.quality.diagnostics import Diagnostics, Pairwise, diagnose
 from sprout.quality.judge import Card
 from sprout.quality.ruling import evidence
 from sprout.report import terminal
+from sprout.report.units import JOULES_PER_WH, grams
 from sprout.state.evaluations import Evaluations
 from sprout.state.store import Store
 from sprout.state.verdicts import KnownJudge, Verdicts
@@ -52,10 +53,10 @@ def show(out: Out, config: Config) -> None:
             _tell_judge(out, known, judge)
         for past in history:
             state = "finished" if past["finished_at"] else "unfinished"
-            grams = terminal.grams(past["operational_g"] + past["embodied_g"])
+            mass = grams(past["operational_g"] + past["embodied_g"])
             out.text(
                 f"evaluation  {past['started_at'][:16]} {state}: {past['num_drawn']} prompts "
-                f"({past['source']}) by {past['judge']}, {grams}CO2eq; {past['reason']}"
+                f"({past['source']}) by {past['judge']}, {mass}CO2eq; {past['reason']}"
             )
         _tell_cost(out, known)
         _tell_steering(out, known)
@@ -86,10 +87,10 @@ def report(out: Out, store: Store, known: wiring.Known, card: Card, evaluation_i
     }
     _tell_rows(out, rows)
     _tell_judge(out, known, judge)
-    grams = terminal.grams(past["operational_g"] + past["embodied_g"])
-    joules = past["metered_j"] / terminal.JOULES_PER_WH
+    mass = grams(past["operational_g"] + past["embodied_g"])
+    joules = past["metered_j"] / JOULES_PER_WH
     marked = f"{known.conditions.energy_method}{', estimated' if known.is_energy_estimated else ''}"
-    out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {grams}CO2eq")
+    out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {mass}CO2eq")
     _tell_cost(out, known)
     _tell_steering(out, known)
 
@@ -236,10 +237,9 @@ def _tell_cost(out: Out, known: wiring.Known) -> None:
     against = (
         "what directives saved is not known (nothing was served at L0)"
         if saved.saved_g is None
-        else f"directives saved {terminal.grams(saved.saved_g)}CO2eq on {saved.num_requests} "
-        "requests"
+        else f"directives saved {grams(saved.saved_g)}CO2eq on {saved.num_requests} requests"
     )
-    out.text(f"all evaluations  {terminal.grams(cost_g)}CO2eq of this machine; {against}")
+    out.text(f"all evaluations  {grams(cost_g)}CO2eq of this machine; {against}")
 
 
 def _tell_steering(out: Out, known: wiring.Known) -> None:

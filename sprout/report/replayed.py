@@ -7,7 +7,7 @@ from rich.table import Table
 
 from sprout.problem import FloatArray
 from sprout.replay import Replayed
-from sprout.report.terminal import grams
+from sprout.report.units import grams
 from sprout.stage import Options
 from sprout.world import World
 

@@ -9,16 +9,7 @@ from sprout.clock import to_text
 from sprout.grid.reading import GridReading
 from sprout.plan import Plan
 from sprout.report.summary import RunSummary, Tally
-
-JOULES_PER_WH = 3600.0
-
-
-def grams(g: float) -> str:
-    """Return a mass of CO2eq with three significant digits and a fitting unit."""
-    for unit, size in (("kg", 1e3), ("g", 1.0), ("mg", 1e-3)):
-        if abs(g) >= size:
-            return f"{g / size:.3g} {unit}"
-    return f"{g * 1e6:.3g} µg" if g else "0 g"
+from sprout.report.units import JOULES_PER_WH, grams
 
 
 def progress_words(tally: Tally, saved_g: float | None, elapsed_s: float) -> str:

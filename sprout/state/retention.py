@@ -22,6 +22,9 @@ def prune(store: Store, before: datetime, *, dry_run: bool) -> dict[str, int]:
     """Delete runs and evaluations that are older, and their texts; return counts by table."""
     counts = {}
     with store.write() as connection:
+        if not dry_run:
+            old = f"DELETE FROM tallies WHERE run_id IN ({_OLD_RUNS})"  # sums of what is counted
+            connection.execute(old, (to_text(before),))
         for table, where in _WHERE.items():
             parameters = (to_text(before),) * where.count("?")
             verb = "SELECT count(*)" if dry_run else "DELETE"

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from sprout.answers import Admission, Failed, Served
+from sprout.answers import Admission, Counting, Failed, Grid, Served
 from sprout.clock import from_text, to_text
 from sprout.plan import Plan
+from sprout.state import circumstances, tallies
 from sprout.state.store import Store
 
 _LINES_PER_COMMIT = 5000  # other processes get the write lock in between
@@ -137,13 +138,15 @@ class Runs:
         """Mark a finished run as unfinished, to retry what failed."""
         with self._store.write() as connection:
             connection.execute("UPDATE runs SET finished_at = NULL WHERE run_id = ?", (run_id,))
+            tallies.forget(connection, run_id)
 
     def finish(self, run_id: str, now: datetime) -> None:
-        """Mark a run as finished."""
+        """Mark a run as finished, and sum it up for reports."""
         with self._store.write() as connection:
             connection.execute(
                 "UPDATE runs SET finished_at = ? WHERE run_id = ?", (to_text(now), run_id)
             )
+            tallies.keep(connection, run_id)
 
     def add_meter(self, run_id: str, metered_j: float, idle_j: float) -> None:
         """Add what the counters saw of this run, in J."""
@@ -214,12 +217,30 @@ class Runs:
                 rows,
             )
 
-    def complete(self, run_id: str, served: Iterable[Served], now: datetime) -> None:
-        """Record finished requests with what they cost."""
+    def complete(
+        self,
+        run_id: str,
+        served: Iterable[Served],
+        now: datetime,
+        counting: Counting | None = None,
+    ) -> None:
+        """Record finished requests with what they cost, and how that was counted.
+
+        Without `counting` the row of the run says what it can of that.
+        """
         with self._store.write() as connection:
+            ids = circumstances.Ids(connection, run_id, counting)
             connection.executemany(
                 f"UPDATE completions SET {_FINISHED} WHERE run_id = ? AND prompt_id = ?",
-                [(*_finished(row, now), run_id, row.admission.prompt.id) for row in served],
+                [
+                    (
+                        *_finished(row, now),
+                        ids.of(row.grid, row.energy_method),
+                        run_id,
+                        row.admission.prompt.id,
+                    )
+                    for row in served
+                ],
             )
 
     def reconcile(self, run_id: str, lines: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -303,6 +324,10 @@ class Runs:
             cost["intensity_g_per_kwh"],
             cost["carbon_g"] - cost["embodied_g"],
             cost["embodied_g"],
+            circumstances.Ids(connection, run_id, None).of(
+                Grid(cost["zone"], cost["intensity_g_per_kwh"], cost["intensity_source"]),
+                cost["energy_method"],
+            ),
         )
         connection.execute(
             f"UPDATE completions SET {_FINISHED}, content_hash = ?, level = ?, plan_id = ?"
@@ -314,7 +339,8 @@ class Runs:
 
 _FINISHED = (
     "finished_at = ?, error = NULL, finish_reason = ?, num_prompt_tokens = ?, num_new_tokens = ?,"
-    " energy_j = ?, busy_s = ?, duration_s = ?, g_per_kwh = ?, operational_g = ?, embodied_g = ?"
+    " energy_j = ?, busy_s = ?, duration_s = ?, g_per_kwh = ?, operational_g = ?, embodied_g = ?,"
+    " circumstance_id = ?"
 )
 
 _OPEN = _FINISHED.replace("?", "NULL")

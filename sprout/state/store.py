@@ -17,7 +17,13 @@ from typing import Self
 
 from sprout.errors import DiskError, PermissionDeniedError, SproutError, TryLaterError
 
-SCHEMA = ("m001_first_schema", "m002_grid", "m003_quality", "m005_deadlines")
+SCHEMA = (
+    "m001_first_schema",
+    "m002_grid",
+    "m003_quality",
+    "m004_reports",
+    "m005_deadlines",
+)
 """The names of the migrations, in order."""
 
 BUSY_TIMEOUT_S = 30.0
@@ -73,6 +79,16 @@ class Store:
                 self._connection.rollback()
                 raise
             self._connection.execute("COMMIT")
+
+    @contextmanager
+    def moment(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for several reads that see one moment, whatever others write."""
+        with translated(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.rollback()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

@@ -28,7 +28,7 @@ FIRST_TABLES = {
     "texts",
 }
 TABLES = FIRST_TABLES | {"answers", "evaluations", "judges", "reservoir", "verdicts"}
-NEWER = {"grid_backtests", "grid_fetches", "grid_spans"}
+NEWER = {"circumstances", "grid_backtests", "grid_fetches", "grid_spans", "tallies"}
 OURS = "sql IS NOT NULL AND name NOT LIKE '%sqlite_%'"
 
 

@@ -92,6 +92,7 @@ def test_a_row_holds_what_the_request_cost(runs: Runs, store: Store) -> None:
             "g_per_kwh": 200.0,
             "operational_g": pytest.approx(0.002),  # 36 J / 3.6e6 J/kWh * 200 g/kWh
             "embodied_g": pytest.approx(0.002),  # 2 s * 0.001 g/s
+            "circumstance_id": 1,
         }
     ]
 

@@ -1,0 +1,55 @@
+"""`sprout export`: facts for other programs."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sprout.cli import options, output
+
+app = typer.Typer(
+    help="Facts of the store for other programs.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def root() -> None:
+    """Facts of the store for other programs."""
+
+
+@app.command("prometheus")
+def prometheus(
+    out_file: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE.prom", help="Where node_exporter looks."),
+    ],
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Only what finished since, such as 7d; default: all."),
+    ] = None,
+    state: options.State = None,
+    config: options.ConfigFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write metrics in Prometheus' text format, for node_exporter's textfile collector.
+
+    node_exporter reads every *.prom file of the folder that --collector.textfile.directory names.
+    The file is replaced at once. What is not known has no sample. All are gauges: sums over the
+    store, which prune makes smaller.
+
+    Example: sprout export prometheus -o sprout.prom
+    """
+    with output.command("export prometheus", json=json, quiet=quiet) as out:
+        from sprout.cli import reporting
+        from sprout.config import load
+        from sprout.report import prometheus as metrics
+        from sprout.report import tables
+
+        settings = load({"state": state}, config).settings
+        reporting.check_place(out_file, settings)
+        found = reporting.gather(settings, since, datetime.now(UTC), ("zone",))
+        metrics.write(found, out_file)
+        out.data |= {"file": str(out_file), **tables.data(found)}
+        out.note(f"{out_file} written")

@@ -1,0 +1,157 @@
+"""The body of `sprout report`."""
+
+import csv
+import io
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sprout.cli.output import Out
+from sprout.clock import parse_age
+from sprout.config import Settings
+from sprout.errors import DiskError, UsageError
+from sprout.outfile import replace_file
+from sprout.report import facts, tables
+from sprout.report.facts import BYS, By, Period, Report
+from sprout.state import reports
+from sprout.state.store import Store
+
+if TYPE_CHECKING:
+    from sprout.report.sci import Sci
+
+FORMS = ("text", "html", "sci", "csv", "json")
+DEFAULT_BY: By = "level"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for, as it was written."""
+
+    form: str
+    by: str | None
+    since: str | None
+    output: Path | None
+
+    def bys(self) -> tuple[By, ...]:
+        """Return the groupings that the form shows.
+
+        Raises:
+            UsageError: there is no such grouping.
+        """
+        chosen = tuple(by for by in BYS if by == self.by)
+        if self.by is not None and not chosen:
+            raise UsageError(f"--by {self.by}: choose one of {', '.join(BYS)}")
+        match self.form:
+            case "text":
+                return chosen or (DEFAULT_BY,)
+            case "html":
+                return BYS
+            case _:
+                return chosen or BYS
+
+
+def report(out: Out, wanted: Wanted, settings: Settings) -> None:
+    """Write or show the report."""
+    if wanted.form not in FORMS:
+        raise UsageError(f"--format {wanted.form}: choose one of {', '.join(FORMS)}")
+    if wanted.form == "html" and wanted.output is None and not out.is_json:
+        raise UsageError("--format html writes a page: name its file with -o FILE")
+    if wanted.output is not None:
+        check_place(wanted.output, settings)
+    bys = wanted.bys()
+    found = gather(settings, wanted.since, datetime.now(UTC), bys)
+    text = _text(wanted.form, found, settings, bys)
+    out.data |= _data(wanted.form, found, settings)
+    if wanted.output is not None:
+        replace_file(wanted.output, text if text is not None else _plain(found, bys[0]))
+        out.note(f"{wanted.output} written")
+    elif text is not None:
+        out.text(text.rstrip("\n"))
+    else:
+        _show(out, found, bys[0])
+
+
+def check_place(output: Path, settings: Settings) -> None:
+    """Refuse to write over the store, or where no file can be.
+
+    Raises:
+        UsageError: it is the store.
+        DiskError: there is no such folder, or it is one itself.
+    """
+    if os.path.realpath(output) == os.path.realpath(settings.state):
+        raise UsageError(f"{output} is the store: write to another file")
+    if output.is_dir():
+        raise DiskError(f"{output} is a folder: name a file in it")
+    if not output.parent.is_dir():
+        raise DiskError(f"there is no folder {output.parent}: make it first")
+
+
+def gather(settings: Settings, since: str | None, now: datetime, bys: tuple[By, ...]) -> Report:
+    """Return the facts of the period that ends now."""
+    begin = None if since is None else now - parse_age(since)
+    if begin is not None:
+        begin = begin.replace(minute=0, second=0, microsecond=0)
+    with Store.open(settings.state) as store, reports.reading(store, begin) as reading:
+        span = reading.span()
+        step = facts.step_for(span.first, span.last) if span else "day"
+        known = reading.known(now)
+        return facts.make(reading.cells(step), known, Period(now, begin, step, bys))
+
+
+def _text(form: str, found: Report, settings: Settings, bys: tuple[By, ...]) -> str | None:
+    """Return the report in a form that is text; None for tables."""
+    match form:
+        case "html":
+            from sprout.report import page
+
+            return page.render(found)
+        case "sci":
+            from sprout.report import sci
+
+            return sci.markdown(_sci(found, settings))
+        case "csv":
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator="\n").writerows(tables.rows(found, bys))
+            return lines.getvalue()
+        case "json":
+            return json.dumps(tables.data(found), ensure_ascii=False, indent=2) + "\n"
+    return None
+
+
+def _data(form: str, found: Report, settings: Settings) -> dict[str, object]:
+    if form != "sci":
+        return tables.data(found)
+    from sprout.report import sci
+
+    return sci.data(_sci(found, settings))
+
+
+def _sci(found: Report, settings: Settings) -> "Sci":
+    from sprout.report import sci
+
+    who = sci.Who(
+        application=settings.application,
+        url=settings.application_url,
+        organisation=settings.organisation,
+        contact=settings.contact,
+    )
+    return sci.make(found, who)
+
+
+def _plain(found: Report, by: By) -> str:
+    from sprout.report import terminal_report
+
+    return terminal_report.plain(found, by)
+
+
+def _show(out: Out, found: Report, by: By) -> None:
+    from sprout.report import terminal_report
+
+    for part in terminal_report.tables(found, by):
+        if isinstance(part, str):
+            out.text(part)
+        else:
+            out.table(part)

@@ -1,0 +1,323 @@
+"""What directives saved, over any requests together. Pure.
+
+As for one run (`summary`): a request that was served at L0 is its own counterfactual; for another
+one the mean cost of L0 requests stands in, counted at its own intensity, PUE and embodied rate:
+
+    expected = A e0 + B p0,   A = sum of k0 PUE / 3.6e6,   B = sum of k1   (over requests not at L0)
+
+e0 and p0, the joules and busy seconds of L0, are means over L0 requests that are comparable:
+of the same conditions (model, machine, engine settings, energy method) and the same task. Tasks
+have mixes of their own, so a mean over all tasks would credit a terse task with a talkative one's
+L0. Only where a task has fewer than MIN_OF_TASK of them does the mean of all tasks stand in; where
+nothing was served at L0, what earlier measurements under those conditions learned; otherwise what
+was saved is unknown, and said to be.
+
+The interval is that of the means: var(expected) = A^2 var(e0) + 2 A B cov(e0, p0) + B^2 var(p0),
+with Student's t, since few requests may be all there is. Means of different tasks are independent;
+a mean over all tasks shares its requests with them, so its error is added, not squared. Lines that
+pin their directive count nowhere: somebody chose them.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sprout.carbon import JOULES_PER_KWH
+from sprout.costs import Cost
+from sprout.directives import BASELINE
+from sprout.report.cells import Cell
+
+MIN_OF_TASK = 10
+"""A task's own L0 requests that are enough for a mean of their own."""
+
+COUNTERFACTUAL = (
+    "the same prompts all at L0, at the same intensities; requests not at L0 by the mean cost of "
+    "comparable requests at L0"
+)
+
+Conditions = tuple[object, ...]
+Stratum = tuple[Conditions, str | None]  # None: all tasks
+
+_T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+def t_95(degrees: int) -> float:
+    """Return the two-sided 95 % point of Student's t, for at least one degree of freedom.
+
+    Beyond the table Fisher's expansion around the normal distribution's, good to 1e-3.
+    """
+    if degrees <= len(_T_95):
+        return _T_95[degrees - 1]
+    z = 1.959964
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3
+
+
+@dataclass(slots=True)
+class Pool:
+    """L0 requests whose mean stands in for others: sums of joules, busy seconds and products."""
+
+    num: int = 0
+    energy_j: float = 0.0
+    energy_j2: float = 0.0
+    busy_s: float = 0.0
+    busy_s2: float = 0.0
+    energy_busy_js: float = 0.0
+
+    def add(self, cell: Cell) -> None:
+        """Count the requests of a cell."""
+        self.num += cell.num_answered
+        self.energy_j += cell.energy_j
+        self.energy_j2 += cell.energy_j2
+        self.busy_s += cell.busy_s
+        self.busy_s2 += cell.busy_s2
+        self.energy_busy_js += cell.energy_busy_js
+
+    def baseline(self) -> "Baseline":
+        """Return the means with the covariance of the means."""
+        n, e, p = self.num, self.energy_j / self.num, self.busy_s / self.num
+        if n < 2:  # noqa: PLR2004 - one request has no spread
+            return Baseline(n, e, p, None)
+        scale = 1 / (n * (n - 1))
+        return Baseline(
+            n,
+            e,
+            p,
+            (
+                max(0.0, (self.energy_j2 - n * e * e) * scale),
+                (self.energy_busy_js - n * e * p) * scale,
+                max(0.0, (self.busy_s2 - n * p * p) * scale),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Mean cost of L0 requests.
+
+    Args:
+        covariance: of the means: (energy, energy and time, time); None when it is not known.
+    """
+
+    num_requests: int
+    energy_j: float
+    busy_s: float
+    covariance: tuple[float, float, float] | None
+
+    def expected_g(self, a: float, b: float) -> float:
+        """Return what requests would have emitted at L0."""
+        return a * self.energy_j + b * self.busy_s
+
+    def half_width_g(self, a: float, b: float) -> float | None:
+        """Return half of the 95 % interval of that; None when it is not known."""
+        if self.covariance is None:
+            return None
+        energy, both, busy = self.covariance
+        variance = a * a * energy + 2 * a * b * both + b * b * busy
+        return t_95(self.num_requests - 1) * math.sqrt(max(0.0, variance))
+
+
+def learned(cost: Cost) -> Baseline | None:
+    """Return the baseline that earlier measurements amount to; None when there are none.
+
+    How energy and time vary together was not kept: as if they always did, which errs to the wide
+    side.
+    """
+    if cost.num_requests == 0:
+        return None
+    energy_se = cost.standard_error(cost.energy_j)
+    busy_se = cost.standard_error(cost.busy_s)
+    covariance = None
+    if energy_se is not None and busy_se is not None:
+        covariance = (energy_se**2, energy_se * busy_se, busy_se**2)
+    return Baseline(cost.num_requests, cost.energy_j.mean, cost.busy_s.mean, covariance)
+
+
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """What stands in for requests that were not served at L0, by conditions and task."""
+
+    of_task: Mapping[Stratum, Baseline]
+    of_all: Mapping[Conditions, Baseline]
+    from_profile: Mapping[Conditions, Baseline]
+
+    def find(self, stratum: Stratum) -> tuple[Baseline, bool] | None:
+        """Return the baseline for a task under its conditions, and whether it is the task's own."""
+        conditions, _task = stratum
+        own = self.of_task.get(stratum)
+        if own is not None and own.num_requests >= MIN_OF_TASK:
+            return own, True
+        other = self.of_all.get(conditions)
+        if other is not None and other.num_requests > 1:
+            return other, False
+        found = self.from_profile.get(conditions) or other
+        return None if found is None else (found, False)
+
+
+@dataclass(slots=True)
+class Pools:
+    """Collects L0 requests."""
+
+    pools: dict[Stratum, Pool] = field(default_factory=dict)
+
+    def add(self, cell: Cell) -> None:
+        """Count a cell, if it says what L0 costs."""
+        if cell.circumstances is None or cell.is_pinned or cell.level != BASELINE:
+            return
+        for task in (cell.task, None):
+            stratum = (cell.circumstances.conditions, task)
+            self.pools.setdefault(stratum, Pool()).add(cell)
+
+    def baselines(self, profiles: Mapping[Conditions, Cost]) -> Baselines:
+        """Return the means; `profiles` holds what was learned of L0, by conditions."""
+        means = {stratum: pool.baseline() for stratum, pool in self.pools.items() if pool.num}
+        of_profile = {key: learned(cost) for key, cost in profiles.items()}
+        return Baselines(
+            of_task={stratum: mean for stratum, mean in means.items() if stratum[1] is not None},
+            of_all={conditions: mean for (conditions, task), mean in means.items() if task is None},
+            from_profile={key: mean for key, mean in of_profile.items() if mean is not None},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Carbon saved against all-L0.
+
+    Args:
+        saved_g: may be negative; None when it is not known of any request.
+        half_width_g: of the 95 % interval; None when it is not known.
+        baseline_g: what the requests that are counted would have emitted at L0.
+        num_counted: requests that `saved_g` speaks of.
+        num_unknown: requests not at L0 for which no comparable L0 request is known.
+        num_pinned: requests that pin their directive, left out.
+        num_borrowed: of the counted, those that the mean of other tasks or runs stands in for.
+        num_baseline_requests: L0 requests that the means rest on.
+    """
+
+    saved_g: float | None
+    half_width_g: float | None
+    baseline_g: float
+    num_counted: int
+    num_unknown: int
+    num_pinned: int
+    num_borrowed: int
+    num_baseline_requests: int
+
+    @property
+    def percent(self) -> float | None:
+        """Return the saving as a percentage of the baseline."""
+        known = self.saved_g is not None and self.baseline_g > 0
+        return 100 * (self.saved_g or 0.0) / self.baseline_g if known else None
+
+    @property
+    def half_width_percent(self) -> float | None:
+        """Return half of the interval, in points of that percentage."""
+        if self.half_width_g is None or self.baseline_g <= 0:
+            return None
+        return 100 * self.half_width_g / self.baseline_g
+
+
+@dataclass(slots=True)
+class Reduced:
+    """Collects what requests not at L0 emitted, and at which intensities."""
+
+    num_own: int = 0  # at L0: its own counterfactual
+    own_g: float = 0.0
+    num_pinned: int = 0
+    strata: dict[Stratum, list[float]] = field(default_factory=dict)  # number, carbon_g, A, B
+
+    def add(self, cell: Cell) -> None:
+        """Count the answered requests of a cell."""
+        under = cell.circumstances
+        if under is None:
+            return
+        carbon_g = cell.operational_g + cell.embodied_g
+        if cell.is_pinned:
+            self.num_pinned += cell.num_answered
+        elif cell.level == BASELINE:
+            self.num_own += cell.num_answered
+            self.own_g += carbon_g
+        else:
+            sums = self.strata.setdefault((under.conditions, cell.task), [0, 0.0, 0.0, 0.0])
+            sums[0] += cell.num_answered
+            sums[1] += carbon_g
+            sums[2] += cell.g_per_kwh * under.pue / JOULES_PER_KWH
+            sums[3] += cell.num_answered * under.embodied_g_per_s
+
+    def saved(self, baselines: Baselines) -> Saved:
+        """Return what was saved."""
+        parts = [
+            _Part(num, carbon_g, a, b, baselines.find(stratum), stratum[0])
+            for stratum, (num, carbon_g, a, b) in self.strata.items()
+        ]
+        known = [part for part in parts if part.found is not None]
+        num_reduced = int(sum(part.num for part in known))
+        num_unknown = int(sum(part.num for part in parts)) - num_reduced
+        saved_g = sum(part.saved_g for part in known)
+        actual_g = self.own_g + sum(part.carbon_g for part in known)
+        is_known = num_reduced > 0 or (self.num_own > 0 and num_unknown == 0)
+        return Saved(
+            saved_g=saved_g if is_known else None,
+            half_width_g=_half_width_g(known) if is_known else None,
+            baseline_g=actual_g + saved_g if is_known else 0.0,
+            num_counted=self.num_own + num_reduced if is_known else 0,
+            num_unknown=num_unknown,
+            num_pinned=self.num_pinned,
+            num_borrowed=int(sum(p.num for p in known if p.found is not None and not p.found[1])),
+            num_baseline_requests=_num_baseline(known),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    num: float
+    carbon_g: float
+    a: float
+    b: float
+    found: tuple[Baseline, bool] | None
+    conditions: Conditions
+
+    @property
+    def saved_g(self) -> float:
+        return self.found[0].expected_g(self.a, self.b) - self.carbon_g if self.found else 0.0
+
+
+def _num_baseline(parts: Iterable[_Part]) -> int:
+    """Return how many L0 requests stand behind the parts, each counted once."""
+    own: dict[Conditions, int] = {}
+    shared: dict[Conditions, int] = {}
+    for part in parts:
+        if part.found is not None:
+            baseline, is_own = part.found
+            if is_own:
+                own[part.conditions] = own.get(part.conditions, 0) + baseline.num_requests
+            else:
+                shared[part.conditions] = baseline.num_requests
+    return sum((own | shared).values())  # a mean over all tasks holds those of each task
+
+
+def _half_width_g(parts: Iterable[_Part]) -> float | None:
+    """Return half of the interval of all parts together."""
+    own_g2: dict[Conditions, float] = {}
+    shared: dict[Conditions, tuple[Baseline, float, float]] = {}
+    for part in parts:
+        if part.found is None:
+            continue
+        baseline, is_own = part.found
+        if is_own:
+            half_g = baseline.half_width_g(part.a, part.b)
+            if half_g is None:
+                return None
+            own_g2[part.conditions] = own_g2.get(part.conditions, 0.0) + half_g**2
+        else:
+            _, a, b = shared.get(part.conditions, (baseline, 0.0, 0.0))
+            shared[part.conditions] = (baseline, a + part.a, b + part.b)
+    halves_g = {conditions: math.sqrt(squared) for conditions, squared in own_g2.items()}
+    for conditions, (baseline, a, b) in shared.items():
+        more_g = baseline.half_width_g(a, b)
+        if more_g is None:
+            return None
+        halves_g[conditions] = halves_g.get(conditions, 0.0) + more_g
+    return math.hypot(*halves_g.values())

@@ -1,0 +1,151 @@
+"""How people see a report on a terminal: an overview, small charts, one table, and what to know."""
+
+import io
+from datetime import datetime
+from itertools import pairwise
+
+from rich.console import Console
+from rich.table import Table
+
+from sprout.report import words
+from sprout.report.facts import By, Group, Report
+from sprout.report.timeline import instant, interval
+from sprout.report.units import count, grams, percent, shares, watt_hours
+
+BARS = "▁▂▃▄▅▆▇█"
+CHART_COLUMNS = 60
+MAX_ROWS = 60
+FILE_WIDTH = 120
+
+
+def tables(report: Report, by: By) -> list[Table | str]:
+    """Return all that is shown."""
+    shown: list[Table | str] = [overview(report)]
+    if len(report.timeline) > 1:
+        shown.append(chart(report))
+    if report.groups[by]:
+        shown.append(grouped(report.groups[by], by))
+    return [*shown, *(f"note  {note}" for note in words.notes(report))]
+
+
+def plain(report: Report, by: By) -> str:
+    """Return the same as text without colours."""
+    console = Console(file=io.StringIO(), width=FILE_WIDTH)
+    with console.capture() as captured:
+        for part in tables(report, by):
+            console.print(part, highlight=False)
+    return captured.get()
+
+
+def overview(report: Report) -> Table:
+    """Return the facts, one a row."""
+    table = Table(title=f"report, {words.period(report)}", title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for fact in words.facts(report):
+        table.add_row(fact.name, fact.text)
+    return table
+
+
+def chart(report: Report) -> Table:
+    """Return the mix over time against the intensity, as lines of bars."""
+    table = Table(
+        title=f"mix over time against intensity, by {report.step} (UTC)",
+        title_justify="left",
+        show_header=False,
+    )
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    columns = _columns(report)
+    intensity = [_intensity(groups) for groups in columns]
+    table.add_row("g/kWh", _line(intensity), _extent(intensity, "g/kWh"))
+    for level in report.total.levels:
+        parts = [_share(groups, level) for groups in columns]
+        table.add_row(level, _line(parts, top=100.0), _extent(parts, "%"))
+    carbon = [sum(group.carbon_g for group in groups) if groups else None for groups in columns]
+    known = [value for value in carbon if value is not None]
+    table.add_row("carbon", _line(carbon, top=max(known)), f"up to {grams(max(known))}CO2eq")
+    return table
+
+
+def grouped(groups: tuple[Group, ...], by: By) -> Table:
+    """Return one row for each group; beyond MAX_ROWS the ones with most answers."""
+    most = sorted(groups, key=lambda group: -group.num_answered)[:MAX_ROWS]
+    rows = [_row(group) for group in groups if group in most]
+    headers = (by, "answers", "tokens", "energy", "CO2eq", "a piece", "saved", "levels")
+    left_out = len(groups) - len(rows)
+    more = f"; {left_out} more with --format csv" if left_out else ""
+    table = Table(title=f"by {by}{more}", title_justify="left")
+    for position, header in enumerate(headers):
+        table.add_column(header, justify="right" if position else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _row(group: Group) -> tuple[str, ...]:
+    each = group.per_answer(group.carbon_g)
+    failed = f" +{count(group.num_failed)} failed" if group.num_failed else ""
+    return (
+        group.key or "(none)",
+        f"{count(group.num_answered)}{failed}",
+        count(group.num_new_tokens),
+        watt_hours(group.energy_j) + _estimated(group),
+        grams(group.carbon_g),
+        "none" if each is None else grams(each),
+        words.saved_briefly(group.saved),
+        shares(group.levels),
+    )
+
+
+def _estimated(group: Group) -> str:
+    if not group.is_energy_estimated:
+        return ""
+    is_mixed = group.estimated_j < group.energy_j
+    return f" ({percent(group.estimated_j, group.energy_j)} est.)" if is_mixed else " est."
+
+
+def _columns(report: Report) -> list[list[Group]]:
+    """Return the stretches of the timeline spread over the columns of a chart, gaps kept."""
+    starts = [instant(group.key) for group in report.timeline]
+    ends = interval(report.timeline[-1].key)[1]
+    num = min(CHART_COLUMNS, _num_steps(starts, ends))
+    columns: list[list[Group]] = [[] for _ in range(num)]
+    for start, group in zip(starts, report.timeline, strict=True):
+        columns[int((start - starts[0]) / (ends - starts[0]) * num)].append(group)
+    return columns
+
+
+def _num_steps(starts: list[datetime], end: datetime) -> int:
+    shortest = min(later - earlier for earlier, later in pairwise([*starts, end]))
+    return round((end - starts[0]) / shortest)
+
+
+def _intensity(groups: list[Group]) -> float | None:
+    known = [(g.intensity_g_per_kwh, g.num_answered) for g in groups]
+    total = sum(num for _, num in known)
+    return sum((value or 0.0) * num for value, num in known) / total if total else None
+
+
+def _share(groups: list[Group], level: str) -> float | None:
+    total = sum(group.num_answered for group in groups)
+    return 100 * sum(group.levels.get(level, 0) for group in groups) / total if total else None
+
+
+def _line(values: list[float | None], top: float | None = None) -> str:
+    """Return bars from 0 to the highest, or to `top`; a blank where there is nothing."""
+    highest = top or max((value for value in values if value is not None), default=0.0)
+    return "".join(
+        " "
+        if value is None
+        else BARS[round(value / highest * (len(BARS) - 1))]
+        if highest
+        else BARS[0]
+        for value in values
+    )
+
+
+def _extent(values: list[float | None], unit: str) -> str:
+    known = [value for value in values if value is not None]
+    return f"{min(known):.0f}-{max(known):.0f} {unit}" if known else "nothing answered"

@@ -1,0 +1,284 @@
+"""The facts of a report as sentences, each with its marks: the same in every format. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from sprout.report.facts import Group, Origin, Report
+from sprout.report.preferred import Preferred
+from sprout.report.saved import COUNTERFACTUAL, Saved
+from sprout.report.units import count, digits, grams, percent, seconds, shares, watt_hours
+
+CAR_G_PER_KM = 400 / 1.609344
+CAR_SOURCE = "US EPA, EPA-420-F-23-014 (2023): 400 g of CO2 from the tailpipe for each mile"
+
+METHOD = (
+    "carbon_g = energy_j / 3.6e6 x PUE x intensity_g_per_kwh + busy_s x embodied_g_per_s, for each "
+    "request, with the intensity in force when it was admitted (SCI, ISO/IEC 21031). Energy is the "
+    "request's share of what the counters saw, by tokens processed. Intensity is location-based. "
+    "Embodied carbon is counted for busy time. Not counted: RAM, disks and network, unless the "
+    "energy method sees them; cooling, unless PUE says so; loading the model; training; clients."
+)
+SAVED_METHOD = (
+    f"Saved is counted against {COUNTERFACTUAL}: of the same model, machine, engine settings, "
+    "energy method and task. The interval (95 %) is that of these means. Lines that pin their "
+    "directive count nowhere."
+)
+NOTHING = "nothing was served in this period: `sprout run prompts.jsonl` serves a batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the overview.
+
+    Args:
+        marks: what kind of number it is: measured, estimated, modelled, forecast, prior...
+    """
+
+    name: str
+    text: str
+    marks: tuple[str, ...] = ()
+
+
+def period(report: Report) -> str:
+    """Return what time the report is about."""
+    if report.first is None or report.last is None:
+        return "nothing yet" if report.since is None else f"since {report.since:%Y-%m-%d %H:%M} UTC"
+    first, last = _moment(report.first), _moment(report.last)
+    return f"{first} UTC" if first == last else f"{first} to {last} UTC"
+
+
+def facts(report: Report) -> tuple[Fact, ...]:
+    """Return the overview."""
+    return tuple(_facts(report))
+
+
+def _facts(report: Report) -> Iterator[Fact]:
+    total = report.total
+    yield Fact("served", _served(report))
+    if report.is_empty:
+        return
+    yield Fact(
+        "tokens", f"{count(total.num_prompt_tokens)} read, {count(total.num_new_tokens)} written"
+    )
+    if total.num_answered:
+        yield Fact("levels", shares(total.levels))
+    yield Fact("energy", _energy(report), _marks(report.energy))
+    if total.intensity_g_per_kwh is not None:
+        yield Fact("grid", _grid(report), _marks(report.intensity))
+    yield Fact(
+        "carbon", _carbon(report), _marks((*report.energy, *report.intensity, *report.embodied))
+    )
+    yield Fact("saved", saved(total), ("counterfactual",))
+    for each in overall(report):
+        yield Fact(
+            "preference", preference(each, report), ("prior",) if each.is_prior else ("judged",)
+        )
+    yield Fact("evaluating", _evaluating(report))
+    if total.carbon_g >= CAR_G_PER_KM / 1000:
+        yield Fact("equivalent", f"{_car(total.carbon_g)} in a passenger car ({CAR_SOURCE})")
+
+
+def _served(report: Report) -> str:
+    total = report.total
+    failed = f", {count(total.num_failed)} failed" if total.num_failed else ""
+    pinned = total.saved.num_pinned
+    pins = f" ({count(pinned)} pin their directive)" if pinned else ""
+    still = f", {count(report.num_open)} begun and not finished" if report.num_open else ""
+    answered = f"{count(total.num_answered)} answered{pins}{failed}{still}"
+    return f"{answered}; engine busy {seconds(total.busy_s)}" if total.num_answered else answered
+
+
+def _energy(report: Report) -> str:
+    total = report.total
+    parts = _parts(report.energy, lambda origin: origin.energy_j)
+    runs = report.runs
+    beyond = ""
+    if runs.idle_j + runs.lost_j > 0:
+        beyond = (
+            f"; beside the requests {watt_hours(runs.idle_j)} idle and {watt_hours(runs.lost_j)} "
+            f"lost to unfinished work ({grams(runs.operational_g)}CO2eq, not in the carbon below)"
+        )
+    return f"{watt_hours(total.energy_j)}{': ' if parts else ''}{parts}{beyond}"
+
+
+def _grid(report: Report) -> str:
+    mean = report.total.intensity_g_per_kwh or 0.0
+    parts = _parts(report.intensity, lambda origin: origin.num_answered)
+    return f"{mean:.0f} g/kWh, mean over requests: {parts}"
+
+
+def _carbon(report: Report) -> str:
+    total = report.total
+    pue = ", ".join(each.name for each in report.pue) or "not known"
+    presets = ", ".join(dict.fromkeys(each.name for each in report.embodied)) or "no preset"
+    each = total.per_answer(total.carbon_g)
+    mean = f"; {grams(each)} per answer" if each is not None else ""
+    return (
+        f"{grams(total.carbon_g)}CO2eq = {grams(total.operational_g)} operational (PUE {pue}) + "
+        f"{grams(total.embodied_g)} embodied ({presets}){mean}"
+    )
+
+
+def saved(group: Group) -> str:
+    """Return what a group saved, with its interval and what it is held against."""
+    found = group.saved
+    why = why_unknown(found)
+    if why is not None:
+        return why
+    if not found.num_baseline_requests:
+        return "nothing: every request was served at L0"
+    return (
+        f"{grams(found.saved_g or 0.0)}CO2eq{_of_baseline(found)} against all-L0, by the mean of "
+        f"{count(found.num_baseline_requests)} requests at L0"
+    )
+
+
+def why_unknown(found: Saved) -> str | None:
+    """Return why it is not known what was saved; None when it is."""
+    if found.saved_g is not None:
+        return None
+    if found.num_unknown:
+        return "unknown: no comparable request was served at L0"
+    if found.num_pinned:
+        return "not counted: every answered line pins its directive"
+    return "nothing was answered"
+
+
+def saved_briefly(found: Saved) -> str:
+    """Return a saving for a cell of a table."""
+    if found.saved_g is None:
+        return "unknown" if found.num_unknown else "not counted"
+    if not found.num_baseline_requests:
+        return "is the baseline"
+    return f"{grams(found.saved_g)}{_of_baseline(found)}"
+
+
+def _of_baseline(found: Saved) -> str:
+    if found.percent is None:
+        return ""
+    half = found.half_width_percent
+    spread = "" if half is None else f" ± {points(half)}"
+    return f" ({points(found.percent)}{spread} %)"
+
+
+def points(value: float) -> str:
+    """Return percentage points as they are known: whole ones, or a tenth below ten."""
+    return f"{value:.0f}" if abs(value) >= 10 or value == 0 else f"{value:.1f}"  # noqa: PLR2004
+
+
+def overall(report: Report) -> list[Preferred]:
+    """Return the preference kept by each model, all tasks together."""
+    return [each for each in report.preference if each.task is None]
+
+
+def worst(report: Report, model: str) -> Preferred | None:
+    """Return the class of tasks that kept least; None when no class has preferences of its own."""
+    classes = (e for e in report.preference if e.model == model and e.task is not None)
+    known = [each for each in classes if each.kept is not None]
+    return min(known, key=lambda each: each.kept or 0.0, default=None)
+
+
+def preference(found: Preferred, report: Report) -> str:
+    """Return what of all-L0's preference a model's mix kept, and the task that kept least."""
+    model = f"{found.model}: " if len(overall(report)) > 1 else ""
+    if found.kept is None:
+        return f"{model}unknown: a level was never judged ({found.source})"
+    half = "interval unknown" if found.half_width is None else f"± {100 * found.half_width:.1f}"
+    least = worst(report, found.model)
+    task = ""
+    if least is not None:
+        task = f"; least for task {least.task or 'none'}: {100 * (least.kept or 0.0):.1f} %"
+    return f"{model}{100 * found.kept:.1f} % of all-L0's ({half}){task}, {found.source}"
+
+
+def _evaluating(report: Report) -> str:
+    found = report.evaluating
+    if found is None:
+        return "no evaluation is recorded"
+    part = ""
+    saved_g = report.total.saved.saved_g
+    if saved_g is not None and saved_g > 0:
+        part = f", {percent(found.carbon_g, saved_g)} of what was saved"
+    return (
+        f"{grams(found.carbon_g)}CO2eq for {count(found.num_evaluations)} evaluations{part}; "
+        "not in the carbon above"
+    )
+
+
+def _car(carbon_g: float) -> str:
+    km = carbon_g / CAR_G_PER_KM
+    return f"{digits(km)} km" if km >= 1 else f"{digits(1000 * km)} m"
+
+
+def notes(report: Report) -> tuple[str, ...]:
+    """Return what must be known to read the numbers rightly."""
+    return tuple(_notes(report))
+
+
+def _notes(report: Report) -> Iterator[str]:
+    if report.is_empty:
+        yield NOTHING
+    yield from _mixed(report)
+    yield from _partly_saved(report.total.saved)
+    if report.num_open:
+        yield (
+            f"prompts that were begun and are not finished: {count(report.num_open)}; a run is "
+            "under way, or was stopped (the same command continues it)"
+        )
+    if report.num_ahead:
+        yield (
+            f"requests that finished later than now: {count(report.num_ahead)}; the clock was set "
+            "back since, and they are counted where it stood then"
+        )
+    if any(each.is_prior for each in report.preference):
+        yield "preference is a prior, of another model's answers: nobody judged this model's"
+
+
+def _mixed(report: Report) -> Iterator[str]:
+    total = report.total
+    if 0 < total.estimated_j < total.energy_j:
+        yield (
+            f"{percent(total.estimated_j, total.energy_j)} of the energy is estimated, the rest is "
+            "measured: totals mix both"
+        )
+    if len(total.marks) > 1:
+        yield f"intensities are of several kinds: {shares(total.marks)} of the answers"
+    if len({each.name for each in report.embodied}) > 1:
+        yield "embodied carbon was counted by several presets, which differ up to 60-fold"
+
+
+def _partly_saved(found: Saved) -> Iterator[str]:
+    if found.saved_g is None:
+        return
+    if found.num_unknown:
+        yield (
+            f"saved speaks of {count(found.num_counted)} answers; of {count(found.num_unknown)} "
+            "it is unknown, since no comparable request was served at L0"
+        )
+    if found.num_borrowed:
+        yield (
+            f"of {count(found.num_borrowed)} answers the task has too few of its own requests at "
+            "L0: the mean of all tasks, or of earlier measurements, stands in"
+        )
+    if found.num_pinned:
+        yield f"answers that pin their directive count in no saving: {count(found.num_pinned)}"
+
+
+def _parts(origins: Iterable[Origin], size: Callable[[Origin], float]) -> str:
+    found = [(f"{each.name}{_marked(each)}", size(each)) for each in origins]
+    total = sum(part for _, part in found)
+    if len(found) == 1:
+        return found[0][0]
+    return ", ".join(f"{percent(part, total)} {name}" for name, part in found)
+
+
+def _marked(origin: Origin) -> str:
+    return "" if origin.mark in origin.name else f" ({origin.mark})"
+
+
+def _marks(origins: Iterable[Origin]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(origin.mark for origin in origins))
+
+
+def _moment(key: str) -> str:
+    return key.replace("T", " ") + ":00" if "T" in key else key

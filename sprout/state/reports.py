@@ -1,0 +1,215 @@
+"""What reports ask of the store: sums, computed by SQLite; no row of a completion is loaded."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Any
+
+from sprout.clock import from_text, to_text
+from sprout.costs import ALL_TASKS, Conditions, Cost
+from sprout.directives import BASELINE, Directive
+from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy
+from sprout.report.facts import LENGTHS, Known, Step
+from sprout.report.preferred import ELSE, Preferred, covariance_of
+from sprout.state import tallies
+from sprout.state.profiles import Profiles
+from sprout.state.store import Store
+
+_HOUR = LENGTHS["hour"]
+
+_CELLS = """
+    SELECT circumstance_id, CASE WHEN circumstance_id IS NULL THEN run_id END AS failed_in,
+        substr(hour, 1, ?) AS at, task, level, directive_key, is_pinned,
+        sum(num_answered), sum(num_failed), sum(num_prompt_tokens), sum(num_new_tokens),
+        sum(energy_j), sum(energy_j2), sum(busy_s), sum(busy_s2), sum(energy_busy_js),
+        sum(g_per_kwh), sum(operational_g), sum(embodied_g)
+    FROM temp.cells WHERE hour >= ?
+    GROUP BY circumstance_id, failed_in, at, task, level, directive_key, is_pinned
+"""
+
+# A run that lies in the period only in part counts by its part of the requests' energy; a run that
+# answered nothing yet has no intensity to count its energy at, and is left out.
+_RUN_ENERGY = """
+    WITH sums AS (
+        SELECT run_id, sum(energy_j) AS all_j, total(energy_j) FILTER (WHERE hour >= :since) AS j,
+            total(operational_g) FILTER (WHERE hour >= :since) AS g
+        FROM temp.cells GROUP BY run_id),
+    parts AS (
+        SELECT r.metered_j * s.j / s.all_j AS metered_j,
+            min(r.idle_j, max(0, r.metered_j - s.all_j)) * s.j / s.all_j AS idle_j,
+            max(0, r.metered_j - s.all_j) * s.j / s.all_j AS beyond_j,
+            s.g / s.j AS g_per_j
+        FROM sums s JOIN runs r USING (run_id) WHERE s.j > 0)
+    SELECT count(*), total(metered_j), total(idle_j), total(beyond_j - idle_j),
+        total(beyond_j * g_per_j) FROM parts
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The first and last hour in which a request of the period finished."""
+
+    first: datetime
+    last: datetime
+
+
+class Reports:
+    """Reads sums over all that was served since a moment; see `reading`."""
+
+    def __init__(self, store: Store, connection: Connection, since: datetime | None) -> None:
+        self._store = store
+        self._connection = connection
+        self._since = "" if since is None else to_text(since)[:_HOUR]
+
+    def span(self) -> Span | None:
+        """Return the period that holds requests; None when there are none."""
+        first, last = self._connection.execute(
+            "SELECT min(hour), max(hour) FROM temp.cells WHERE hour >= ?", (self._since,)
+        ).fetchone()
+        if first is None:
+            return None
+        return Span(from_text(f"{first}:00:00.000Z"), from_text(f"{last}:00:00.000Z"))
+
+    def cells(self, step: Step) -> Iterator[Cell]:
+        """Yield sums over requests that have everything of interest in common."""
+        known = {each.id: each for each in self._circumstances()}
+        names = _names(known.values())
+        failed = dict[str, tuple[str, str]]()
+        # days and months are drawn by day: `--by day` needs them
+        length = _HOUR if step == "hour" else LENGTHS["day"]
+        for row in self._connection.execute(_CELLS, (length, self._since)):
+            circumstances = known.get(row[0])
+            if circumstances is not None:
+                model, zone = circumstances.model, circumstances.zone
+            else:
+                model, zone = failed.setdefault(row[1], self._run(row[1]))
+            values = (*row[2:6], bool(row[6]), *row[7:])
+            yield Cell(circumstances, names.get(model) or model, zone, *values)
+
+    def known(self, now: datetime) -> Known:
+        """Return what a report needs beside the cells."""
+        return Known(
+            profiles=self._profiles(),
+            preferences=self._preferences(),
+            runs=self._run_energy(),
+            evaluating=self._evaluating(),
+            num_open=self._num(
+                "SELECT count(*) FROM completions WHERE finished_at IS NULL AND admitted_at >= ?"
+                " AND run_id IN (SELECT run_id FROM runs WHERE finished_at IS NULL)",
+                self._since,
+            ),
+            num_ahead=self._num(
+                "SELECT coalesce(sum(num_answered), 0) FROM temp.cells WHERE hour > ?",
+                to_text(now)[:_HOUR],
+            ),
+        )
+
+    def _circumstances(self) -> Iterator[Circumstances]:
+        for row in self._connection.execute("SELECT * FROM circumstances"):
+            yield Circumstances(
+                id=row["circumstance_id"], **{name: row[name] for name in row.keys()[1:]}
+            )
+
+    def _run(self, run_id: str) -> tuple[str, str]:
+        row = self._connection.execute(
+            "SELECT model, zone FROM runs WHERE run_id = ?", (run_id,)
+        ).fetchone()
+        return row[0], row[1]
+
+    def _profiles(self) -> dict[tuple[object, ...], Cost]:
+        """Return what was learned of L0, by the conditions that circumstances compare."""
+        key = Directive(BASELINE, "").key
+        return {
+            _comparable(conditions): costs[key, ALL_TASKS]
+            for conditions, _, _ in Profiles(self._store).known_conditions()
+            if (key, ALL_TASKS) in (costs := Profiles(self._store).costs(conditions))
+        }
+
+    def _preferences(self) -> dict[str, tuple[Preferred, ...]]:
+        """Return the preferences of the newest plan of each model."""
+        rows = self._connection.execute(
+            "SELECT model, document FROM (SELECT r.model, p.document, row_number() OVER"
+            " (PARTITION BY r.model ORDER BY p.made_at DESC, p.rowid DESC) AS age"
+            " FROM plans p JOIN runs r USING (run_id)) WHERE age = 1"
+        )
+        names = _names(self._circumstances())
+        return {
+            model: _preferred(names.get(model, model), json.loads(document))
+            for model, document in rows
+        }
+
+    def _run_energy(self) -> RunEnergy:
+        row = self._connection.execute(_RUN_ENERGY, {"since": self._since}).fetchone()
+        return RunEnergy(*row)
+
+    def _evaluating(self) -> Evaluating | None:
+        """Return what evaluations cost; None where none is recorded."""
+        if not self._num("SELECT count(*) FROM sqlite_master WHERE name = 'evaluations'"):
+            return None
+        row = self._connection.execute(
+            "SELECT count(*), total(metered_j), total(operational_g), total(embodied_g)"
+            " FROM evaluations WHERE started_at >= ?",
+            (self._since,),
+        ).fetchone()
+        return Evaluating(*row) if row[0] else None
+
+    def _num(self, sql: str, *parameters: object) -> int:
+        return int(self._connection.execute(sql, parameters).fetchone()[0])
+
+
+@contextmanager
+def reading(store: Store, since: datetime | None) -> Iterator[Reports]:
+    """Open the sums of one moment, whatever a run writes meanwhile.
+
+    Args:
+        since: requests that finished earlier are left out; rounded down to the hour.
+    """
+    with store.moment() as connection:
+        tallies.live(connection)
+        yield Reports(store, connection, since)
+
+
+def _names(circumstances: Iterable[Circumstances]) -> dict[str, str]:
+    """Return the names of models by fingerprint, as far as they were recorded."""
+    return {each.model: each.model_name for each in circumstances if each.model_name}
+
+
+def _comparable(conditions: Conditions) -> tuple[object, ...]:
+    return (
+        None,
+        conditions.model,
+        conditions.machine,
+        conditions.parallel,
+        conditions.threads,
+        conditions.gpu_layers,
+        conditions.max_tokens,
+        conditions.energy_method,
+    )
+
+
+def _preferred(model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:
+    """Return the preferences that a plan's document holds: of all tasks, then of each class.
+
+    It is read as JSON: without the solver that makes plans, and whatever version wrote it.
+    """
+
+    def of(
+        task: str | None, levels: Iterable[Mapping[str, Any]], num_judged: float | None
+    ) -> Preferred:
+        shares = {
+            level["directive_key"]: level["preference"]
+            for level in levels
+            if level["preference"] is not None
+        }
+        source, is_prior = plan["preference_source"], plan["is_preference_prior"]
+        covariance = covariance_of(tuple(shares.values()), num_judged) if num_judged else None
+        return Preferred(model, task, shares, covariance, source, is_prior)
+
+    classes = (
+        of(each["task"] or ELSE, each["levels"], each.get("num_judged"))
+        for each in plan.get("classes", ())
+    )
+    return (of(None, plan["levels"], None), *classes)

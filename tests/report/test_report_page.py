@@ -1,0 +1,268 @@
+"""The page: complete, escaped, self-contained; and seen by a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report.report_stores import START, Writer, counting, read, write_mixed
+
+from sprout.report import page
+from sprout.report.facts import Report
+from sprout.state.store import Store
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+MAX_BYTES = 1_000_000
+BROWSER = shutil.which("chromium")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--hide-scrollbars",
+    "--window-size=1100,2400",
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # the browser's own errands end here too
+)
+
+
+class Checker(HTMLParser):
+    """Follows open and closing tags, and remembers ids, references and what might be fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.ids: list[str] = []
+        self.wanted: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            elif name == "aria-labelledby" or (name == "href" and (value or "").startswith("#")):
+                self.wanted.append((value or "").lstrip("#"))
+            elif name in {"src", "href", "srcset", "data", "action", "xlink:href"}:
+                self.fetched.append(value or "")
+            elif name.startswith("on"):
+                self.faults.append(f"a script in {name}")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> closes something else")
+
+
+def check(text: str) -> Checker:
+    checker = Checker()
+    checker.feed(text)
+    assert checker.faults == []
+    assert checker.open == []
+    assert len(checker.ids) == len(set(checker.ids))
+    assert set(checker.wanted) <= set(checker.ids)
+    assert checker.fetched == ["data:,"]
+    assert "script" not in checker.tags
+    assert "url(" not in text
+    assert len(text.encode()) < MAX_BYTES
+    return checker
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Report:
+    with Store.open(tmp_path / "s.db") as store:
+        write_mixed(store, 4)
+        return read(store)
+
+
+def test_the_page_is_whole_and_asks_for_nothing(mixed: Report) -> None:
+    checker = check(page.render(mixed))
+    assert checker.tags.count("svg") >= 4
+    assert checker.tags.count("table") >= 6
+
+
+def test_the_page_says_what_kind_each_number_is(mixed: Report) -> None:
+    text = page.render(mixed)
+    for mark in ("measured", "estimated", "forecast", "yearly average", "modelled", "set"):
+        assert f">{mark}</span>" in text
+    assert "paper, by hand" in text
+    assert "eia (forecast)" in text
+    assert "all-L0" in text
+
+
+def test_charts_have_titles_values_with_units_and_a_table(mixed: Report) -> None:
+    text = page.render(mixed)
+    assert re.search(r"<title>2026-03-28: \d+ g/kWh \([a-z ,]+\)</title>", text)
+    assert re.search(r"<title>2026-03-28: L1 \d+ % of \d+</title>", text)
+    assert re.search(r"<title>2026-03-28: [\d.]+ .?gCO2eq operational</title>", text)
+    assert text.count('<svg role="img" aria-labelledby=') == text.count("<svg")
+    assert "The charts as a table" in text
+
+
+def test_names_that_look_like_markup_stay_text(tmp_path: Path) -> None:
+    bad = "</title><script>alert('\"&')</script>"
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting(model_name=bad), zone=bad)
+        for number in range(12):
+            at = START + number * timedelta(hours=1)
+            run.answer(at, f"L{number % 2}", task=bad, source=f"{bad} (measured)")
+        run.end(START)
+        text = page.render(read(store))
+    check(text)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_an_empty_store_makes_a_page_too(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        text = page.render(read(store))
+    check(text)
+    assert "nothing was served" in text
+    assert re.search(r"\b(nan|inf)\b", text, re.IGNORECASE) is None
+
+
+def test_one_completion_makes_a_page_without_charts_over_time(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting())
+        run.answer(START)
+        run.end(START)
+        text = page.render(read(store))
+    checker = check(text)
+    assert checker.tags.count("svg") == 0
+    assert "every request was served at L0" in text
+
+
+def test_a_year_of_many_levels_stays_small(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting())
+        with store.write():
+            for number in range(3 * 365):
+                at = START - timedelta(days=number // 3)
+                run.answer(at, f"L{number % 3}", task=f"t{number % 9}")
+        run.end(START)
+        report = read(store)
+    assert len(report.timeline) == 365
+    check(page.render(report))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a browser made of a page: its complaints, what the page asked for, and a picture."""
+
+    complaints: list[str]
+    asked: set[str]
+    picture: bytes
+
+
+def look(text: str, folder: Path, scheme: str = "light") -> Seen:
+    """Let Chromium draw a page."""
+    assert BROWSER is not None
+    file, picture, log = (folder / name for name in ("r.html", "r.png", "net.json"))
+    file.write_text(text, encoding="utf-8")
+    found = subprocess.run(
+        [
+            BROWSER,
+            *FLAGS,
+            f"--user-data-dir={folder / 'profile'}",
+            f"--blink-settings=preferredColorScheme={1 if scheme == 'light' else 0}",
+            "--enable-logging=stderr",
+            "--log-level=0",
+            f"--log-net-log={log}",
+            f"--screenshot={picture}",
+            "--virtual-time-budget=2000",
+            file.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return Seen(
+        complaints=[line for line in found.stderr.splitlines() if "CONSOLE" in line],
+        asked=set(requests_of_pages(log)),
+        picture=picture.read_bytes(),
+    )
+
+
+def requests_of_pages(log: Path) -> Iterator[str]:
+    """Yield the addresses that a page asked for; the browser's own errands have no page."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):
+            params = json.loads(line.rstrip(",")).get("params", {})
+            url = str(params.get("url", ""))
+            is_of_page = params.get("initiator", "not an origin") != "not an origin"
+            if is_of_page and not url.startswith(("file:", "data:")):
+                yield url
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get install chromium")
+def test_a_page_that_complains_and_asks_for_something_is_found_out(tmp_path: Path) -> None:
+    bad = "<script>console.error('bad')</script><img src='http://pictures.invalid/a.png'>"
+    seen = look(f"<!doctype html><title>bad</title>{bad}", tmp_path)
+    assert len(seen.complaints) >= 1
+    assert seen.asked == {"http://pictures.invalid/a.png"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get install chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_draws_the_page_without_errors_and_without_any_request(
+    mixed: Report, tmp_path: Path, scheme: str
+) -> None:
+    seen = look(page.render(mixed), tmp_path, scheme)
+    assert seen.complaints == []
+    assert seen.asked == set()
+    assert seen.picture.startswith(b"\x89PNG")
+    assert len(seen.picture) > 50_000  # a blank page has a tenth of it
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get install chromium")
+def test_the_charts_have_a_size_in_a_browser(mixed: Report, tmp_path: Path) -> None:
+    # the page has no script; a frame around it may measure what was drawn
+    assert BROWSER is not None
+    inner = page.render(mixed).replace(page.POLICY, "")
+    probe = (
+        "<script>addEventListener('load', () => { document.title = JSON.stringify("
+        "[...document.querySelectorAll('svg')].map(s => Math.round(s.getBoundingClientRect().width)"
+        ")); });</script></body>"
+    )
+    file = tmp_path / "probe.html"
+    file.write_text(inner.replace("</body>", probe), encoding="utf-8")
+    found = subprocess.run(
+        [
+            BROWSER,
+            *FLAGS,
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            file.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    title = re.search(r"<title>\[([\d,]+)\]</title>", found.stdout)
+    assert title is not None
+    widths = [int(width) for width in title.group(1).split(",")]
+    assert len(widths) >= 4
+    assert min(widths) > 600

@@ -1,0 +1,224 @@
+"""What people read: units, sentences, notes, tables, metrics."""
+
+import csv
+import io
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
+
+from sprout.report import prometheus, tables, terminal_report, words
+from sprout.report.facts import BYS, Report, step_for
+from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
+from sprout.report.timeline import interval
+from sprout.report.units import digits, grams, percent, seconds, watt_hours
+from sprout.state.store import Store
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    return tmp_path / "s.db"
+
+
+@pytest.fixture
+def mixed(store_path: Path) -> Report:
+    with Store.open(store_path) as store:
+        write_mixed(store, 8)
+        return read(store)
+
+
+def empty(path: Path) -> Report:
+    with Store.open(path) as store:
+        return read(store)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (grams(0), "0 g"),
+        (grams(0.0419), "41.9 mg"),
+        (grams(1234.5), "1.23 kg"),
+        (grams(-2.5e-4), "-250 µg"),
+        (grams(3e-9), "3.00 ng"),
+        (watt_hours(3600 * 1500), "1.50 kWh"),
+        (watt_hours(0), "0 Wh"),
+        (seconds(90000), "1.04 d"),
+        (seconds(0.25), "250 ms"),
+        (digits(0.000123456), "0.000123"),
+        (digits(1234567), "1,234,567"),
+        (percent(1, 1000), "<1 %"),
+        (percent(0, 10), "0 %"),
+        (percent(5, 0), "none"),
+    ],
+)
+def test_numbers_have_a_fitting_unit_and_three_digits(found: str, expected: str) -> None:
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "step"),
+    [(timedelta(hours=3), "hour"), (timedelta(days=30), "day"), (timedelta(days=800), "month")],
+)
+def test_longer_periods_are_drawn_more_coarsely(span: timedelta, step: str) -> None:
+    assert step_for(START, START + span) == step
+
+
+def test_a_month_ends_where_the_next_begins() -> None:
+    start, end = interval("2026-02")
+    assert (end - start).days == 28
+    assert interval("2026-12")[1].isoformat() == "2027-01-01T00:00:00+00:00"
+
+
+def test_the_overview_of_a_mixed_store_says_how_much_is_measured(mixed: Report) -> None:
+    told = {fact.name: fact for fact in words.facts(mixed)}
+    assert "(measured)" in told["energy"].text
+    assert "tdp_estimate (estimated)" in told["energy"].text
+    assert set(told["energy"].marks) == {"measured", "estimated"}
+    assert "against all-L0" in told["saved"].text
+    assert "±" in told["saved"].text
+    assert "PUE 1.2, 1" in told["carbon"].text
+    notes = "\n".join(words.notes(mixed))
+    assert "% of the energy is estimated, the rest is measured" in notes
+    assert "intensities are of several kinds" in notes
+    assert "embodied carbon was counted by several presets" in notes
+    assert "not finished" in notes
+
+
+def test_an_empty_store_is_told_in_one_sentence(store_path: Path) -> None:
+    report = empty(store_path)
+    assert [fact.name for fact in words.facts(report)] == ["served"]
+    assert words.notes(report) == (words.NOTHING,)
+    assert words.period(report) == "nothing yet"
+
+
+def test_an_equivalent_names_its_source(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting(g_per_s=400 / 1.609344))
+        run.answer(START, busy_s=1.0)
+        report = read(store)
+    (equivalent,) = (fact.text for fact in words.facts(report) if fact.name == "equivalent")
+    assert equivalent.startswith("1.00 km in a passenger car")
+    assert "EPA-420-F-23-014" in equivalent
+
+
+def test_a_clock_that_was_set_back_is_noted(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        run.answer(NOW + timedelta(days=2))
+        report = read(store)
+    assert any("clock was set back" in note for note in words.notes(report))
+
+
+def test_csv_has_a_row_for_the_total_and_each_group(mixed: Report) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows(tables.rows(mixed, BYS))
+    rows = list(csv.DictReader(io.StringIO(text.getvalue())))
+    assert list(rows[0]) == list(tables.COLUMNS)
+    assert rows[0]["by"] == "total"
+    assert float(rows[0]["carbon_g"]) == mixed.total.carbon_g
+    assert len(rows) == 1 + sum(len(mixed.groups[by]) for by in BYS)
+    levels = [row for row in rows if row["by"] == "level"]
+    assert sum(float(row["carbon_g"]) for row in levels) == pytest.approx(mixed.total.carbon_g)
+
+
+def test_what_is_not_known_is_empty_in_csv_and_null_in_json(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        run.answer(START, "L1")
+        report = read(store)
+    cells = dict(zip(tables.COLUMNS, list(tables.rows(report, ()))[1], strict=True))
+    assert (cells["saved_g"], cells["saved_percent"], cells["baseline_g"]) == ("", "", "")
+    total = tables.data(report)["total"]
+    assert isinstance(total, dict)
+    assert total["saved_g"] is None
+    assert total["baseline_g"] is None
+
+
+def test_terminal_tables_show_marks_and_fit(mixed: Report) -> None:
+    text = terminal_report.plain(mixed, "task")
+    assert max(map(len, text.splitlines())) <= terminal_report.FILE_WIDTH
+    assert "est." in text
+    assert "(none)" in text  # requests without a task
+    assert "g/kWh" in text
+    assert "by task" in text
+
+
+def test_a_gap_in_time_is_a_gap_in_the_chart(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        for hours in (0, 1, 9):
+            run.answer(START + timedelta(hours=hours))
+        report = read(store)
+    assert "██       █" in terminal_report.plain(report, "level")
+
+
+def test_metrics_are_read_by_prometheus_own_parser(mixed: Report) -> None:
+    text = generate_latest(prometheus.registry(mixed)).decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert set(families) <= set(prometheus.METRICS)
+    joules = {s.labels["mark"]: s.value for s in families["sprout_energy_joules"].samples}
+    assert joules["estimated"] == pytest.approx(mixed.total.estimated_j)
+    grams_ = sum(sample.value for sample in families["sprout_carbon_grams"].samples)
+    assert grams_ == pytest.approx(mixed.total.carbon_g)
+    assert families["sprout_saved_grams"].samples[0].value == mixed.total.saved.saved_g
+
+
+def test_what_is_not_known_has_no_sample(store_path: Path) -> None:
+    text = generate_latest(prometheus.registry(empty(store_path))).decode()
+    assert "sprout_saved_grams" not in text
+    assert "sprout_evaluating" not in text
+
+
+SHARES = {"k0": 0.5, "k1": 0.3, "k2": 0.2}
+KNOWN = Preferred("m", None, SHARES, None, "a judge", is_prior=False)
+
+
+def test_all_l0_keeps_all_preference() -> None:
+    found = normalised(KNOWN, {"k0": 7})
+    assert (found.kept, found.half_width) == (1.0, 0.0)
+
+
+def test_a_level_that_was_never_judged_leaves_preference_unknown() -> None:
+    assert normalised(KNOWN, {"k0": 7, "other": 1}).kept is None
+
+
+def test_the_interval_of_preference_is_that_of_many_draws() -> None:
+    import numpy as np  # noqa: PLC0415
+
+    # shares of 400 judged prompts
+    q = np.array([0.5, 0.3, 0.2])
+    covariance = covariance_of((0.5, 0.3, 0.2), 400)
+    assert np.array(covariance) == pytest.approx((np.diag(q) - np.outer(q, q)) / 400)
+    known = replace(KNOWN, covariance=covariance)
+    found = normalised(known, {"k0": 20, "k1": 30, "k2": 50})
+    draws = np.random.default_rng(1).multinomial(400, q, size=20_000) / 400
+    kept = draws @ np.array([0.2, 0.3, 0.5]) / draws[:, 0]
+    assert found.kept == pytest.approx((0.1 + 0.09 + 0.1) / 0.5)
+    assert found.half_width == pytest.approx(1.96 * kept.std(), rel=0.05)
+
+
+def test_each_class_is_held_against_its_own_shares() -> None:
+    maths = Preferred("m", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
+    rest = Preferred("m", ELSE, {"k0": 0.4, "k1": 0.6}, None, "a judge", is_prior=False)
+    counts = {"maths": {"k0": 50, "k1": 50}, "qa": {"k0": 25, "k1": 75}, "": {"k1": 100}}
+    overall, *classes = by_class((KNOWN, maths, rest), counts)
+    kept = {each.task: each.kept for each in classes}
+    # maths: (0.5 * 0.8 + 0.5 * 0.2) / 0.8; the rest: (25 * 0.4 + 175 * 0.6) / 200 / 0.4
+    assert kept == {"maths": pytest.approx(0.625), ELSE: pytest.approx(1.4375)}
+    # together: 100 * 0.8 * 0.625 + 200 * 0.4 * 1.4375, by 100 * 0.8 + 200 * 0.4
+    assert overall.kept == pytest.approx((50 + 115) / 160)
+    assert (overall.task, overall.num_answered, overall.half_width) == (None, 300, None)
+
+
+def test_a_task_without_any_class_leaves_all_together_unknown() -> None:
+    maths = Preferred("m", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
+    (overall,) = by_class((KNOWN, maths), {"qa": {"k0": 1}})
+    assert (overall.kept, overall.num_answered) == (None, 1)
+
+
+def test_estimates_are_known_by_their_method() -> None:
+    assert ESTIMATED.energy_method == "tdp_estimate"

@@ -1,0 +1,299 @@
+"""Sums for reports, kept or worked out, are those of the rows, whatever happens to a run."""
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from plain_records import KEYS, a_plan, admission, prompt, served
+from report.report_stores import NOW, START, Writer, counting, read, write_mixed
+
+from sprout.report import words
+from sprout.report.facts import Report
+from sprout.state import reports
+from sprout.state.retention import prune
+from sprout.state.runs import Runs
+from sprout.state.store import Store
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "sprout.db") as store:
+        yield store
+
+
+def count(store: Store, table: str) -> int:
+    with store.read() as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_an_empty_store_has_nothing_to_report(store: Store) -> None:
+    report = read(store)
+    assert report.is_empty
+    assert report.total.saved.saved_g is None
+    assert report.total.intensity_g_per_kwh is None
+    assert report.timeline == ()
+    assert all(groups == () for groups in report.groups.values())
+
+
+def test_totals_are_the_sums_of_the_rows(store: Store) -> None:
+    rows = write_mixed(store, 1)
+    total = read(store).total
+    assert total.num_answered == len(rows)
+    assert total.num_failed == 4
+    assert total.num_prompt_tokens == 20 * len(rows)
+    assert total.energy_j == pytest.approx(math.fsum(row.energy_j for row in rows))
+    assert total.busy_s == pytest.approx(math.fsum(row.busy_s for row in rows))
+    assert total.carbon_g == pytest.approx(math.fsum(row.carbon_g for row in rows))
+    mean = math.fsum(row.g_per_kwh for row in rows) / len(rows)
+    assert total.intensity_g_per_kwh == pytest.approx(mean)
+    estimated = [row.energy_j for row in rows if row.under.energy_method == "tdp_estimate"]
+    assert total.estimated_j == pytest.approx(math.fsum(estimated))
+    assert total.levels == {
+        level: sum(row.level == level for row in rows) for level in ("L0", "L1", "L2")
+    }
+
+
+def comparable(report: Report) -> dict[str, float]:
+    total = report.total
+    return {
+        "answered": total.num_answered,
+        "failed": total.num_failed,
+        "energy": total.energy_j,
+        "carbon": total.carbon_g,
+        "saved": total.saved.saved_g or 0.0,
+        "half": total.saved.half_width_g or 0.0,
+    }
+
+
+def test_kept_sums_say_what_the_rows_say(store: Store) -> None:
+    write_mixed(store, 2)
+    kept = comparable(read(store))
+    assert count(store, "tallies") > 0
+    with store.write() as connection:
+        connection.execute("DELETE FROM tallies")
+    assert comparable(read(store)) == pytest.approx(kept)
+
+
+def test_a_run_that_goes_on_after_its_end_is_counted_once(store: Store) -> None:
+    runs = Runs(store)
+    run = Writer(store, []).run(START, counting())
+    run.answer(START)
+    run.answer(START, "L1")
+    run.end(START)
+    assert read(store).total.num_answered == 2
+    runs.reopen(run.run_id)
+    assert count(store, "tallies") == 0
+    assert read(store).total.num_answered == 2
+    run.answer(START + HOUR)
+    assert read(store).total.num_answered == 3
+    run.end(START + HOUR)
+    assert read(store).total.num_answered == 3
+    run.end(START + HOUR)  # said twice
+    assert read(store).total.num_answered == 3
+
+
+def test_forgotten_runs_are_in_no_report(store: Store) -> None:
+    write_mixed(store, 3)
+    prune(store, START + timedelta(hours=1), dry_run=True)
+    before = read(store).total.num_answered
+    prune(store, START + timedelta(hours=1), dry_run=False)
+    assert 0 < read(store).total.num_answered < before
+    prune(store, NOW, dry_run=False)
+    assert read(store).is_empty
+    assert count(store, "tallies") == 0
+
+
+def test_a_report_sees_one_moment_while_a_run_writes(store: Store, tmp_path: Path) -> None:
+    run = Writer(store, []).run(START, counting(), is_finished=False)
+    run.answer(START)
+    with Store.open(tmp_path / "sprout.db") as reader, reports.reading(reader, None) as reading:
+        run.answer(START)
+        run.end(START)
+        cells = list(reading.cells("hour"))
+        assert sum(cell.num_answered for cell in cells) == 1
+    assert read(store).total.num_answered == 2
+
+
+def test_a_report_keeps_nobody_from_writing(store: Store, tmp_path: Path) -> None:
+    run = Writer(store, []).run(START, counting())
+    run.answer(START)
+    with (
+        Store.open(tmp_path / "sprout.db") as reader,
+        reports.reading(reader, None),
+        Store.open(tmp_path / "sprout.db", busy_timeout_s=0.0) as other,
+        other.write() as connection,
+    ):
+        connection.execute("UPDATE runs SET idle_j = 1")
+
+
+def test_prompts_that_are_begun_and_not_finished_are_counted_apart(store: Store) -> None:
+    run = Writer(store, []).run(START, counting(), is_finished=False)
+    run.answer(START)
+    run.leave_open(START)
+    report = read(store)
+    assert (report.total.num_answered, report.num_open) == (1, 1)
+    assert read(store, START + 2 * HOUR).num_open == 0
+
+
+def test_requests_after_now_are_counted_and_said(store: Store) -> None:
+    run = Writer(store, []).run(START, counting())
+    run.answer(NOW + 3 * HOUR)
+    run.answer(START)
+    run.end(START)
+    report = read(store)
+    assert (report.total.num_answered, report.num_ahead) == (2, 1)
+
+
+def test_energy_beside_the_requests_is_idle_or_lost(store: Store) -> None:
+    # 100 J metered: 60 J of requests, 15 J idle, so 25 J were lost; 40 J at PUE 1.2, 300 g/kWh
+    run = Writer(store, []).run(START, counting(), metered_j=100.0, idle_j=15.0)
+    for _ in range(6):
+        run.answer(START, energy_j=10.0)
+    run.end(START)
+    runs = read(store).runs
+    assert (runs.num_runs, runs.metered_j) == (1, 100.0)
+    assert (runs.idle_j, runs.lost_j) == pytest.approx((15.0, 25.0))
+    assert runs.operational_g == pytest.approx(40 / 3.6e6 * 1.2 * 300)
+
+
+def test_a_run_that_lies_half_in_the_period_counts_half(store: Store) -> None:
+    run = Writer(store, []).run(START, counting(), metered_j=100.0, idle_j=15.0)
+    for hours in (0, 0, 0, 10, 10, 10):
+        run.answer(START + hours * HOUR, energy_j=10.0)
+    run.end(START + 10 * HOUR)
+    runs = read(store, (START + 5 * HOUR).replace(minute=0)).runs
+    assert (runs.metered_j, runs.idle_j, runs.lost_j) == pytest.approx((50.0, 7.5, 12.5))
+
+
+def test_counters_that_saw_less_than_the_requests_lose_nothing(store: Store) -> None:
+    # rows that were rebuilt from the output file bring joules whose reading a kill took
+    run = Writer(store, []).run(START, counting(), metered_j=5.0, idle_j=1.0)
+    run.answer(START, energy_j=10.0)
+    run.end(START)
+    runs = read(store).runs
+    assert (runs.idle_j, runs.lost_j, runs.operational_g) == (0.0, 0.0, 0.0)
+
+
+def test_equal_circumstances_are_stored_once(store: Store) -> None:
+    run = Writer(store, []).run(START, counting())
+    for number in range(20):
+        run.answer(START + number * HOUR, source=("a (measured)", "b (forecast)")[number % 2])
+    again = Writer(store, [], num_runs=1).run(START, counting())
+    again.answer(START, source="a (measured)")
+    assert count(store, "circumstances") == 2
+    again = Writer(store, [], num_runs=2).run(START, counting(pue=1.5))
+    again.answer(START, source="a (measured)")
+    assert count(store, "circumstances") == 3
+
+
+def test_the_preference_is_that_of_the_newest_plan_of_the_model(store: Store) -> None:
+    run = Writer(store, []).run(START, counting())
+    plan = a_plan()
+    Runs(store).add_plan(plan, run.run_id)
+    for level in ("L0", "L0", "L1"):
+        run.answer(START, level)
+    run.end(START)
+    (found,) = read(store).preference
+    q = {level.level: level.preference or 0.0 for level in plan.levels}
+    assert found.kept == pytest.approx((2 * q["L0"] + q["L1"]) / 3 / q["L0"])
+    assert (found.model, found.source, found.is_prior) == ("small", "a judge", False)
+    assert found.half_width is None
+
+
+def test_a_plan_by_task_class_gives_each_class_its_own_preference(store: Store) -> None:
+    run = Writer(store, []).run(START, counting())
+    Runs(store).add_plan(a_plan(), run.run_id)
+    classes = (("maths", (("L0", 0.8), ("L1", 0.2))), (None, (("L0", 0.5), ("L1", 0.5))))
+    document = {
+        "levels": [{"directive_key": KEYS["L0"], "preference": 0.5}],
+        "preference_source": "a judge",
+        "is_preference_prior": False,
+        "classes": [
+            {
+                "task": task,
+                "num_judged": 200.0,
+                "levels": [{"directive_key": KEYS[v], "preference": q} for v, q in shares],
+            }
+            for task, shares in classes
+        ],
+    }
+    with store.write() as connection:
+        connection.execute("UPDATE plans SET document = ?", (json.dumps(document),))
+    for task, level in (("maths", "L0"), ("maths", "L1"), ("qa", "L1"), ("", "L0")):
+        run.answer(START, level, task=task)
+    run.end(START)
+    report = read(store)
+    found = {each.task: each.kept for each in report.preference}
+    # maths: (0.8 + 0.2) / 2 / 0.8 = 0.625; others 1; together (2 * 0.8 * 0.625 + 2 * 0.5) / 2.6
+    assert found == {
+        None: pytest.approx(2 / 2.6),
+        "(other tasks)": pytest.approx(1.0),
+        "maths": pytest.approx(0.625),
+    }
+    # 200 judged prompts a class: sd of (q0 + q1) / 2 / q0 with q1 = 1 - q0 is sd(q0) / 2 / q0^2
+    halves = {each.task: each.half_width for each in report.preference}
+    assert halves["maths"] == pytest.approx(1.96 * (0.8 * 0.2 / 200) ** 0.5 / 2 / 0.8**2)
+    parts = [half or 0.0 for task, half in halves.items() if task is not None]
+    assert 0 < (halves[None] or 0.0) < sum(parts)
+    (told,) = (fact.text for fact in words.facts(report) if fact.name == "preference")
+    assert "least for task maths: 62.5 %" in told
+
+
+def test_the_cost_of_evaluations_is_read_where_there_are_any(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        if not count(store, "sqlite_master WHERE name = 'evaluations'"):
+            assert read(store).evaluating is None
+            with store.write() as connection:
+                connection.execute(
+                    "CREATE TABLE evaluations (evaluation_id TEXT, started_at TEXT, metered_j REAL,"
+                    " operational_g REAL, embodied_g REAL)"
+                )
+            with store.write() as connection:
+                connection.execute(
+                    "INSERT INTO evaluations VALUES ('e', '2026-03-28T00:00:00.000Z', 7, 0.5, 0.25)"
+                )
+            found = read(store).evaluating
+            assert found is not None
+            assert (found.num_evaluations, found.metered_j, found.carbon_g) == (1, 7.0, 0.75)
+            assert read(store, NOW).evaluating is None
+
+
+def test_rows_of_the_first_release_keep_what_was_recorded_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    dump = Path(__file__).with_name("v1.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(dump)
+    with Store.open(path) as store:
+        report = read(store)
+    assert report.total.num_answered == 1
+    (energy,) = report.energy
+    assert (energy.name, energy.mark) == ("rapl", "measured")
+    (intensity,) = report.intensity
+    assert intensity.name == "DE: electricitymaps_csv (measured)"
+    assert intensity.detail == "average, lifecycle"
+    (pue,) = report.pue
+    assert pue.mean == 1.2
+
+
+def test_a_row_rebuilt_from_its_line_has_its_source(store: Store) -> None:
+    import json  # noqa: PLC0415
+    from datetime import UTC  # noqa: PLC0415
+
+    from sprout.answers import answer_line  # noqa: PLC0415
+
+    run = Writer(store, []).run(START, counting(), zone="FR")
+    line = json.loads(answer_line(served(admission(prompt("a"))), run.run_id, "model", NOW))
+    Runs(store).reconcile(run.run_id, [line])
+    report = read(store)
+    assert report.total.num_answered == 1
+    (intensity,) = report.intensity
+    assert intensity.name == "DE: electricitymaps_csv (measured)"  # as the line says
+    assert report.energy[0].name == "rapl"
+    assert NOW.tzinfo is UTC

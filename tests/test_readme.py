@@ -1,0 +1,73 @@
+"""Every `sprout` command in the README's code blocks runs as it is written there."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cli.program import RECORDING, sprout, write_prompts
+from local import grid_server, judge_server
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CRON = re.compile(r"^(?:\S+ +){5}(?=cd |\$|/)")  # five fields of time
+CSV = (
+    "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
+    "Carbon intensity gCO₂eq/kWh (Life cycle),Carbon-free energy percentage (CFE%),"
+    "Renewable energy percentage (RE%),Data source,Data estimated,Data estimation method\n"
+    "2025-01-01 00:00:00,Germany,Germany,DE,300.1,350.2,50,45,entsoe.eu,false,\n"
+)
+
+
+def commands() -> Iterator[str]:
+    """Yield the commands, without what the shell does with their input and output."""
+    for kind, block in BLOCK.findall(README.read_text(encoding="utf-8")):
+        for line in block.replace("\\\n", " ").splitlines() if kind in {"", "sh"} else ():
+            found = re.search(r"(?:^|[;&|] *|/)sprout ((?!\.).*)", CRON.sub("", line.strip()))
+            if found is not None and not line.startswith((" ", "#")):
+                yield found.group(1).split("  #")[0].strip()
+
+
+COMMANDS = list(dict.fromkeys(commands()))
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(COMMANDS) >= 8, COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_runs(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPROUT_MODEL", str(RECORDING))
+    prompts = write_prompts(tmp_path / "prompts.jsonl", 5)
+    (tmp_path / "DE_2025_hourly.csv").write_text(CSV, encoding="utf-8")
+    before, _, redirected = command.partition("<")
+    words = shlex.split(before.split(">")[0].replace("$(date +\\%F)", "today"))
+    # paths of somebody's machine become this folder's; their models become a recording
+    words = [placed(word) for word in words]
+    stdin = prompts.read_bytes() if redirected else b""
+    if words[0] not in {"init", "run", "status", "doctor"}:
+        assert sprout("run", prompts, "-o", "before.jsonl", "--zone", "DE").code == 0
+    with grid_server.serving(grid_server.neso(datetime.now(UTC))) as grid:
+        monkeypatch.setenv("SPROUT_NESO_URL", grid.url)
+        if words[0] == "grid" and words[1] != "use":
+            assert sprout("grid", "use", "GB", "--provider", "neso").code == 0
+        if words == ["grid", "show"]:
+            assert sprout("grid", "fetch").code == 0
+        with judge_server.serving() as judge:
+            judge.needs_key = False
+            words = [{"http://host:8000/v1": judge.url, "NAME": "judge-1"}.get(w, w) for w in words]
+            found = sprout(*words, stdin=stdin)
+    # a recording answers, but it has no logits that a judge could be read from
+    assert found.code == (69 if "local" in words else 0), (words, found.stderr)
+
+
+def placed(word: str) -> str:
+    """Return a word of a command as it is here: this folder's paths, a recording for a model."""
+    if word.endswith(".gguf"):
+        return str(RECORDING)
+    return Path(word).name if "/" in word and "://" not in word else word
