@@ -17,11 +17,11 @@ from sprout.accounting import Charge
 from sprout.answers import Admission, Failed, Grid, Served, failed_line
 from sprout.carbon import footprint
 from sprout.costs import Sample
-from sprout.deferral import Waiting
 from sprout.directives import Directive, DirectiveSet
 from sprout.engine.base import Completion, Request
 from sprout.metering import Metered, MeteredEngine
-from sprout.plan import Plan
+from sprout.planning.deferral import Waiting
+from sprout.planning.plan import Plan
 from sprout.prompts import Prompt, Rejected
 from sprout.selector import Quota
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from sprout import directives, plan
+from sprout import directives
 from sprout.accounting import Step
 from sprout.answers import Admission, Grid, Served, answer_line
 from sprout.carbon import footprint
@@ -19,7 +19,8 @@ from sprout.engine.base import Completion, Request, StepResult
 from sprout.engine.recorded import RecordedEngine
 from sprout.grid.intensity import Intensity, IntensityRange
 from sprout.grid.reading import GridReading, known
-from sprout.plan import Plan, PlanOptions, Snapshot
+from sprout.planning import plan
+from sprout.planning.plan import Plan, PlanOptions, Snapshot
 from sprout.prompts import Prompt, read
 from sprout.quality.preference import Preference, prior
 

@@ -9,7 +9,7 @@ import pytest
 from sprout import config as configuration
 from sprout.config import LivePolicy, Settings, default_threads, load
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
-from sprout.policies import POLICIES
+from sprout.planning.policies import POLICIES
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from sprout.costs import Sample
 from sprout.directives import DirectiveSet
 from sprout.engine.recorded import RecordedEngine
 from sprout.metering import MeteredEngine
-from sprout.plan import ClassPlan, Plan
+from sprout.planning.plan import ClassPlan, Plan
 from sprout.prompts import Prompt, Rejected
 from sprout.run import Job, Remembered, Turn, samples, serve
 

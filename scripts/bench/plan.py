@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from measure import in_turn, show
 
-from sprout.outlook import Limits, Outlook
-from sprout.policies import decide
-from sprout.problem import Problem
+from sprout.planning.outlook import Limits, Outlook
+from sprout.planning.policies import decide
+from sprout.planning.problem import Problem
 
 ROUNDS = 15
 HOURS_PER_WEEK = 168

@@ -6,21 +6,11 @@ from typing import Annotated
 import typer
 
 from sprout import __version__
-from sprout.cli import (
-    doctor,
-    evaluate,
-    export,
-    grid,
-    init,
-    optimize,
-    output,
-    profile,
-    prune,
-    replay,
-    report,
-    run,
-    status,
-)
+from sprout.cli import doctor, export, init, optimize, output, profile, prune, report, status
+from sprout.cli.evaluate import command as evaluate
+from sprout.cli.grid import command as grid
+from sprout.cli.replay import command as replay
+from sprout.cli.run import command as run
 from sprout.errors import UsageError
 
 app = typer.Typer(

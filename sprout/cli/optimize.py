@@ -32,9 +32,9 @@ def optimize(
     Example: sprout optimize --intensity 300
     """
     with output.command("optimize", json=json, quiet=quiet) as out:
-        from sprout import plan as planning
         from sprout.cli import wiring
         from sprout.config import load
+        from sprout.planning import plan as planning
         from sprout.report import terminal
         from sprout.state.runs import Runs
         from sprout.state.store import Store

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 from sprout.cli import wiring
-from sprout.cli.asking import series, target_of
-from sprout.cli.backtesting import backtest_data, backtest_words
-from sprout.cli.outlook import outlook
+from sprout.cli.grid.asking import series, target_of
+from sprout.cli.grid.backtesting import backtest_data, backtest_words
+from sprout.cli.grid.outlook import outlook
 from sprout.cli.output import Out
 from sprout.clock import to_text
 from sprout.config import Config

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sprout.carbon import EmbodiedRate, embodied
-from sprout.cli.outlook import outlook
+from sprout.cli.grid.outlook import outlook
 from sprout.cli.present import utc_now as utc_now  # noqa: PLC0414 - said here to every command
 from sprout.config import Config, Settings, model_path
 from sprout.costs import Conditions
@@ -20,7 +20,7 @@ from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
-from sprout.plan import PlanOptions, Snapshot
+from sprout.planning.plan import PlanOptions, Snapshot
 from sprout.quality.classes import OTHER
 from sprout.quality.preference import Preference, prior
 from sprout.quality.ruling import Evidence, evidence
@@ -116,7 +116,7 @@ def conditions(settings: Settings, model: str, power: Power) -> Conditions:
 def grid_reading(
     store: Store, config: Config, intensity: float | None, now: datetime
 ) -> GridReading:
-    """Return the intensity to plan with; see `sprout.cli.outlook`."""
+    """Return the intensity to plan with; see `sprout.cli.grid.outlook`."""
     return outlook(store, config, intensity, now).reading
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from sprout.problem import FloatArray
-from sprout.replay import Replayed
-from sprout.world import World
+from sprout.planning.problem import FloatArray
+from sprout.replay.replay import Replayed
+from sprout.replay.world import World
 
 SIZE_INCHES = (8.0, 5.0)
 DOTS_PER_INCH = 120

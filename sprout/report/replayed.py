@@ -5,11 +5,11 @@ import math
 import numpy as np
 from rich.table import Table
 
-from sprout.problem import FloatArray
-from sprout.replay import Replayed
+from sprout.planning.problem import FloatArray
+from sprout.replay.replay import Replayed
+from sprout.replay.stage import Options
+from sprout.replay.world import World
 from sprout.report.units import grams
-from sprout.stage import Options
-from sprout.world import World
 
 NONE = "-"
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 from sprout.answers import Served
 from sprout.carbon import EmbodiedRate, footprint
-from sprout.classes import MIN_MEASURED
 from sprout.costs import ALL_TASKS, Cost, CostTable
 from sprout.directives import BASELINE
-from sprout.plan import Plan
+from sprout.planning.classes import MIN_MEASURED
+from sprout.planning.plan import Plan
 
 Z_95 = 1.96  # of the normal distribution, two-sided
 

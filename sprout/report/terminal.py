@@ -7,7 +7,7 @@ from rich.table import Table
 
 from sprout.clock import to_text
 from sprout.grid.reading import GridReading
-from sprout.plan import Plan
+from sprout.planning.plan import Plan
 from sprout.report.summary import RunSummary, Tally
 from sprout.report.units import JOULES_PER_WH, grams
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from sprout.answers import Admission, Counting, Failed, Grid, Served
 from sprout.clock import from_text, to_text
-from sprout.plan import Plan
+from sprout.planning.plan import Plan
 from sprout.state import circumstances, tallies
 from sprout.state.store import Store
 

@@ -22,7 +22,7 @@ from filelock import FileLock
 from local.judge_server import KEY, JudgeServer, Reply, completion, error, serving
 from plain_records import LEVELS, recording
 
-from sprout.cli import judges
+from sprout.cli.evaluate import judges
 from sprout.config import load
 from sprout.directives import PRIOR_SOURCE
 from sprout.evaluate import Control

@@ -15,7 +15,7 @@ from cli.program import REPLAY, change, read_lines, select, sprout
 from local import grid_server
 from local.grid_server import KEY, PASSWORD, TOKEN, USER, Answer, GridServer, refused_url
 
-from sprout.cli.choosing import edited
+from sprout.cli.grid.choosing import edited
 from sprout.errors import InputError
 
 PROFILE = ("profile", *REPLAY, "--idle", 0, "--repeats", 1)

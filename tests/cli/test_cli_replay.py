@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cli.program import REPLAY, change, sprout, write_lines
-from test_traces import write
+from plain_traces import write
 
 from sprout.carbon import CPU_LIFETIME_S, CPU_SERVER_CORES, CPU_SERVER_G
 from sprout.config import default_threads

@@ -22,7 +22,7 @@ from cli.program import (
     write_lines,
 )
 
-from sprout.cli.waves import finish_by, names_deadlines
+from sprout.cli.run.waves import finish_by, names_deadlines
 from sprout.clock import to_text
 from sprout.errors import UsageError
 from sprout.grid.intensity import Intensity

@@ -3,7 +3,7 @@ from dataclasses import replace
 from plain_records import a_plan
 
 from sprout.cli.output import _render
-from sprout.plan import ClassPlan
+from sprout.planning.plan import ClassPlan
 from sprout.report.terminal import classes_table, estimate_data, plan_data, plan_lines
 
 

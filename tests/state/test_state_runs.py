@@ -10,7 +10,7 @@ import pytest
 from plain_records import NOW, admission, prompt, served
 
 from sprout.answers import Admission, Failed, Served, answer_line
-from sprout.plan import ClassPlan, Plan
+from sprout.planning.plan import ClassPlan, Plan
 from sprout.state.runs import Past, Run, Runs
 from sprout.state.store import Store
 

@@ -1,0 +1,1 @@
+"""`sprout evaluate`: let a judge compare the levels' answers."""

@@ -1,0 +1,117 @@
+"""`sprout evaluate`: measure how often each level's answer is preferred."""
+
+from typing import Annotated
+
+import typer
+
+from sprout.cli import options, output
+
+
+def evaluate(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="Prompts to judge; default: those that were served."),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="reference, local or endpoint."),
+    ] = None,
+    judge_model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="GGUF of a local judge; model name at an endpoint."),
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Endpoint, up to /chat/completions.")
+    ] = None,
+    prompts: Annotated[
+        int, typer.Option("--prompts", "-n", min=1, metavar="N", help="Judge at most N prompts.")
+    ] = 50,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the sample and of the order of answers.")
+    ] = 0,
+    pairwise: Annotated[
+        bool,
+        typer.Option("--pairwise/--no-pairwise", help="Compare with L0 in both orders as well."),
+    ] = True,
+    when_green: Annotated[
+        bool,
+        typer.Option("--when-green", help="Run only at a green or an urgent moment; for cron."),
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show what is known; judge nothing.")
+    ] = False,
+    model: options.Model = None,
+    directives: options.Directives = None,
+    max_tokens: options.MaxTokens = None,
+    zone: options.Zone = None,
+    intensity: options.Intensity = None,
+    pue: options.Pue = None,
+    embodied: options.Embodied = None,
+    parallel: options.Parallel = None,
+    threads: options.Threads = None,
+    ctx: options.Ctx = None,
+    gpu_layers: options.GpuLayers = None,
+    state: options.State = None,
+    config: options.ConfigFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Measure how often each level's answer is preferred, for `sprout optimize` to weigh.
+
+    Prompts are answered at every level and judged. Without FILE they are a sample of what
+    `sprout run` served (up to 2,000 of each task, kept while `keep_text` is on), or, on a fresh
+    store, packaged ones. The reference judge compares with the prompt's own `reference` and asks
+    nobody; a local judge is a GGUF model, whose choice is read from the logits of A, B and C; an
+    endpoint is any OpenAI-compatible one, its key in SPROUT_JUDGE_KEY.
+
+    A reference is a number (the answer's last number equals it), a letter (the choice that the
+    answer names), a text (the answer holds its words), a list (any of them), or one of {"number":
+    42}, {"choice": "B"}, {"text": "Paris"} and {"exact": "Paris"}. Levels that match share the
+    prompt's one unit of credit; prompts where none matches are counted apart.
+
+    A judge that may err is tested first on 66 control pairs in both orders. One that does not beat
+    chance (sign test, p < 0.01) is not trusted, and its verdicts steer nothing. SmolLM2-135M as a
+    local judge is not: it names the first answer 99 times in 100, right in both orders for 1 pair,
+    wrong for 0 and contradicting itself for 65 (p = 0.5).
+
+    Killed at any moment, the same command continues; no question is asked, or paid for, twice.
+    With --when-green the command ends with status 0 whether it ran or not, and says why.
+
+    Example: sprout evaluate --prompts 30
+    """
+    with output.command("evaluate", json=json, quiet=quiet, verbose=verbose) as out:
+        from sprout.cli.evaluate import evaluation, verdicts
+        from sprout.config import load
+
+        configured = load(
+            {
+                "model": model,
+                "directives": directives,
+                "judge": judge,
+                "judge_model": judge_model,
+                "judge_url": judge_url,
+                "max_tokens": max_tokens,
+                "zone": zone,
+                "pue": pue,
+                "embodied": embodied,
+                "parallel": parallel,
+                "threads": threads,
+                "ctx": ctx,
+                "gpu_layers": gpu_layers,
+                "state": state,
+            },
+            config,
+        )
+        flags = evaluation.Flags(
+            source=source,
+            num_prompts=prompts,
+            seed=seed,
+            pairwise=pairwise,
+            intensity=intensity,
+            waits_for_green=when_green,
+        )
+        if show:
+            verdicts.show(out, configured)
+        else:
+            evaluation.evaluate(out, flags, configured)

@@ -1,0 +1,236 @@
+"""The body of `sprout evaluate`."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sprout.cli import interrupt, wiring
+from sprout.cli.evaluate import drawing, judges, verdicts
+from sprout.cli.evaluate.judging import Session, ask
+from sprout.cli.evaluate.moment import judge_moment
+from sprout.cli.output import PARTIAL, Out
+from sprout.cli.progress import progress
+from sprout.config import Config, Settings, model_path
+from sprout.engine.open import open_engine
+from sprout.errors import InputError, PermissionDeniedError, TryLaterError
+from sprout.evaluate import Answers, answer, draw
+from sprout.meter.sampler import Sampler
+from sprout.metering import MeteredEngine
+from sprout.quality.case import Answer, Case
+from sprout.state.evaluations import Evaluation, Evaluations
+from sprout.state.profiles import Profiles
+from sprout.state.reservoir import Reservoir
+from sprout.state.store import Store
+from sprout.state.verdicts import Verdicts, levels_key
+
+MIN_LEVELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The flags of an evaluation that are no settings."""
+
+    source: str | None
+    num_prompts: int
+    seed: int
+    pairwise: bool
+    intensity: float | None
+    waits_for_green: bool
+
+
+def evaluate(out: Out, flags: Flags, config: Config) -> None:
+    """Answer, judge, store and show."""
+    settings = config.settings
+    with ExitStack() as stack:
+        stop = stack.enter_context(interrupt.catching())
+        store = stack.enter_context(Store.open(settings.state))
+        stack.enter_context(locked(settings.state.parent / "locks"))
+        power = wiring.open_power(config)
+        known = wiring.know(store, config, power, flags.intensity)
+        now = wiring.utc_now()
+        reason = "asked for"
+        if flags.waits_for_green:
+            moment = judge_moment(store, config, known.conditions.model, flags.intensity, now)
+            reason = moment.reason
+            out.data |= {"ran": moment.is_right, "reason": reason}
+            if not out.is_quiet:
+                out.text(f"{'evaluating' if moment.is_right else 'not now'}: {reason}")
+            if not moment.is_right:
+                return
+        session = Session(
+            out,
+            known,
+            judges.card_of(settings),
+            stop,
+            wiring.grid_reading(store, config, flags.intensity, now),
+            wiring.embodied_rate(settings, len(power.gpu_uuids)).g_per_s,
+        )
+        if len(session.keys) < MIN_LEVELS:
+            raise InputError(
+                f"the directive set {known.directives.name!r} has one level: nothing to compare"
+            )
+        for warning in config.warnings:
+            out.warning(warning)
+        for note in (*power.notes, *_warnings(settings)):
+            out.note(note)
+        cases = _begin(session, flags, reason, now)
+        sampler = stack.enter_context(Sampler(power.meter))
+        answers = _answer(session, cases, sampler)
+        if not stop.came():
+            ask(session, cases, answers, sampler, seed=flags.seed, pairwise=flags.pairwise)
+    _close(session, cases, config)
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """Return what weakens this judge's word."""
+    if settings.judge == "local" and settings.judge_model is None:
+        return ["the judge is the model that it judges: models prefer what they would have written"]
+    return []
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock that only one evaluation of a store may have.
+
+    Raises:
+        TryLaterError: another evaluation is running.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "evaluate.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise TryLaterError("another evaluation of this store is running: wait for it") from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"no lock in {folder}: {error.strerror}") from error
+
+
+def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[Case, ...]:
+    """Draw the prompts and record the evaluation; continue the newest one when it is unfinished."""
+    known, card = session.known, session.card
+    settings, model = known.config.settings, known.conditions.model
+    reservoir = Reservoir(known.store, settings.reservoir)
+    pool = drawing.pool(flags.source, settings, known.directives, reservoir)
+    for note in pool.notes:
+        session.out.note(note)
+    Verdicts(known.store).introduce(card)
+    Profiles(known.store).name_directives(known.directives.directives)
+    table, compared = Evaluations(known.store), levels_key(session.keys)
+    by_hash = {case.prompt_hash: case for case in pool.cases}
+    past = table.unfinished(card.key, model, compared, pool.source)
+    if past is not None and past[1] and all(name in by_hash for name in past[1]):
+        session.out.note(f"continuing {past[0]}")
+        session.evaluation_id = past[0]
+        drawn = tuple(by_hash[name] for name in past[1])
+    else:
+        judged = Verdicts(known.store).judged_prompts(card.key, model, session.keys)
+        drawn = draw(pool.cases, judged, flags.num_prompts, flags.seed)
+        session.evaluation_id = f"eval-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        table.start(
+            Evaluation(
+                id=session.evaluation_id,
+                judge_key=card.key,
+                model=model,
+                levels_key=compared,
+                source=pool.source,
+                reason=reason,
+                drawn=tuple(case.prompt_hash for case in drawn),
+                started_at=now,
+                machine=known.conditions.machine,
+                energy_method=known.conditions.energy_method,
+                zone=session.grid.intensity.zone,
+                g_per_kwh=session.grid.intensity.g_per_kwh,
+            )
+        )
+    session.out.data |= {
+        "ran": True,
+        "reason": reason,
+        "evaluation_id": session.evaluation_id,
+        "source": pool.source,
+        "is_continued": past is not None and drawn and session.evaluation_id == past[0],
+        "notes": list(pool.notes),
+    }
+    return drawn
+
+
+def _answer(session: Session, cases: tuple[Case, ...], sampler: Sampler) -> Answers:
+    """Return every answer, stored ones first; what is made now is stored as it comes."""
+    known, settings = session.known, session.known.config.settings
+    model = known.conditions.model
+    reservoir = Reservoir(known.store, settings.reservoir)
+    judged = set()
+    if not settings.keep_text:  # without stored answers a verdict is all there is to know them by
+        judged = Verdicts(known.store).judged_prompts(session.card.key, model, session.keys)
+    wanted = [case for case in cases if case.prompt_hash not in judged]
+    answers = reservoir.answers(model, session.keys)
+    num_reused = sum((c.prompt_hash, key) in answers for c in wanted for key in session.keys)
+    num_missing = len(wanted) * len(session.keys) - num_reused
+    session.out.data |= {"num_reused_answers": num_reused}
+    if not num_missing or session.stop.came():
+        return answers
+    engine = open_engine(model_path(settings), wiring.engine_options(settings), wiring.utc_now())
+    failed: set[str] = set()
+    num_done, unstored_j = 0, 0.0
+    try:
+        rows = answer(
+            wanted,
+            known.directives,
+            MeteredEngine(engine, sampler),
+            answers,
+            session.stop.came,
+        )
+        with progress(session.out, "answering") as bar:
+            for row in rows:
+                unstored_j += row.metered_j
+                if row.answers or row.failures:  # most steps only add a token to every answer
+                    with known.store.write():
+                        if settings.keep_text:
+                            reservoir.keep_answers(model, row.answers, wiring.utc_now())
+                        session.charge(unstored_j, row.busy_s)
+                    unstored_j = 0.0
+                answers |= _by_key(row.answers)
+                failed |= {prompt_hash for prompt_hash, _, _ in row.failures}
+                for _, level, why in row.failures:
+                    session.out.note(f"no answer at {level}: {why}")
+                num_done += len(row.answers) + len(row.failures)
+                bar.update(num_done, num_missing, f"{num_reused} answers reused")
+    finally:
+        session.charge(unstored_j, 0.0)
+        engine.close()
+    session.num_unanswered = len(failed)
+    return answers
+
+
+def _by_key(answers: tuple[Answer, ...]) -> dict[tuple[str, str], Answer]:
+    return {(each.prompt_hash, each.directive_key): each for each in answers}
+
+
+def _close(session: Session, cases: tuple[Case, ...], config: Config) -> None:
+    """Say what the evaluation came to, and end with the exit code for it."""
+    out, stop = session.out, session.stop
+    settings = config.settings
+    with Store.open(settings.state) as store:
+        if stop.exit_code is None:
+            Evaluations(store).finish(session.evaluation_id, wiring.utc_now())
+        out.data |= {
+            "num_prompts": len(cases),
+            "num_unanswered": session.num_unanswered,
+            "num_too_long": session.num_too_long,
+            "num_asked": session.num_new,
+        }
+        verdicts.report(out, store, session.known, session.card, session.evaluation_id)
+    if stop.exit_code is not None:
+        out.error(f"stopped after {session.num_new} verdicts; the same command continues")
+        out.finish(stop.exit_code, ("interrupted",))
+    if session.num_too_long:
+        message = (
+            f"{session.num_too_long} questions do not fit into the judge's context: raise --ctx, "
+            "or lower --max-tokens"
+        )
+        out.error(message)
+        out.finish(PARTIAL, (message,))

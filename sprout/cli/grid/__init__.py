@@ -1,0 +1,1 @@
+"""`sprout grid`: carbon intensities, from providers and files."""

@@ -1,0 +1,132 @@
+"""The body of `sprout grid import`."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from sprout.cli.grid.asking import series as series_of
+from sprout.cli.output import Out
+from sprout.cli.present import utc_now
+from sprout.clock import to_text
+from sprout.config import Settings
+from sprout.errors import InputError, NoInputError, NotReadyError, PermissionDeniedError, UsageError
+from sprout.grid import columns_csv, electricitymaps_csv
+from sprout.grid.columns_csv import Columns
+from sprout.grid.intensity import Intensity, Series
+from sprout.state.intensities import Intensities
+from sprout.state.store import Store
+
+FACTORS: tuple[electricitymaps_csv.Factor, ...] = ("lifecycle", "direct")
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What one file holds."""
+
+    intensities: tuple[Intensity, ...]
+    num_rows: int
+    granularity: str
+    num_empty: int
+    num_repeated: int
+
+
+def import_files(
+    out: Out, files: Iterable[Path], settings: Settings, columns: Columns | None
+) -> None:
+    """Read each file whole, then store it: a bad file stores nothing of itself."""
+    imported = []
+    wanted = None if columns is None else _series(settings)
+    with Store.open(settings.state) as store:
+        for file in files:
+            if columns is not None and wanted is not None:
+                found = _two_columns(file, columns, wanted)
+            else:
+                found = _electricity_maps(file)
+            Intensities(store).add(found.intensities)
+            zones = sorted({row.zone for row in found.intensities})
+            starts = [row.start for row in found.intensities]
+            imported.append(
+                {
+                    "file": str(file),
+                    "zones": zones,
+                    "granularity": found.granularity,
+                    "num_rows": found.num_rows,
+                    "num_empty": found.num_empty,
+                    "num_repeated": found.num_repeated,
+                    "first_start": to_text(min(starts)) if starts else None,
+                    "last_start": to_text(max(starts)) if starts else None,
+                }
+            )
+            out.text(
+                f"{file}: {found.num_rows} {found.granularity} rows of "
+                f"{', '.join(zones)}; {found.num_empty} empty cells skipped, "
+                f"{found.num_repeated} repeated rows replaced"
+            )
+    out.data["files"] = imported
+
+
+def columns_of(time: str | None, value: str | None, time_zone: str | None) -> Columns | None:
+    """Return the two columns to read, None for the files of Electricity Maps.
+
+    Raises:
+        UsageError: one of them alone is named, or a time zone that there is not.
+    """
+    from zoneinfo import ZoneInfo
+
+    if time is None and value is None and time_zone is None:
+        return None
+    if time is None or value is None:
+        raise UsageError("--time-column and --value-column belong together")
+    try:
+        return Columns(time, value, ZoneInfo(time_zone or "UTC"))
+    except (LookupError, ValueError, OSError) as error:
+        raise UsageError(f"--time-zone {time_zone}: no such time zone") from error
+
+
+def _series(settings: Settings) -> Series:
+    wanted = series_of(settings)
+    if wanted is None:
+        raise NotReadyError("the file does not say its zone: give --zone")
+    return wanted
+
+
+def _electricity_maps(file: Path) -> Imported:
+    first, second = _read(
+        file,
+        lambda lines: electricitymaps_csv.read_each(lines, FACTORS, utc_now(), str(file)),
+    )
+    return Imported(
+        intensities=(*first.intensities, *second.intensities),
+        num_rows=len(first.intensities),
+        granularity=first.granularity,
+        num_empty=first.num_empty,
+        num_repeated=first.num_repeated,
+    )
+
+
+def _two_columns(file: Path, columns: Columns, wanted: Series) -> Imported:
+    table = _read(
+        file, lambda lines: columns_csv.read(lines, columns, wanted, utc_now(), str(file))
+    )
+    return Imported(
+        intensities=table.intensities,
+        num_rows=len(table.intensities),
+        granularity=f"{table.step_s / 60:g}-minute",
+        num_empty=table.num_empty,
+        num_repeated=table.num_repeated,
+    )
+
+
+def _read(file: Path, read: Callable[[TextIO], Read]) -> Read:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            return read(lines)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8: {error.reason}") from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{file} may not be read") from error
+    except OSError as error:
+        raise NoInputError(f"{file} cannot be read: {error.strerror}") from error

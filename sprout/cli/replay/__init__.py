@@ -1,0 +1,1 @@
+"""`sprout replay`: what a policy would have done in recorded hours."""

@@ -1,0 +1,1 @@
+"""`sprout run`: serve a batch of prompts."""

@@ -1,0 +1,196 @@
+"""One run of a batch: its output file, what it remembers, and the loop that serves it."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sprout import outfile
+from sprout.cli.wiring import Known
+from sprout.directives import DirectiveSet
+from sprout.errors import (
+    DiskError,
+    OutputExistsError,
+    PermissionDeniedError,
+    TryLaterError,
+    UsageError,
+)
+from sprout.planning.plan import Plan, PlanOptions, check_strict, make
+from sprout.prompts import Prompt
+from sprout.run import Remembered
+from sprout.state.runs import Runs
+from sprout.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where answers go, and whether an unfinished run is continued there.
+
+    Args:
+        repeated: ids that the file holds twice: a kill came before the old line was dropped.
+    """
+
+    run_id: str
+    output: Path | None
+    is_resumed: bool
+    repeated: frozenset[str] = frozenset()
+
+
+def new_run_id(now: datetime) -> str:
+    """Return a name for a new run."""
+    return f"run-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def check_places(written: Iterable[Path], read: Iterable[Path]) -> None:
+    """Refuse to write over a file that is read, twice into one file, or where there is no folder.
+
+    Raises:
+        UsageError: two of the paths lead to the same file.
+        DiskError: the folder is not there, or the path itself is a folder.
+        PermissionDeniedError: the folder may not be entered.
+    """
+    taken = {os.path.realpath(path) for path in read}
+    for path in written:
+        place = os.path.realpath(path)
+        if place in taken:
+            raise UsageError(f"{path} has another part in this run: write to another file")
+        taken.add(place)
+        try:
+            if path.is_dir():
+                raise DiskError(f"{path} is a folder: name a file in it")
+            if not path.parent.is_dir():
+                raise DiskError(f"there is no folder {path.parent}: make it first")
+        except PermissionError as error:
+            raise PermissionDeniedError(f"{path} is out of reach: {error.strerror}") from error
+        except OSError as error:
+            raise DiskError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def locked(output: Path | None, folder: Path) -> Iterator[None]:
+    """Hold the one lock of an output file; the lock file lies beside the store.
+
+    Raises:
+        TryLaterError: another run writes this file.
+    """
+    if output is None:
+        yield
+        return
+    name = sha256(str(output).encode()).hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{name}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise TryLaterError(f"another run is writing {output}: wait for it") from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"no lock in {folder}: {error.strerror}") from error
+
+
+def choose_target(
+    store: Store, output: Path | None, now: datetime, *, overwrite: bool, retries_errors: bool
+) -> Target:
+    """Return the run to start or to continue.
+
+    Raises:
+        OutputExistsError: the file is finished, or somebody else's.
+    """
+    fresh = Target(new_run_id(now), output, is_resumed=False)
+    if output is None or overwrite:
+        return fresh
+    runs = Runs(store)
+    latest = runs.latest(str(output))
+    exists = output.exists()
+    if latest is None:
+        if exists and output.stat().st_size:
+            raise OutputExistsError(
+                f"{output} exists and no run in {store.path} wrote it: choose another -o file, "
+                "or --overwrite"
+            )
+        return fresh
+    run_id, is_finished = latest
+    if not exists:
+        return fresh
+    if is_finished and not retries_errors:
+        raise OutputExistsError(
+            f"{output} is finished: choose another -o file, --retry-errors to serve only "
+            "what failed, or --overwrite"
+        )
+    if is_finished:
+        runs.reopen(run_id)
+    outfile.drop_torn_line(output)
+    repeated = runs.reconcile(run_id, outfile.read_lines(output, run_id))
+    return Target(run_id, output, is_resumed=True, repeated=frozenset(repeated))
+
+
+def memory_of(
+    store: Store, target: Target, directives: DirectiveSet
+) -> Callable[[Prompt], Remembered | None]:
+    """Return what tells of a prompt what an earlier part of this run decided."""
+    if not target.is_resumed:
+        return lambda _prompt: None
+    runs = Runs(store)
+    known = {directive.level for directive in directives.directives}
+
+    def recall(prompt: Prompt) -> Remembered | None:
+        past = runs.recall(target.run_id, prompt.id)
+        if past is None:
+            return None
+        is_same = past.content_hash == prompt.content_hash
+        return Remembered(
+            is_answered=past.is_answered and is_same,
+            is_changed=past.is_answered and not is_same,
+            level=past.level if is_same and past.level in known else None,
+            plan_id=past.plan_id,
+        )
+
+    return recall
+
+
+def plan_of(
+    known: Known, target: Target, options: PlanOptions, *, is_strict: bool
+) -> Callable[[datetime], Plan]:
+    """Return what gives the plan for a moment: a resumed run's own while it holds, or a new one.
+
+    A strict run ends, to be continued later, when its next plan would rest on a stand-in.
+
+    A kept plan keeps its quotas, so an interrupted run assigns the levels that an uninterrupted one
+    would have.
+    """
+    keys = tuple(directive.key for directive in known.directives.directives)
+
+    def plan_at(now: datetime) -> Plan:
+        snapshot = known.snapshot(now)
+        if is_strict:
+            check_strict(snapshot, known.directives)
+        kept = Runs(known.store).latest_plan(target.run_id) if target.is_resumed else None
+        holds = (
+            kept is not None
+            and kept.made_at <= now < kept.valid_until
+            and kept.g_per_kwh == snapshot.grid.intensity.g_per_kwh
+            and tuple(level.directive_key for level in kept.levels) == keys
+            and options.policy in {None, kept.policy}
+        )
+        return (
+            kept if kept is not None and holds else make(snapshot, known.directives, options, now)
+        )
+
+    return plan_at
+
+
+def counts_of(store: Store, target: Target) -> Callable[[Plan, str], tuple[int, ...]]:
+    """Return what tells how often each level of a plan was given out for a task before."""
+
+    def counts(plan: Plan, task: str) -> tuple[int, ...]:
+        if not target.is_resumed:
+            return tuple(0 for _ in plan.levels)
+        found = Runs(store).level_counts(target.run_id, plan.id)
+        return tuple(found.get((task, level.level), 0) for level in plan.levels)
+
+    return counts

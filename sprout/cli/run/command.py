@@ -1,0 +1,134 @@
+"""`sprout run`: serve a batch of prompts."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sprout.cli import options, output
+
+
+def run(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="Prompts, one JSON object a line; - for stdin.")
+    ],
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="Append answers here; resumable."),
+    ] = None,
+    errors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Failed lines; default: OUT.errors.jsonl."),
+    ] = None,
+    model: options.Model = None,
+    directives: options.Directives = None,
+    max_tokens: options.MaxTokens = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy, the default.")] = None,
+    zone: options.Zone = None,
+    intensity: options.Intensity = None,
+    finish_by: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Wait for greener hours: 07:00, 8h, or an ISO time."),
+    ] = None,
+    tolerance: options.Tolerance = None,
+    policy: options.Policy = None,
+    class_floor: options.ClassFloor = None,
+    confidence: options.Confidence = None,
+    explore: Annotated[
+        float | None, typer.Option(help="Share of prompts that keeps every level measured.")
+    ] = None,
+    pue: options.Pue = None,
+    embodied: options.Embodied = None,
+    parallel: options.Parallel = None,
+    threads: options.Threads = None,
+    ctx: options.Ctx = None,
+    gpu_layers: options.GpuLayers = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Serve only the first N lines.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only validate the lines; needs no model.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Plan and estimate; serve nothing.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a finished or foreign OUT.")
+    ] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Continue a finished OUT where lines failed.")
+    ] = False,
+    learn: Annotated[
+        bool, typer.Option("--learn/--no-learn", help="Learn costs from this run.")
+    ] = True,
+    share_prefixes: Annotated[
+        bool,
+        typer.Option("--share-prefixes/--no-share-prefixes", help="Decode common prefixes once."),
+    ] = True,
+    strict: options.Strict = False,
+    state: options.State = None,
+    config: options.ConfigFile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Serve a batch of prompts, each at the directive level that the plan gives it.
+
+    Input lines are OpenAI Batch requests, {"messages": [...]} or {"prompt": "..."} objects. Output
+    lines are in OpenAI Batch form with a `sprout` object that says what the answer cost. Killed at
+    any moment, the same command continues where it stopped.
+
+    With --finish-by, or a `deadline` on a line, prompts wait for the greenest hours of the
+    forecast that leave enough time; the process sleeps, with the model unloaded. --dry-run shows
+    which hours.
+
+    Example: sprout run prompts.jsonl -o answers.jsonl --zone DE
+    """
+    with output.command("run", json=json, quiet=quiet, verbose=verbose) as out:
+        from sprout.cli.run import rehearsing, serving
+        from sprout.cli.run.flags import RunFlags
+        from sprout.config import load
+
+        configured = load(
+            {
+                "model": model,
+                "directives": directives,
+                "max_tokens": max_tokens,
+                "temperature": temperature,
+                "zone": zone,
+                "tolerance": tolerance,
+                "policy": policy,
+                "class_floor": class_floor,
+                "confidence": confidence,
+                "explore": explore,
+                "pue": pue,
+                "embodied": embodied,
+                "parallel": parallel,
+                "threads": threads,
+                "ctx": ctx,
+                "gpu_layers": gpu_layers,
+                "state": state,
+            },
+            config,
+        )
+        flags = RunFlags(
+            source=source,
+            # one file, one lock and one run, however its path is spelled
+            output=Path(os.path.realpath(out_file)) if out_file else None,
+            errors=errors,
+            limit=limit,
+            intensity=intensity,
+            finish_by=finish_by,
+            overwrites=overwrite,
+            retries_errors=retry_errors,
+            learns=learn,
+            shares_prefixes=share_prefixes,
+            is_strict=strict,
+        )
+        if check:
+            rehearsing.check(out, flags, configured.settings)
+        elif dry_run:
+            rehearsing.dry_run(out, flags, configured)
+        else:
+            serving.serve(out, flags, configured)

@@ -1,0 +1,43 @@
+"""The flags of a run that are no settings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sprout import outfile
+from sprout.cli.run.waves import finish_by
+from sprout.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class RunFlags:
+    """The flags of a run that are no settings."""
+
+    source: str
+    output: Path | None
+    errors: Path | None
+    limit: int | None
+    intensity: float | None
+    finish_by: str | None
+    overwrites: bool
+    retries_errors: bool
+    learns: bool
+    shares_prefixes: bool
+    is_strict: bool
+
+    @property
+    def errors_path(self) -> Path | None:
+        """Where failed lines go; None: they are only said."""
+        return self.errors or (outfile.errors_path(self.output) if self.output else None)
+
+    def finish_by_moment(self, now: datetime) -> tuple[datetime, bool] | None:
+        """Return when to be finished, and whether that is counted from `now`; None: at once.
+
+        Raises:
+            UsageError: the time is none, or the prompts cannot be read more than once.
+        """
+        if self.finish_by is None:
+            return None
+        if not Path(self.source).is_file():
+            raise UsageError("--finish-by needs a file of prompts: a pipe is read only once")
+        return finish_by(self.finish_by, now)

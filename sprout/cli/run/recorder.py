@@ -1,0 +1,130 @@
+"""Writes down what each turn of a run brought: output line first, then the store."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sprout import outfile
+from sprout.answers import Counting, Failed, answer_line, error_line
+from sprout.cli.output import Out
+from sprout.cli.wiring import utc_now
+from sprout.config import Settings
+from sprout.costs import Conditions
+from sprout.planning.plan import Plan
+from sprout.report.summary import Tally
+from sprout.run import Turn, samples
+from sprout.state.profiles import Profiles
+from sprout.state.reservoir import Reservoir
+from sprout.state.runs import Runs
+from sprout.state.store import Store
+
+MAX_SHOWN_FAILURES = 20
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Stores and writes turns.
+
+    Args:
+        model: fingerprint of who answers.
+        reservoir: takes a sample of what is served, for evaluations.
+        answers: the output file; None writes to standard output.
+        errors_path: where failed lines go; None only says them.
+        learns_as: the conditions to learn costs under; None learns nothing.
+    """
+
+    out: Out
+    store: Store
+    settings: Settings
+    run_id: str
+    counting: Counting
+    source: str
+    reservoir: Reservoir
+    answers: outfile.LineFile | None
+    errors_path: Path | None
+    learns_as: Conditions | None
+    tally: Tally = field(default_factory=Tally)
+    plan: Plan | None = None
+    changed: set[str] = field(default_factory=set)
+    errors: outfile.LineFile | None = None
+    unstored_j: tuple[float, float] = (0.0, 0.0)  # metered and idle, since the last transaction
+
+    def record(self, turn: Turn) -> None:
+        """Write one turn down.
+
+        The output line comes first: a kill between the two leaves a line whose row is rebuilt,
+        never a row that claims an answer nobody has.
+        """
+        self.plan = turn.plan or self.plan
+        now = utc_now()
+        lines = [
+            answer_line(row, self.run_id, self.counting.model_name, now) for row in turn.served
+        ]
+        if self.answers is not None:
+            self.answers.append(lines)
+        elif lines:
+            self.out.line("\n".join(lines))
+        metered_j, idle_j = self.unstored_j
+        self.unstored_j = (metered_j + turn.metered_j, idle_j + turn.idle_j)
+        # Most steps only add a token to every answer, which is nothing to store.
+        if turn.plan or turn.admitted or turn.served or turn.failed:
+            self._store(turn)
+        self._tell(turn.failed)
+        for row in turn.served:
+            self.tally.add(row)
+        self.tally.num_failed += len(turn.failed)
+        self.tally.num_skipped += turn.num_skipped
+        self.changed.update(turn.changed)
+
+    @property
+    def saved_g(self) -> float | None:
+        """Return what was saved so far against L0 as the plan has it; None before any plan."""
+        if self.plan is None:
+            return None
+        baseline_g = sum(
+            num * self.plan.levels_of(task or None)[0].carbon_g
+            for task, (num, _) in self.tally.reduced.items()
+        )
+        return baseline_g - self.tally.reduced_carbon_g
+
+    def close(self) -> None:
+        """Bring everything to the disk; a prompt that was answered anew keeps its last line."""
+        if any(self.unstored_j):
+            Runs(self.store).add_meter(self.run_id, *self.unstored_j)
+        if self.errors is not None:
+            self.errors.close()
+        if self.answers is not None:
+            self.answers.close()
+            if self.changed:
+                outfile.keep_last_lines(self.answers.path, self.changed)
+
+    def _store(self, turn: Turn) -> None:
+        now = utc_now()
+        runs, profiles = Runs(self.store), Profiles(self.store)
+        with self.store.write():
+            if turn.plan is not None:
+                runs.add_plan(turn.plan, self.run_id)
+            if turn.admitted:
+                runs.admit(self.run_id, turn.admitted, now)
+            if turn.served:
+                runs.complete(self.run_id, turn.served, now, self.counting)
+                if self.settings.keep_text:
+                    runs.keep_texts(self.run_id, turn.served, self.settings.keep_text_limit)
+                    self.reservoir.offer(self.counting.conditions.model, turn.served, now)
+                if self.learns_as is not None:
+                    learned = samples(turn.served, self.settings.max_tokens)
+                    profiles.learn(self.learns_as, learned, now)
+            if turn.failed:
+                runs.fail(self.run_id, turn.failed, now)
+            runs.add_meter(self.run_id, *self.unstored_j)
+        self.unstored_j = (0.0, 0.0)
+
+    def _tell(self, failures: Iterable[Failed]) -> None:
+        for number, failure in enumerate(failures, start=self.tally.num_failed):
+            if number < MAX_SHOWN_FAILURES:
+                self.out.error(f"{self.source}:{failure.line_no}: {failure.reason}")
+        lines = [error_line(failure, self.run_id) for failure in failures]
+        if lines and self.errors_path is not None:
+            if self.errors is None:
+                self.errors = outfile.LineFile(self.errors_path, starts_empty=True)
+            self.errors.append(lines)

@@ -1,0 +1,303 @@
+"""The body of `sprout run`."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sprout import outfile
+from sprout.answers import Counting
+from sprout.carbon import EmbodiedRate
+from sprout.cli import interrupt, wiring
+from sprout.cli.host import Host
+from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
+from sprout.cli.output import PARTIAL, Out
+from sprout.cli.progress import progress
+from sprout.cli.run import batch
+from sprout.cli.run.flags import RunFlags
+from sprout.cli.run.recorder import Recorder
+from sprout.cli.run.waves import Waves, names_deadlines
+from sprout.cli.run.waves import serve as serve_waves
+from sprout.cli.source import Lines, open_prompts
+from sprout.config import Config, Settings, model_path
+from sprout.costs import ALL_TASKS, Cost
+from sprout.grid import yearly
+from sprout.grid.reading import GridReading
+from sprout.metering import MeteredEngine
+from sprout.planning.deferral import Deadlines, Waiting, decide
+from sprout.planning.plan import check_strict, unmeasured
+from sprout.prompts import Prompt, Rejected
+from sprout.report import terminal
+from sprout.report.summary import RunSummary, own_baselines, saving
+from sprout.run import Job, Turn
+from sprout.run import serve as serve_prompts
+from sprout.state.profiles import Profiles
+from sprout.state.reservoir import Reservoir
+from sprout.state.runs import Run, Runs, Waits
+from sprout.state.store import Store
+
+POLL_S = 0.05  # how often a pipe is asked for its next line while nothing runs
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the parts of a run share."""
+
+    out: Out
+    flags: RunFlags
+    known: wiring.Known
+    target: batch.Target
+    rate: EmbodiedRate
+    host: Host
+    recorder: Recorder
+    waits: Waits | None
+    stop: interrupt.Interrupt
+
+
+def serve(out: Out, flags: RunFlags, config: Config) -> None:
+    """Serve the batch."""
+    settings = config.settings
+    _check_places(flags, settings)
+    for warning in config.warnings:
+        out.warning(warning)
+    with ExitStack() as stack:
+        stop = stack.enter_context(interrupt.catching())
+        store = stack.enter_context(Store.open(settings.state))
+        stack.enter_context(batch.locked(flags.output, settings.state.parent / "locks"))
+        power = wiring.open_power(config)
+        known = wiring.know(store, config, power, flags.intensity)
+        # what is refused is refused here, before the model loads and OUT is touched
+        snapshot = known.snapshot(wiring.utc_now())
+        if flags.is_strict:
+            check_strict(snapshot, known.directives)
+        finish_by = flags.finish_by_moment(wiring.utc_now())
+        rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
+        lines, prompts = stack.enter_context(_open_prompts(flags, known))
+        target = _target(out, store, flags)
+        engine_options = wiring.engine_options(settings, shares_prefixes=flags.shares_prefixes)
+        host = stack.enter_context(closing(Host(config, engine_options, power.meter)))
+        for note in power.notes:
+            out.note(note)
+        _calibrate(out, known, host.open(), stop)
+        waits = _waits(flags, target, store, finish_by, snapshot.grid)
+        recorder = _recorder(out, flags, known, target, rate, waits)
+        parts = _Parts(out, flags, known, target, rate, host, recorder, waits, stop)
+        with closing(recorder):
+            is_complete = _serve_all(parts, lines, prompts)
+        if is_complete:
+            Runs(store).finish(recorder.run_id, wiring.utc_now())
+        _close(parts, _summary(parts, is_complete=is_complete))
+
+
+def _serve_all(parts: _Parts, lines: Lines, prompts: Iterator[Prompt | Rejected]) -> bool:
+    """Serve every line, now or in greener hours; return whether nothing is left."""
+    if parts.waits is None:
+        _serve_rows(parts, lines, prompts)
+        return parts.stop.exit_code is None and lines.is_exhausted
+    known, options = parts.known, wiring.plan_options(parts.known.config.settings, parts.rate)
+    began = Runs(known.store).started_at(parts.recorder.run_id)
+    recall = batch.memory_of(known.store, parts.target, known.directives)
+    return serve_waves(
+        Waves(
+            out=parts.out,
+            deadlines=Deadlines(began, parts.waits.finish_by),
+            open_rows=lambda: _open_prompts(parts.flags, known),
+            is_answered=lambda prompt: (past := recall(prompt)) is not None and past.is_answered,
+            decide=lambda backlog, now: decide(
+                known.snapshot(now), known.directives, options, backlog, now
+            ),
+            serve=lambda lines, rows: _serve_rows(parts, lines, rows),
+            record=parts.recorder.record,
+            rest=parts.host.close,
+            stop=parts.stop,
+        )
+    )
+
+
+def _serve_rows(parts: _Parts, lines: Lines, rows: Iterator[Prompt | Rejected | Waiting]) -> None:
+    """Serve prompts as they come, until there are no more."""
+    known, settings = parts.known, parts.known.config.settings
+    job = Job(
+        directives=known.directives,
+        engine=parts.host.open(),  # its books begin after the calibration
+        energy_method=known.conditions.energy_method,
+        pue=settings.pue,
+        embodied_g_per_s=parts.rate.g_per_s,
+        plan_at=batch.plan_of(
+            known,
+            parts.target,
+            wiring.plan_options(settings, parts.rate),
+            is_strict=parts.flags.is_strict,
+        ),
+        counts_of=batch.counts_of(known.store, parts.target),
+        recall=batch.memory_of(known.store, parts.target, known.directives),
+        now=wiring.utc_now,
+        has_line=lines.has_line,
+        wait=lambda: time.sleep(POLL_S),
+        should_stop=parts.stop.came,
+    )
+    _loop(parts.out, lines, serve_prompts(rows, job), parts.recorder)
+
+
+def _open_prompts(
+    flags: RunFlags, known: wiring.Known
+) -> AbstractContextManager[tuple[Lines, Iterator[Prompt | Rejected]]]:
+    return open_prompts(flags.source, flags.limit, known.config.settings, known.directives)
+
+
+def _waits(
+    flags: RunFlags,
+    target: batch.Target,
+    store: Store,
+    finish_by: tuple[datetime, bool] | None,
+    grid: GridReading,
+) -> Waits | None:
+    """Return how this run may wait: as it was begun, or as the flags and the lines say.
+
+    A span or a time of day was meant from the beginning of the run: after a kill it stays.
+    """
+    past = Runs(store).waits(target.run_id) if target.is_resumed else None
+    moment, is_relative = finish_by or (None, False)
+    if past is not None and past.finish_by is not None and is_relative:
+        return past
+    if moment is None and not names_deadlines(Path(flags.source)):
+        return None
+    began_g_per_kwh = past.began_g_per_kwh if past else grid.intensity.g_per_kwh
+    return Waits(moment, began_g_per_kwh)
+
+
+def _loop(out: Out, lines: Lines, turns: Iterator[Turn], recorder: Recorder) -> None:
+    started_s = time.perf_counter()
+    with progress(out, "serving", prints=recorder.answers is None) as bar:
+        for turn in turns:
+            if turn.plan is not None:
+                for note in turn.plan.notes:
+                    out.note(note)
+            recorder.record(turn)
+            elapsed_s = time.perf_counter() - started_s
+            words = terminal.progress_words(recorder.tally, recorder.saved_g, elapsed_s)
+            bar.update(recorder.tally.num_lines, lines.num_expected, words)
+
+
+def _close(parts: _Parts, summary: RunSummary) -> None:
+    """Say what the run came to, and end with the exit code for it."""
+    out, recorder, stop = parts.out, parts.recorder, parts.stop
+    tally = recorder.tally
+    out.data |= summary.data()
+    out.summary(*terminal.run_summary(summary))
+    if stop.exit_code is not None:
+        out.error(f"stopped after {tally.num_served} answers; the same command continues")
+        out.finish(stop.exit_code, ("interrupted",))
+    if tally.num_failed:
+        where = f"; see {recorder.errors_path}" if recorder.errors_path else ""
+        message = f"{tally.num_failed} of {tally.num_lines} lines failed{where}"
+        out.error(message)
+        out.finish(PARTIAL, (message,))
+
+
+def _summary(parts: _Parts, *, is_complete: bool) -> RunSummary:
+    known, recorder, rate = parts.known, parts.recorder, parts.rate
+    settings = known.config.settings
+    base_key = known.directives.directives[0].key
+    costs = Profiles(known.store).costs(known.conditions)
+    base = costs.get((base_key, ALL_TASKS), Cost())
+    return RunSummary(
+        run_id=recorder.run_id,
+        tally=recorder.tally,
+        saving=saving(
+            recorder.tally, base, settings.pue, rate.g_per_s, own_baselines(costs, base_key)
+        ),
+        plan=recorder.plan,
+        energy_method=known.conditions.energy_method,
+        is_energy_estimated=known.is_energy_estimated,
+        embodied=rate,
+        pue=settings.pue,
+        is_complete=is_complete,
+        began_g_per_kwh=parts.waits.began_g_per_kwh if parts.waits else None,
+    )
+
+
+def _check_places(flags: RunFlags, settings: Settings) -> None:
+    """Refuse to write where nothing can be written, or over a file that is read."""
+    written = [path for path in (flags.output, flags.errors_path) if path is not None]
+    read_files = [model_path(settings), settings.state]
+    if flags.source != "-":
+        read_files.append(Path(flags.source))
+    batch.check_places(written, read_files)
+    if flags.errors_path is not None and not flags.overwrites:
+        outfile.check_errors_file(flags.errors_path)
+
+
+def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:
+    target = batch.choose_target(
+        store,
+        flags.output,
+        wiring.utc_now(),
+        overwrite=flags.overwrites,
+        retries_errors=flags.retries_errors,
+    )
+    if target.is_resumed:
+        out.note(f"continuing {target.run_id}")
+    return target
+
+
+def _calibrate(
+    out: Out, known: wiring.Known, engine: MeteredEngine, stop: interrupt.Interrupt
+) -> None:
+    """Measure the levels when any of them was never measured here."""
+    costs = Profiles(known.store).costs(known.conditions)
+    if not unmeasured(costs, known.directives):
+        return
+    out.note("first run with this model, machine and settings: measuring what each level costs")
+    prompts = bundled_prompts(known.config.settings)
+    measure_levels(out, known, engine, prompts, CALIBRATION, should_stop=stop.came)
+
+
+def _recorder(
+    out: Out,
+    flags: RunFlags,
+    known: wiring.Known,
+    target: batch.Target,
+    rate: EmbodiedRate,
+    waits: Waits | None,
+) -> Recorder:
+    """Record the run and open its files."""
+    settings = known.config.settings
+    runs = Runs(known.store)
+    if not target.is_resumed:
+        runs.start(
+            Run(
+                id=target.run_id,
+                started_at=wiring.utc_now(),
+                input=flags.source,
+                output=str(target.output) if target.output else None,
+                model=known.conditions.model,
+                machine=known.conditions.machine,
+                zone=settings.zone or yearly.WORLD,
+                energy_method=known.conditions.energy_method,
+                pue=settings.pue,
+                embodied_preset=rate.preset,
+                embodied_g_per_s=rate.g_per_s,
+                waits=waits,
+            )
+        )
+    if flags.errors_path is not None:
+        outfile.remove(flags.errors_path)  # it tells of this invocation alone
+    answers = None
+    if target.output is not None:
+        answers = outfile.LineFile(target.output, starts_empty=not target.is_resumed)
+    return Recorder(
+        out=out,
+        store=known.store,
+        settings=settings,
+        run_id=target.run_id,
+        counting=Counting(known.conditions, model_path(settings).stem, settings.pue, rate),
+        source=flags.source,
+        reservoir=Reservoir(known.store, settings.reservoir),
+        answers=answers,
+        errors_path=flags.errors_path,
+        learns_as=known.conditions if flags.learns else None,
+        changed=set(target.repeated),
+    )

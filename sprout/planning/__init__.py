@@ -1,0 +1,1 @@
+"""Planning: which level serves what, and when; one linear programme, many schemes."""

@@ -1,0 +1,309 @@
+"""Replaying a recorded world under any scheme: section 5 of the paper, and beyond. Pure.
+
+The world is what was recorded: the grid's intensity, the task mix of each hour, what requests of
+each task cost at each level, and a pool of judged prompts. Truth is the pool: a task's preference
+is its share of the pool. A scheme does not know the truth: each assessment (section 4) draws judged
+prompts from the pool, with replacement and by the hour's task mix, and the scheme sees these alone.
+Then it chooses as `sprout run` does, through `sprout.planning.policies`.
+
+    saved       1 - sum of the mix's carbon / sum of all-L0's
+    preference  mean over hours of q x / q[L0], q the truth: what the paper reports
+    below       share of hours whose true q x / q[L0] is more than a point below the hour's floor
+                1 - position xi; of windows, for a scheme whose floor holds over a window
+    worst class the least of q x / q[L0] of each task over all hours
+
+Energy and time of a task and level are the recorded requests' means: a scheme knows them, since
+every request it serves is measured. Seeds are independent draws; all schemes of a seed see the same
+draws, so their differences are not chance.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sprout.planning.outlook import Outlook
+from sprout.planning.policies import POLICIES
+from sprout.planning.problem import FloatArray, Problem
+from sprout.replay.acting import WINDOW_HOURS, oracle, shares_by, shares_of
+from sprout.replay.stage import (
+    Options,
+    Stage,
+    assessed_hours,
+    build,
+    hours_of,
+    limits_of,
+    position_of,
+    static_intensity,
+)
+from sprout.replay.world import HourlyInputs, World
+
+POINT = 0.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replayed:
+    """What one scheme did in one region; arrays [s] hold one value per seed.
+
+    Args:
+        worst_class: [s], least preference of a task in percent of its own at L0; NaN where tasks
+            are not told apart.
+        class_percent: [c], mean over seeds of each task's; empty where tasks are not told apart.
+        evaluation_g: carbon of answering the judged prompts at every level; the judge's is unknown.
+        intensity_g_per_kwh: [t].
+        mix: [t, v] of the first seed.
+    """
+
+    region: str
+    policy: str
+    saved_percent: FloatArray
+    preference_percent: FloatArray
+    below_floor_percent: FloatArray
+    worst_class_percent: FloatArray
+    class_percent: FloatArray
+    num_evaluations: int
+    evaluation_g: float
+    base_g: float
+    intensity_g_per_kwh: FloatArray
+    mix: FloatArray
+
+
+def replay(
+    world: World, regions: tuple[str, ...], names: tuple[str, ...], options: Options
+) -> Iterator[Replayed]:
+    """Yield what each scheme does in each region, with judged prompts drawn from the pool.
+
+    Raises:
+        ValueError: the hours are not in the record, or a scheme needs what was not recorded.
+    """
+    for region in regions:
+        stage = build(world, region, options)
+        for name in names:
+            yield _result(stage, name)
+
+
+def needs(world: World, name: str, *, is_exact: bool) -> str | None:
+    """Return what a scheme needs that this world lacks; None when it can be replayed."""
+    if is_exact and (POLICIES[name].knows_classes or POLICIES[name].spans_window):
+        return "hourly inputs of each task"
+    if name == "oracle" and (is_exact or world.requests is None):
+        return "every request at every level"
+    if name == "model-opt" and (is_exact or world.variants is None):
+        return "a second model's requests and judgements"
+    return None
+
+
+def replay_exactly(
+    world: World, regions: tuple[str, ...], names: tuple[str, ...], options: Options
+) -> Iterator[Replayed]:
+    """Yield what each scheme does with the preference, energy and time that are given by hour.
+
+    An hour's preference is known in hours that assess, and held in between; it is the truth of its
+    own hour.
+    """
+    if world.hourly is None:
+        raise ValueError("no hourly inputs were recorded")
+    for region in regions:
+        intensity, low_high = hours_of(world, region, options)
+        hourly = _first(world.hourly, len(intensity))
+        position = position_of(intensity, low_high, options)
+        for name in names:
+            yield _exact_result(
+                world, hourly, region, name, (intensity, position, low_high), options
+            )
+
+
+# what it comes to
+
+
+def _result(stage: Stage, name: str) -> Replayed:
+    if name == "oracle":
+        shares, ratio = oracle(stage)
+        return _judged(stage, name, shares, carbon_ratio=ratio)
+    if name == "model-opt":
+        return _model_opt(stage)
+    return _judged(stage, name, shares_by(stage, name))
+
+
+def _judged(
+    stage: Stage, name: str, shares: FloatArray, carbon_ratio: FloatArray | None = None
+) -> Replayed:
+    """Return what shares [s, t, c, v] come to in truth.
+
+    Args:
+        carbon_ratio: [s, t], carbon in parts of all-L0's; None takes the shares' own.
+    """
+    world, weight = stage.world, stage.weight
+    shape = (stage.num_seeds, len(stage.intensity_g_per_kwh), *world.energy_kwh.shape)
+    shares = np.broadcast_to(shares, shape)
+    if stage.options.labels_right < 1:
+        shares = np.einsum("cl,stlv->stcv", stage.labels, shares)
+    composition = stage.composition
+    cost_g = _cost_g(stage, world.energy_kwh, world.time_s)
+    base_g = (composition * cost_g[:, :, 0]).sum(axis=1)
+    if carbon_ratio is None:
+        carbon_g = np.einsum("tc,tcv,stcv->st", composition, cost_g, shares)
+    else:
+        carbon_g = carbon_ratio * base_g
+    by_class = np.einsum("scv,stcv->stc", stage.truth, shares) * composition
+    base_by_class = stage.truth[:, None, :, 0] * composition
+    kept, base = by_class.sum(axis=2), base_by_class.sum(axis=2)
+    kept_by_class, all_by_class = (
+        np.einsum("t,stc->sc", weight, values) for values in (by_class, base_by_class)
+    )
+    # a task that nobody asked for loses nothing
+    per_class = np.ones_like(all_by_class)
+    np.divide(kept_by_class, all_by_class, out=per_class, where=all_by_class > 0)
+    num_evaluations = len(stage.assessed) if _evaluates(name) else 0
+    return Replayed(
+        region=stage.region,
+        policy=name,
+        saved_percent=100 * (1 - carbon_g @ weight / (base_g @ weight)),
+        preference_percent=100 * (kept / base) @ weight / weight.sum(),
+        below_floor_percent=100 * _below(stage, name, kept, base),
+        worst_class_percent=100 * per_class.min(axis=1),
+        class_percent=100 * per_class.mean(axis=0),
+        num_evaluations=num_evaluations,
+        evaluation_g=_evaluation_g(stage, cost_g) if num_evaluations else 0.0,
+        base_g=float(base_g @ weight / weight.sum()),
+        intensity_g_per_kwh=stage.intensity_g_per_kwh,
+        mix=np.einsum("tc,tcv->tv", composition, shares[0]),
+    )
+
+
+def _cost_g(stage: Stage, energy_kwh: FloatArray, time_s: FloatArray) -> FloatArray:
+    """Return [t, c, v], the carbon of a request in each hour."""
+    operational_g = stage.intensity_g_per_kwh[:, None, None] * energy_kwh
+    return operational_g + stage.world.embodied_g_per_s * time_s
+
+
+def _below(stage: Stage, name: str, kept: FloatArray, base: FloatArray) -> FloatArray:
+    """Return [s], the share of hours, or of windows, that are a point below their floor."""
+    promised = stage.factor * base
+    if POLICIES[name].spans_window:
+        first = np.arange(0, kept.shape[1], WINDOW_HOURS)
+        kept, base, promised = (
+            np.add.reduceat(values, first, axis=1) for values in (kept, base, promised)
+        )
+    below: FloatArray = (kept < promised - POINT * base).mean(axis=1)
+    return below
+
+
+def _evaluates(name: str) -> bool:
+    """Return whether a scheme needs judged prompts while it runs."""
+    return name not in {"base", "co2-opt", "sprout-sta", "model-opt", "oracle"}
+
+
+def _evaluation_g(stage: Stage, cost_g: FloatArray) -> float:
+    """Return the carbon of answering every judged prompt at every level, in gCO2eq."""
+    each_g = (stage.composition[..., None] * cost_g).sum(axis=(1, 2))
+    return float(stage.options.num_judged * each_g[stage.assessed].sum())
+
+
+def _model_opt(stage: Stage) -> Replayed:
+    """Return MODEL_OPT: the model or a smaller one, both without directives."""
+    variants = stage.world.variants
+    if variants is None:
+        raise ValueError("no second model was recorded")
+    energy_kwh = stage.composition @ variants.energy_kwh
+    time_s = stage.composition @ variants.time_s
+    outlook = Outlook(
+        problem=Problem(
+            energy_kwh=energy_kwh[:, None],
+            time_s=time_s[:, None],
+            preference=variants.preference[None],
+            intensity_g_per_kwh=stage.intensity_g_per_kwh,
+            embodied_g_per_s=stage.world.embodied_g_per_s,
+            demand=np.ones((len(energy_kwh), 1)),
+        ),
+        position=stage.position,
+        limits=limits_of(stage.options),
+        window=np.arange(len(energy_kwh)),
+    )
+    shares = shares_of(outlook, "model-opt", 1)[0, :, 0]
+    cost_g = outlook.problem.cost_g[:, 0]
+    carbon_g, base_g = (shares * cost_g).sum(axis=1), cost_g[:, 0]
+    kept = shares @ variants.preference / variants.preference[0]
+    weight = stage.weight
+    below = (kept < stage.factor - POINT).mean()
+    once = np.ones(stage.num_seeds)
+    return Replayed(
+        region=stage.region,
+        policy="model-opt",
+        saved_percent=once * 100 * (1 - carbon_g @ weight / (base_g @ weight)),
+        preference_percent=once * 100 * (kept @ weight) / weight.sum(),
+        below_floor_percent=once * 100 * below,
+        worst_class_percent=once * np.nan,
+        class_percent=np.array([]),
+        num_evaluations=0,
+        evaluation_g=0.0,
+        base_g=float(base_g @ weight / weight.sum()),
+        intensity_g_per_kwh=stage.intensity_g_per_kwh,
+        mix=shares,
+    )
+
+
+# exactly
+
+
+def _first(hourly: HourlyInputs, num_hours: int) -> HourlyInputs:
+    if num_hours > len(hourly.preference):
+        raise ValueError(f"hourly inputs cover {len(hourly.preference)} hours, not {num_hours}")
+    return HourlyInputs(
+        hourly.preference[:num_hours], hourly.energy_kwh[:num_hours], hourly.time_s[:num_hours]
+    )
+
+
+def _exact_result(
+    world: World,
+    hourly: HourlyInputs,
+    region: str,
+    name: str,
+    hours: tuple[FloatArray, FloatArray, tuple[float, float]],
+    options: Options,
+) -> Replayed:
+    intensity, position, low_high = hours
+    assessed = assessed_hours(intensity, options)
+    hour = np.arange(len(intensity))
+    held = assessed[np.searchsorted(assessed, hour, side="right") - 1]
+    told, at, place = hourly.preference[held], intensity, position
+    energy_kwh, time_s = hourly.energy_kwh, hourly.time_s
+    if name == "sprout-sta":
+        told, energy_kwh, time_s = (
+            values.mean(axis=0, keepdims=True) for values in (hourly.preference, energy_kwh, time_s)
+        )
+        at = np.array([static_intensity(world, region, options)])
+        place = position_of(at, low_high, options)
+    problem = Problem(
+        energy_kwh=energy_kwh[:, None],
+        time_s=time_s[:, None],
+        preference=told[:, None],
+        intensity_g_per_kwh=at,
+        embodied_g_per_s=world.embodied_g_per_s,
+        demand=np.ones((len(at), 1)),
+    )
+    outlook = Outlook(problem, place, limits_of(options), np.arange(len(at)))
+    chosen = shares_of(outlook, name, 1)[0, :, 0]
+    mix = np.broadcast_to(chosen, (len(intensity), chosen.shape[1]))
+    cost_g = intensity[:, None] * hourly.energy_kwh + world.embodied_g_per_s * hourly.time_s
+    carbon_g, base_g = (mix * cost_g).sum(axis=1), cost_g[:, 0]
+    kept, base = (mix * hourly.preference).sum(axis=1), hourly.preference[:, 0]
+    factor = 1 - position * limits_of(options).tolerance
+    num_evaluations = len(assessed) if _evaluates(name) else 0
+    each_g = cost_g.sum(axis=1)
+    return Replayed(
+        region=region,
+        policy=name,
+        saved_percent=np.array([100 * (1 - carbon_g.sum() / base_g.sum())]),
+        preference_percent=np.array([100 * (kept / base).mean()]),
+        below_floor_percent=np.array([100 * (kept < (factor - POINT) * base).mean()]),
+        worst_class_percent=np.array([np.nan]),
+        class_percent=np.array([]),
+        num_evaluations=num_evaluations,
+        evaluation_g=(
+            float(options.num_judged * each_g[assessed].sum()) if num_evaluations else 0.0
+        ),
+        base_g=float(base_g.mean()),
+        intensity_g_per_kwh=intensity,
+        mix=mix,
+    )

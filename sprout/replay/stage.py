@@ -1,0 +1,329 @@
+"""One region's hours with every seed's draws, and what schemes are told in each hour. Pure.
+
+An assessment in hour t would see `counts[s, t]`, judged prompts drawn from the pool by the hour's
+task mix. A scheme of one mix is told the newest assessment's preference of all tasks together, a
+class-aware one that of each task; robust schemes are told all verdicts so far, with covariances.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sprout.planning.classes import MIN_JUDGED
+from sprout.planning.frontier import IntArray
+from sprout.planning.outlook import Limits, Outlook
+from sprout.planning.problem import FloatArray, Problem
+from sprout.quality.invoker import assessments
+from sprout.replay.world import World
+
+AUTHORS_FEBRUARY_HOUR = 800
+"""Start of the paper's February; its files take SPROUT_STA's intensity from the whole year."""
+
+STATIC_HOURS = 720
+HOURS_PER_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to replay.
+
+    Args:
+        floor: the same floor in every hour, as a factor of L0's preference; None is the paper's,
+            which falls with the intensity.
+        num_judged: prompts judged per assessment.
+        is_split: estimate on one half of the judged prompts, evaluate on the other.
+        labels_right: share of prompts whose task a classifier tells right; the others are told
+            as any other task alike. 1 is prompts that carry their task.
+        foresight: what schemes that look ahead believe of the coming hours' intensity, by name.
+        knows_month: whether the evaluator compares with the month's mean, as the paper's does;
+            otherwise with the trailing mean, which knows no future.
+    """
+
+    start_hour: int = AUTHORS_FEBRUARY_HOUR
+    num_hours: int = 720
+    num_seeds: int = 3
+    limits: Limits = field(default_factory=Limits)
+    floor: float | None = None
+    num_judged: int = 1000
+    is_split: bool = False
+    labels_right: float = 1.0
+    foresight: str = "truth"
+    knows_month: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """One region's hours and every seed's draws; all that schemes are told or judged by.
+
+    Args:
+        position, factor: [t], where the intensity stands, and the floor's factor of L0's.
+        composition: [t, c].
+        labels: [c, c], how often a prompt of a task (row) is told as another (column).
+        assessed: hours that assess.
+        counts: [s, t, c, p], what an assessment in each hour would see.
+        truth: [s, c, v].
+        static_g_per_kwh: the intensity that SPROUT_STA plans for.
+    """
+
+    region: str
+    world: World
+    options: Options
+    intensity_g_per_kwh: FloatArray
+    low_high: tuple[float, float]
+    position: FloatArray
+    factor: FloatArray
+    composition: FloatArray
+    labels: FloatArray
+    weight: FloatArray
+    assessed: IntArray
+    counts: FloatArray
+    truth: FloatArray
+    static_g_per_kwh: float
+
+    @property
+    def held(self) -> IntArray:
+        """Return [t], the hour of the assessment that is the newest in each hour."""
+        hours = np.arange(len(self.intensity_g_per_kwh))
+        held: IntArray = self.assessed[np.searchsorted(self.assessed, hours, side="right") - 1]
+        return held
+
+    @property
+    def num_seeds(self) -> int:
+        """Return how many draws there are."""
+        return len(self.counts)
+
+
+def hours_of(world: World, region: str, options: Options) -> tuple[FloatArray, tuple[float, float]]:
+    """Return the intensity of the hours, and the lowest and highest of the whole record."""
+    record = world.intensity_g_per_kwh[region]
+    end = options.start_hour + options.num_hours
+    if not (0 <= options.start_hour < end <= len(record)):
+        raise ValueError(
+            f"{region} has hours 0 to {len(record) - 1}, not {options.start_hour} to {end - 1}"
+        )
+    low_high = float(record.min()), float(record.max())
+    return record[options.start_hour : end], (world.ranges or {}).get(region, low_high)
+
+
+def position_of(
+    intensity: FloatArray, low_high: tuple[float, float], options: Options
+) -> FloatArray:
+    """Return where intensities stand in the range; 1 everywhere under a floor that is given."""
+    if options.floor is not None:
+        return np.ones_like(intensity)
+    low, high = low_high
+    if high <= low:
+        return np.zeros_like(intensity)
+    return np.clip((intensity - low) / (high - low), 0.0, 1.0)
+
+
+def foreseen(stage: "Stage", hour: int, num_hours: int) -> FloatArray:
+    """Return the intensity of an hour, which is known, and what is believed of those after it."""
+    start = stage.options.start_hour + hour
+    record = stage.world.intensity_g_per_kwh[stage.region]
+    return FORESIGHTS[stage.options.foresight](record, start, num_hours)
+
+
+def _truth(record: FloatArray, start: int, num_hours: int) -> FloatArray:
+    return record[start : start + num_hours]
+
+
+def _as_yesterday(record: FloatArray, start: int, num_hours: int) -> FloatArray:
+    """Return the newest known value of the same hour of the day; without one, the newest value."""
+    if start < HOURS_PER_DAY:
+        return np.full(num_hours, record[start])
+    ahead = np.arange(1, num_hours)
+    days = -(-ahead // HOURS_PER_DAY)
+    return np.concatenate((record[start : start + 1], record[start + ahead - days * HOURS_PER_DAY]))
+
+
+def _unchanged(record: FloatArray, start: int, num_hours: int) -> FloatArray:
+    return np.full(num_hours, record[start])
+
+
+FORESIGHTS: dict[str, Callable[[FloatArray, int, int], FloatArray]] = {
+    "truth": _truth,
+    "yesterday": _as_yesterday,
+    "unchanged": _unchanged,
+}
+"""What may be believed of the coming hours: takes the record, an hour and how many hours."""
+
+
+def limits_of(options: Options) -> Limits:
+    """Return the limits, with the tolerance that a floor given for all hours leaves."""
+    if options.floor is None:
+        return options.limits
+    return replace(options.limits, tolerance=1 - options.floor)
+
+
+def assessed_hours(intensity: FloatArray, options: Options) -> IntArray:
+    """Return the hours that assess, hour 0 first."""
+    threshold = float(intensity.mean()) if options.knows_month else None
+    return np.array(assessments(intensity.tolist(), threshold))
+
+
+def static_intensity(world: World, region: str, options: Options) -> float:
+    """Return what SPROUT_STA plans for: the year's mean in February, else the month's before."""
+    record, start = world.intensity_g_per_kwh[region], options.start_hour
+    if start == AUTHORS_FEBRUARY_HOUR or start < STATIC_HOURS:
+        return float(record.mean())
+    return float(record[start - STATIC_HOURS : start].mean())
+
+
+def build(world: World, region: str, options: Options) -> Stage:
+    """Return the stage of one region, with every seed's draws.
+
+    Raises:
+        ValueError: the hours are not in the record.
+    """
+    intensity, low_high = hours_of(world, region, options)
+    hours = np.arange(len(intensity)) % len(world.composition)
+    composition = world.composition[hours]
+    position = position_of(intensity, low_high, options)
+    labels = _labels(len(world.tasks), options.labels_right)
+    seen, truths = [], []
+    for seed in range(options.num_seeds):
+        rng = np.random.default_rng((seed, zlib.crc32(region.encode()), options.start_hour))
+        shares, judged_by = _pools(world, rng, is_split=options.is_split)
+        drawn = _draw(shares, composition, options.num_judged, rng)
+        seen.append(drawn if options.labels_right >= 1 else _told_as(drawn, labels, rng))
+        truths.append(judged_by @ world.patterns)
+    weight = np.ones(len(intensity)) if world.weight is None else world.weight[hours]
+    return Stage(
+        region=region,
+        world=world,
+        options=options,
+        intensity_g_per_kwh=intensity,
+        low_high=low_high,
+        position=position,
+        factor=1 - position * limits_of(options).tolerance,
+        composition=composition,
+        labels=labels,
+        weight=weight,
+        assessed=assessed_hours(intensity, options),
+        counts=np.array(seen),
+        truth=np.array(truths),
+        static_g_per_kwh=static_intensity(world, region, options),
+    )
+
+
+def _pools(
+    world: World, rng: np.random.Generator, *, is_split: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return the shares [c, p] of patterns to draw from, and those that are the truth."""
+    drawn: list[FloatArray] = []
+    true: list[FloatArray] = []
+    for row in world.pool:
+        prompts = row[row >= 0]
+        halves = (prompts, prompts)
+        if is_split:
+            prompts = rng.permutation(prompts)
+            halves = (prompts[: len(prompts) // 2], prompts[len(prompts) // 2 :])
+        for half, shares in zip(halves, (drawn, true), strict=True):
+            counts = np.bincount(half, minlength=len(world.patterns))
+            shares.append(counts / counts.sum())
+    return np.array(drawn), np.array(true)
+
+
+def _labels(num_tasks: int, right: float) -> FloatArray:
+    """Return [c, c], how often a prompt of each task is told as each."""
+    wrong = (1 - right) / (num_tasks - 1) if num_tasks > 1 else 0.0
+    labels = np.full((num_tasks, num_tasks), wrong)
+    np.fill_diagonal(labels, right if num_tasks > 1 else 1.0)
+    return labels
+
+
+def _told_as(drawn: FloatArray, labels: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Return judged prompts [t, c, p] by the task that a classifier told."""
+    by_label = rng.multinomial(drawn.astype(int), labels[None, :, None, :])
+    told: FloatArray = np.moveaxis(by_label.sum(axis=1), -1, 1).astype(float)
+    return told
+
+
+def _draw(
+    shares: FloatArray, composition: FloatArray, num_judged: int, rng: np.random.Generator
+) -> FloatArray:
+    """Return [t, c, p], the patterns of judged prompts drawn in each hour by its task mix."""
+    per_task = rng.multinomial(num_judged, composition)
+    drawn: FloatArray = rng.multinomial(per_task, shares).astype(float)
+    return drawn
+
+
+# what schemes are told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """Estimates in each hour, seeds stacked below each other: [s*t, c, v] and [s*t, c, v, v]."""
+
+    preference: FloatArray
+    covariance: FloatArray | None
+
+
+def estimates(counts: FloatArray, patterns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean [..., v] and its covariance [..., v, v] of judged prompts' credits.
+
+    `sprout.quality.preference.estimate`, for many sets of prompts at once; 0 where there are none.
+    """
+    total = counts.sum(axis=-1)[..., None]
+    safe = np.maximum(total, 1.0)
+    mean = counts @ patterns / safe
+    second = np.einsum("...p,pv,pw->...vw", counts, patterns, patterns) / safe[..., None]
+    spread = second - mean[..., :, None] * mean[..., None, :]
+    return mean, spread / np.maximum(total - 1, 1.0)[..., None]
+
+
+def told_pooled(stage: Stage, hour: IntArray) -> Told:
+    """Return one preference for all tasks, as assessed in the given hours [t]."""
+    counts = stage.counts[:, hour].sum(axis=2)
+    mean, _ = estimates(counts, stage.world.patterns)
+    return Told(mean.reshape(-1, 1, mean.shape[-1]), None)
+
+
+def told_by_class(stage: Stage, *, accumulates: bool) -> Told:
+    """Return each task's preference; a task that was hardly judged has the one of all."""
+    if accumulates:
+        counts = np.cumsum(stage.counts[:, stage.assessed], axis=1)
+        counts = counts[:, np.searchsorted(stage.assessed, stage.held)]
+    else:
+        counts = stage.counts[:, stage.held]
+    mean, covariance = estimates(counts, stage.world.patterns)
+    pooled, pooled_covariance = estimates(counts.sum(axis=2), stage.world.patterns)
+    is_known = counts.sum(axis=-1) >= MIN_JUDGED
+    mean = np.where(is_known[..., None], mean, pooled[:, :, None])
+    covariance = np.where(is_known[..., None, None], covariance, pooled_covariance[:, :, None])
+    shape = mean.shape[2:]
+    return Told(mean.reshape(-1, *shape), covariance.reshape(-1, *shape, shape[-1]))
+
+
+def outlook_of(stage: Stage, told: Told, *, apart: bool) -> Outlook:
+    """Return the hours of all seeds as slots of one outlook."""
+    world, num_seeds = stage.world, stage.num_seeds
+    composition = np.tile(stage.composition, (num_seeds, 1))
+    if apart and stage.options.labels_right < 1:
+        demand = composition @ stage.labels
+        # of each label, the tasks that its prompts really are
+        parts = composition[:, None, :] * stage.labels.T / demand[..., None]
+        energy_kwh, time_s = parts @ world.energy_kwh, parts @ world.time_s
+    elif apart:
+        energy_kwh, time_s, demand = world.energy_kwh, world.time_s, composition
+    else:
+        energy_kwh = (composition @ world.energy_kwh)[:, None]
+        time_s = (composition @ world.time_s)[:, None]
+        demand = np.ones((len(composition), 1))
+    return Outlook(
+        problem=Problem(
+            energy_kwh=energy_kwh,
+            time_s=time_s,
+            preference=told.preference,
+            intensity_g_per_kwh=np.tile(stage.intensity_g_per_kwh, num_seeds),
+            embodied_g_per_s=world.embodied_g_per_s,
+            demand=demand,
+        ),
+        position=np.tile(stage.position, num_seeds),
+        limits=limits_of(stage.options),
+        window=np.arange(len(composition)),
+        covariance=told.covariance,
+    )
