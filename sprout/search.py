@@ -1,8 +1,10 @@
 """Which directives of a library are worth being levels for a model. Pure.
 
-Until a judge has compared answers only the tokens are known, so nothing can be said of a front of
-tokens against preference. What is proposed is a ladder: L0, the directive that makes the model
-write least, and the one in between, among those that save tokens by two standard errors.
+Only directives that save tokens by two standard errors are proposed. Once a judge has compared the
+library's answers (`sprout evaluate --directives library`), these are the ones on the front of
+tokens against preference: the upper hull, since a mix of two others beats whatever lies below it.
+Until then only the tokens are known, and what is proposed is a ladder: L0, the directive that makes
+the model write least, and the one in between.
 """
 
 import json
@@ -11,19 +13,25 @@ from collections.abc import Mapping
 
 from sprout.costs import Cost
 from sprout.directives import Directive, DirectiveSet
+from sprout.quality.preference import Shares
 
 
-def propose(library: DirectiveSet, costs: Mapping[str, Cost]) -> list[Directive]:
-    """Return L0 and at most two directives, the longer answers first.
+def propose(
+    library: DirectiveSet, costs: Mapping[str, Cost], shares: Shares | None = None
+) -> list[Directive]:
+    """Return L0 and the directives that are worth being levels, the longer answers first.
 
     Args:
         costs: by level, measured on the same prompts.
+        shares: the preference for every directive of the library; None: nobody judged them.
     """
     base = library.directives[0]
     base_cost = costs[base.level]
     shorter = [d for d in library.directives[1:] if _writes_less(costs[d.level], base_cost)]
     if not shorter:
         return [base]
+    if shares is not None:
+        return [base, *_front(base, shorter, costs, shares)]
     shortest = min(shorter, key=lambda d: costs[d.level].new_tokens.mean)
     low, high = costs[shortest.level].new_tokens.mean, base_cost.new_tokens.mean
     middle_tokens = math.sqrt(max(low, 1.0) * high)
@@ -33,12 +41,43 @@ def propose(library: DirectiveSet, costs: Mapping[str, Cost]) -> list[Directive]
     return [base, *([middle] if middle is not shortest else []), shortest]
 
 
-def to_toml(chosen: list[Directive], model_name: str) -> str:
+def _front(
+    base: Directive, shorter: list[Directive], costs: Mapping[str, Cost], shares: Shares
+) -> list[Directive]:
+    """Return the directives on the upper hull of (tokens, preference), the longer answers first."""
+    points = [
+        (costs[each.level].new_tokens.mean, preference, each)
+        for each in (base, *shorter)
+        if (preference := shares.of(each.level)) is not None
+    ]
+    hull: list[tuple[float, float, Directive]] = []
+    for point in sorted(points, key=lambda each: (each[0], -each[1])):
+        if hull and point[1] <= hull[-1][1]:
+            continue  # more tokens for no more preference
+        while len(hull) > 1 and not _bends_down(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    return [directive for _, _, directive in reversed(hull) if directive is not base]
+
+
+def _bends_down(
+    first: tuple[float, float, Directive],
+    middle: tuple[float, float, Directive],
+    last: tuple[float, float, Directive],
+) -> bool:
+    """Return whether `middle` is preferred to a mix of the other two that writes as much."""
+    (x0, y0, _), (x1, y1, _), (x2, y2, _) = first, middle, last
+    return (y1 - y0) * (x2 - x0) > (y2 - y0) * (x1 - x0)
+
+
+def to_toml(chosen: list[Directive], model_name: str, known_by: str = "tokens alone") -> str:
     """Return a directive set file with these levels, renamed L0, L1, ..."""
+    known_by = "".join(char if char.isprintable() else " " for char in known_by)
     lines = [
-        f"# proposed by `sprout profile --search` for {model_name}, by tokens alone",
+        f"# proposed by `sprout profile --search` for {model_name}, by {known_by}",
         "# A level without `paper_level` has no prior: it is only explored until a judge has",
-        '# measured it. Add paper_level = "L1" or "L2" to let the paper\'s preference stand in.',
+        '# compared the levels of this set (`sprout evaluate`). Add paper_level = "L1" or "L2" to',
+        "# let the paper's preference stand in.",
         "[proposed]",
         f"about = {_quoted(f'short answers for {model_name}')}",
     ]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sprout.costs import Cost, Sample
 from sprout.directives import Directive, DirectiveSet, parse
+from sprout.quality.preference import Shares, prior
 from sprout.search import propose, to_toml
 
 L0 = Directive("L0", "", paper_level="L0")
@@ -62,6 +63,32 @@ def test_a_directive_seen_once_is_not_proposed() -> None:
     once = Cost().add(Sample("key", "", 1.0, 1.0, 20, 5))
     assert levels(propose(library("a"), {"L0": writing(200), "a": once})) == ["L0"]
     assert levels(propose(library("a"), {"L0": once, "a": writing(2)})) == ["L0"]
+
+
+def judged(**shares: float) -> Shares:
+    return prior(shares)
+
+
+def test_judged_directives_are_those_on_the_hull_of_tokens_and_preference() -> None:
+    costs = {"L0": writing(200), "a": writing(150), "b": writing(100), "c": writing(20)}
+    # a: more tokens than b and less preferred. b: half of the way from c to L0 would be 0.25
+    shares = judged(L0=0.4, a=0.2, b=0.3, c=0.1)
+    assert levels(propose(library("a", "b", "c"), costs, shares)) == ["L0", "b", "c"]
+    # 0.22 is less than the mix of c and L0 that writes 100 tokens: 0.1 + 0.3 * 80 / 180 = 0.23
+    shares = judged(L0=0.4, a=0.2, b=0.22, c=0.1)
+    assert levels(propose(library("a", "b", "c"), costs, shares)) == ["L0", "c"]
+
+
+def test_a_short_directive_that_is_preferred_to_all_leaves_no_other() -> None:
+    costs = {"L0": writing(200), "a": writing(150), "b": writing(20)}
+    shares = judged(L0=0.3, a=0.3, b=0.4)
+    assert levels(propose(library("a", "b"), costs, shares)) == ["L0", "b"]
+
+
+def test_a_directive_that_saves_nothing_is_not_proposed_however_much_it_is_preferred() -> None:
+    costs = {"L0": writing(200), "a": writing(250), "b": writing(20)}
+    shares = judged(L0=0.2, a=0.7, b=0.1)
+    assert levels(propose(library("a", "b"), costs, shares)) == ["L0", "b"]
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=8))

@@ -46,7 +46,8 @@ def profile(
 
     Levels alternate, at the parallelism of a run. What is measured is stored for `sprout run` and
     `sprout optimize`; runs keep it fresh. With --search a library of wordings and placements is
-    tried, and those that make this model write less are proposed as a directive set.
+    tried, and those that make this model write less are proposed as a directive set; once judged
+    (`sprout evaluate --directives library`), those on the front of tokens against preference.
 
     Example: sprout profile --repeats 2
     """

@@ -87,8 +87,14 @@ def propose(
     """Propose the directives that make this model write less."""
     library = wiring.directive_set(config.settings.directives)
     tokens = {d.level: costs[d.level, ALL_TASKS] for d in library.directives}
-    chosen = search.propose(library, tokens)
-    text = search.to_toml(chosen, model_path(config.settings).stem)
+    with Store.open(config.settings.state) as store:
+        known = wiring.know(store, config, wiring.open_power(config), None)
+        preference = known.snapshot(wiring.utc_now()).preference
+    shares = None if preference.is_prior else preference.overall
+    chosen = search.propose(library, tokens, shares)
+    known_by = "tokens alone" if shares is None else f"tokens and preference ({preference.source})"
+    text = search.to_toml(chosen, model_path(config.settings).stem, known_by)
+    out.data["proposal_known_by"] = known_by
     out.data["proposal"] = [directive.level for directive in chosen]
     out.data["proposal_toml"] = text
     if len(chosen) == 1:
