@@ -494,6 +494,16 @@ def test_the_cost_is_held_against_what_directives_saved(
     assert total["saved_g"] is None or isinstance(total["saved_g"], float)
 
 
+def test_a_judged_library_is_searched_by_preference_too(replay: tuple[str, str]) -> None:
+    search = ("profile", "--search", *replay, "--repeats", 1, "--idle", 0, "--json")
+    assert sprout(*search).data["proposal_known_by"] == "tokens alone"
+    library = ("--directives", "library", "--prompts", 25)
+    found = sprout("evaluate", prompt_file(25, reference="L0"), *replay, *library)
+    assert found.code == 0
+    found = sprout(*search)
+    assert "tokens and preference (judged by reference: 25 prompts" in found.data["proposal_toml"]
+
+
 # green moments
 
 
