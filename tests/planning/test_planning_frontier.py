@@ -125,11 +125,26 @@ def check(seed: int) -> None:
     programme, _ = by_programme(problem)(least)
     assert amount.min() >= 0
     assert np.allclose(amount.sum(axis=2), problem.demand)
-    # The solver leaves floors out of reach 1e-8 of room each; a unit of preference may cost much.
-    missed = shortfall(problem, least, amount)
-    assert missed == pytest.approx(shortfall(problem, least, programme), abs=2e-6)
+    # The solver leaves floors out of reach 1e-8 of room each.
+    missed, programme_missed = (shortfall(problem, least, a) for a in (amount, programme))
+    assert missed == pytest.approx(programme_missed, abs=2e-6)
     carbon_g, programme_g = ((problem.cost_g * a).sum() for a in (amount, programme))
-    assert carbon_g == pytest.approx(programme_g, rel=2e-5)
+    # What it misses more, at the price of a unit of preference, which may be steep.
+    room_g = steepest_price(problem) * abs(programme_missed - missed)
+    assert carbon_g == pytest.approx(programme_g, rel=2e-5, abs=room_g)
+
+
+def steepest_price(problem: Problem) -> float:
+    """Return the most that a unit of preference costs between two levels of a cell, in g."""
+    preference, cost_g = problem.preference_by_slot, problem.cost_g
+    gain = preference[..., None, :] - preference[..., :, None]
+    rise = cost_g[..., None, :] - cost_g[..., :, None]
+    prices = np.divide(rise, gain, out=np.zeros_like(rise), where=gain > 0)
+    return float(prices.max())
+
+
+def test_a_steep_price_of_preference_makes_the_solvers_room_dear() -> None:
+    check(413038)  # two levels 2e-5 of preference apart, at 1,800 g a unit
 
 
 @settings(deadline=None, max_examples=40)
