@@ -163,8 +163,8 @@ def test_a_signal_stops_a_run_which_then_continues(
 
 
 def test_a_full_disk_stops_a_run_which_then_continues(store: Path, out: Path) -> None:
-    prompts = write_prompts(Path("many.jsonl"), 1500)
-    shell = ("sh", "-c", 'ulimit -f 1200; exec "$@"', "sh")  # blocks of 512 bytes
+    prompts = write_prompts(Path("many.jsonl"), 3000)
+    shell = ("sh", "-c", 'ulimit -f 3000; exec "$@"', "sh")  # blocks of 512 bytes
     environment = os.environ | {"SPROUT_KEEP_TEXT": "false"}
     command = ("run", prompts, *REPLAY, "-o", out, "--parallel", 100)
     found = run_process(*command, prefix=shell, env=environment)
@@ -176,7 +176,7 @@ def test_a_full_disk_stops_a_run_which_then_continues(store: Path, out: Path) ->
     again = sprout(*command, "--json")
     assert again.code == 0
     assert again.data["num_skipped"] == before
-    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(1500))
+    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(3000))
     assert_store_agrees(store, out)
 
 
