@@ -21,6 +21,8 @@ from cli.program import (
     write_prompts,
 )
 
+pytestmark = pytest.mark.slow  # almost every one starts processes of its own
+
 COLOURED = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
 
 

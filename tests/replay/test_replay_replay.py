@@ -236,6 +236,7 @@ def exactly(region: str, name: str, start_hour: int = 800) -> Replayed:
     return found
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("name", ["base", "co2-opt", "sprout"])
@@ -252,6 +253,7 @@ def test_a_scheme_mixes_as_the_authors_did_and_saves_what_they_saved(
     assert found.preference_percent == pytest.approx(100 * ratio.mean(), abs=0.1)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_evaluator_runs_when_the_authors_did(region: str) -> None:
@@ -259,6 +261,7 @@ def test_the_evaluator_runs_when_the_authors_did(region: str) -> None:
     assert exactly(region, "sprout").num_evaluations == len(hours) + 1  # hour 0 is not listed
 
 
+@pytest.mark.slow
 @needs_data
 def test_sprout_sta_differs_from_the_authors_by_one_factor_alone() -> None:
     # Both give up position * xi of L0's preference at one intensity, on the same two levels: the
@@ -271,6 +274,7 @@ def test_sprout_sta_differs_from_the_authors_by_one_factor_alone() -> None:
     assert factors == pytest.approx([1.065] * 5, abs=0.003)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("start_hour", [3900, 7000])
 def test_other_months_replay_as_well(start_hour: int) -> None:
@@ -307,6 +311,7 @@ PUBLISHED = {
 }
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("name", ["co2-opt", "sprout"])
 def test_what_the_authors_published_is_within_the_spread_of_draws(name: str) -> None:
@@ -318,6 +323,7 @@ def test_what_the_authors_published_is_within_the_spread_of_draws(name: str) -> 
         assert abs(found.preference_percent.mean() - preference) < 3 * spread, region
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_oracle_saves_about_what_the_authors_published() -> None:
     # theirs is judged by the very sample it was told, which flatters its preference
@@ -327,6 +333,7 @@ def test_the_oracle_saves_about_what_the_authors_published() -> None:
         assert found.preference_percent.mean() == pytest.approx(preference, abs=1.5)
 
 
+@pytest.mark.slow
 @needs_data
 def test_class_robust_saves_77_percent_and_more_than_the_oracle_in_every_region() -> None:
     for region in REGIONS:
@@ -336,8 +343,8 @@ def test_class_robust_saves_77_percent_and_more_than_the_oracle_in_every_region(
         assert found.preference_percent.mean() > oracle.preference_percent.mean()
 
 
-@needs_data
 @pytest.mark.slow
+@needs_data
 def test_class_robust_keeps_its_promise() -> None:
     for region in REGIONS:
         found = month("class-robust", 40)[region]
@@ -345,6 +352,7 @@ def test_class_robust_keeps_its_promise() -> None:
         assert found.below_floor_percent.mean() <= 4
 
 
+@pytest.mark.slow
 @needs_data
 def test_without_losing_preference_class_robust_saves_73_percent() -> None:
     for found in month("class-robust", 5, 1.0, confidence=1.0).values():
@@ -352,6 +360,7 @@ def test_without_losing_preference_class_robust_saves_73_percent() -> None:
         assert found.preference_percent.mean() >= 100
 
 
+@pytest.mark.slow
 @needs_data
 def test_class_fair_beats_sprout_on_all_three() -> None:
     for region in REGIONS:
@@ -362,6 +371,7 @@ def test_class_fair_beats_sprout_on_all_three() -> None:
         assert fair.worst_class_percent.mean() >= 86 > paper.worst_class_percent.mean()
 
 
+@pytest.mark.slow
 @needs_data
 def test_judged_by_prompts_it_never_saw_class_fair_still_keeps_its_classes() -> None:
     for found in month("class-fair", 5, split=True).values():
@@ -369,8 +379,8 @@ def test_judged_by_prompts_it_never_saw_class_fair_still_keeps_its_classes() -> 
         assert found.worst_class_percent.mean() >= 83
 
 
-@needs_data
 @pytest.mark.slow
+@needs_data
 def test_a_day_with_a_margin_saves_more_than_hours_with_a_margin() -> None:
     for region in REGIONS:
         found, hourly = (
@@ -380,6 +390,7 @@ def test_a_day_with_a_margin_saves_more_than_hours_with_a_margin() -> None:
         assert found.below_floor_percent.mean() < 8
 
 
+@pytest.mark.slow
 @needs_data
 def test_accuracy_can_be_the_quality() -> None:
     correct = read_world(DATA, quality="accuracy")
@@ -397,6 +408,7 @@ def test_accuracy_can_be_the_quality() -> None:
     assert found.preference_percent.mean() > 97
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_world_is_what_the_readme_of_the_data_says() -> None:
     recorded = world()
