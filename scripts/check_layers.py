@@ -38,7 +38,7 @@ OWNERS = {
     "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
     "pydantic_core": {"sprout.promptline"},
     "requests": {"sprout.grid.http", "sprout.quality.endpoint"},
-    "urllib3": {"sprout.grid.http", "sprout.grid.patience"},
+    "urllib3": {"sprout.grid.http", "sprout.grid.patience", "sprout.quality.endpoint"},
     "numpy": {
         "sprout.planning.classes",
         "sprout.planning.deferral",

@@ -10,14 +10,17 @@ Retry-After names or else twice as long as before. The key travels in the Author
 it is no part of the judge's card, of any message, or of the store.
 """
 
+import json
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
+import urllib3
 
 from sprout.errors import NotReadyError, PermissionDeniedError, SproutError, TryLaterError
 from sprout.quality.comparison import BEST_TEMPLATE, choice_in, is_refusal, question_text
@@ -30,6 +33,7 @@ MAX_NEW_TOKENS = 64
 TOKENS_PER_PRICE = 1e6
 _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _SHOWN_CHARS = 200
+_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Address:
     Args:
         base_url: up to and without "/chat/completions".
         key: sent as a bearer token; None sends none.
-        timeout_s: for the connection, and between two bytes of the answer.
+        timeout_s: for the connection, and for the whole answer after it.
         usd_per_million: (of prompt tokens, of new tokens); None when the price is not known.
     """
 
@@ -59,6 +63,19 @@ def card(address: Address) -> Card:
         "max_tokens": MAX_NEW_TOKENS,
     }
     return Card(f"endpoint:{address.model}", "endpoint", BEST_TEMPLATE, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What came back, read to its end."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
 
 
 class EndpointJudge:
@@ -97,7 +114,7 @@ class EndpointJudge:
         if response.status_code != requests.codes.ok:
             raise self._refused(response)
         try:
-            body = response.json()
+            body: Any = json.loads(response.body)
             choice, usage = body["choices"][0], body.get("usage") or {}
             message = choice["message"]
             content, refusal = message.get("content"), message.get("refusal")
@@ -119,7 +136,7 @@ class EndpointJudge:
     def _place(self) -> str:
         return f"the judge at {self._address.base_url}"
 
-    def _ask_patiently(self, text: str) -> requests.Response:
+    def _ask_patiently(self, text: str) -> _Reply:
         """Return the endpoint's answer, asking again while it is busy or away."""
         pause_s, reason = FIRST_PAUSE_S, ""
         for number in range(1, MAX_TRIES + 1):
@@ -142,9 +159,11 @@ class EndpointJudge:
             "are stored; run the same again later"
         )
 
-    def _post(self, text: str) -> requests.Response:
+    def _post(self, text: str) -> _Reply:
+        """Return the reply; `timeout_s` is for all of it, however slowly it drips."""
         address = self._address
-        return self._session.post(
+        give_up_s = time.perf_counter() + address.timeout_s
+        with self._session.post(
             f"{address.base_url.rstrip('/')}/chat/completions",
             json={
                 "model": address.model,
@@ -156,9 +175,16 @@ class EndpointJudge:
             auth=_Bearer(address.key),
             timeout=address.timeout_s,
             allow_redirects=False,  # a key is for one place only
-        )
+            stream=True,
+        ) as response:
+            body = b""
+            while chunk := _next_chunk(response):
+                body += chunk
+                if time.perf_counter() > give_up_s:
+                    raise requests.ReadTimeout
+            return _Reply(response.status_code, response.headers, body)
 
-    def _refused(self, response: requests.Response) -> SproutError:
+    def _refused(self, response: _Reply) -> SproutError:
         status, said = response.status_code, _excerpt(response)
         if status in {requests.codes.unauthorized, requests.codes.forbidden}:
             return PermissionDeniedError(
@@ -176,6 +202,16 @@ class EndpointJudge:
         if price is None and prices is not None and asked is not None and new is not None:
             price = (asked * prices[0] + new * prices[1]) / TOKENS_PER_PRICE
         return Usage(asked, new, price)
+
+
+def _next_chunk(response: requests.Response) -> bytes:
+    """Return what has come, waiting for no more than the next bytes; empty at the end."""
+    try:
+        return bytes(response.raw.read1(_CHUNK_BYTES, decode_content=True))
+    except urllib3.exceptions.TimeoutError as error:
+        raise requests.ReadTimeout from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(str(error)) from error
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -198,7 +234,7 @@ def _read(raw: str, num_slots: int, *, is_refused: bool) -> tuple[tuple[int, ...
     return (), "refused" if is_refusal(raw) else "unparsed"
 
 
-def _retry_after_s(response: requests.Response, now: datetime) -> float | None:
+def _retry_after_s(response: _Reply, now: datetime) -> float | None:
     """Return the seconds that the endpoint asks to wait; None when it does not say."""
     said = response.headers.get("Retry-After", "")
     try:
@@ -214,12 +250,12 @@ def _retry_after_s(response: requests.Response, now: datetime) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _is_too_long(response: requests.Response) -> bool:
+def _is_too_long(response: _Reply) -> bool:
     text = response.text.lower()
     return "context_length_exceeded" in text or "context length" in text or "too long" in text
 
 
-def _excerpt(response: requests.Response) -> str:
+def _excerpt(response: _Reply) -> str:
     return " ".join(response.text[:_SHOWN_CHARS].split()) or "nothing"
 
 

@@ -1,8 +1,10 @@
 """Faults of the network, each provoked on loopback."""
 
+import socket
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -51,6 +53,20 @@ def test_a_fault_that_passes_is_not_noticed(server: GridServer) -> None:
         Answer({"a": 1}) if len(server.seen) > 2 else Answer(HTML, status=503)
     )
     assert get(server.url) == {"a": 1}
+
+
+def test_a_name_that_does_not_resolve_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_more: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)  # no test asks a name server
+    with pytest.raises(TryLaterError, match=r"grid\.invalid is out of reach: the name does not"):
+        get("http://grid.invalid", replace(QUICK, num_retries=0))
+
+
+def test_a_server_that_speaks_no_tls_is_said(server: GridServer) -> None:
+    with pytest.raises(TryLaterError, match="out of reach: TLS failed"):
+        get(server.url.replace("http://", "https://"), replace(QUICK, num_retries=0))
 
 
 def test_too_many_requests_are_tried_again_when_they_say(server: GridServer) -> None:

@@ -18,12 +18,13 @@ Chooser = Callable[[str, list[str]], str]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One scripted answer: a status, headers and a body; `pause_s` before it comes."""
+    """One scripted answer; `pause_s` before it comes, and `drip_s` after each byte of its body."""
 
     status: int = 200
     body: Json | str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     pause_s: float = 0.0
+    drip_s: float = 0.0
 
 
 def completion(content: str | None, **message: Any) -> Json:
@@ -135,7 +136,10 @@ def serving() -> Iterator[JudgeServer]:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
-                self.wfile.write(text.encode())
+                for byte in text.encode() if reply.drip_s else ():
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(reply.drip_s)
+                self.wfile.write(b"" if reply.drip_s else text.encode())
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the asker had no patience
 

@@ -137,6 +137,15 @@ def test_a_slow_endpoint_is_not_waited_for_for_ever(server: JudgeServer, naps: N
     judge.close()
 
 
+def test_an_endpoint_that_drips_is_not_waited_for_for_ever(server: JudgeServer, naps: Naps) -> None:
+    """Each byte comes in time, and the answer would take ten seconds."""
+    server.script = [Reply(body=completion("A"), drip_s=0.03)] * MAX_TRIES
+    judge = EndpointJudge(Address(server.url, "judge-1", KEY, timeout_s=0.1), naps, lambda: NOW)
+    with pytest.raises(TryLaterError, match=r"no answer within 0\.1 s"):
+        judge.ask(QUESTION)
+    judge.close()
+
+
 def test_an_endpoint_that_is_down_says_try_later(naps: Naps) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
