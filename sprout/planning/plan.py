@@ -154,6 +154,7 @@ class Plan:
         levels: the mix of all classes together.
         policy: which scheme chose.
         classes: the mix of each task class; empty where one mix serves all.
+        num_judged: prompts that the preference of all classes together rests on; None for a prior.
     """
 
     id: str
@@ -169,6 +170,7 @@ class Plan:
     notes: tuple[str, ...]
     policy: str = PAPER_POLICY
     classes: tuple[ClassPlan, ...] = ()
+    num_judged: float | None = None
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -221,6 +223,7 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
         is_energy_estimated=snapshot.is_energy_estimated,
         preference_source=snapshot.preference.source,
         is_preference_prior=snapshot.preference.is_prior,
+        num_judged=snapshot.preference.overall.num_prompts,
         notes=(*snapshot.grid.notes, *_notes(name, formed, readings)),
         policy=name,
         classes=_class_plans(formed, levels, choice) if len(formed) > 1 else (),

@@ -212,4 +212,4 @@ def _preferred(model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:
         of(each["task"] or ELSE, each["levels"], each.get("num_judged"))
         for each in plan.get("classes", ())
     )
-    return (of(None, plan["levels"], None), *classes)
+    return (of(None, plan["levels"], plan.get("num_judged")), *classes)

@@ -5,6 +5,7 @@ import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -205,6 +206,21 @@ def test_the_preference_is_that_of_the_newest_plan_of_the_model(store: Store) ->
     assert found.kept == pytest.approx((2 * q["L0"] + q["L1"]) / 3 / q["L0"])
     assert (found.model, found.source, found.is_prior) == ("small", "a judge", False)
     assert found.half_width is None
+
+
+def test_one_mix_for_all_has_the_interval_of_what_was_judged(store: Store) -> None:
+    run = Writer(store, []).run(START, counting())
+    plan = replace(a_plan(), num_judged=100.0)
+    Runs(store).add_plan(plan, run.run_id)
+    for level in ("L0", "L1"):
+        run.answer(START, level)
+    run.end(START)
+    (found,) = read(store).preference
+    # kept = (q0 + q1) / 2 / q0, so dq0 = -q1 / (2 q0^2), dq1 = 1 / (2 q0); multinomial, n = 100
+    q0, q1 = (level.preference or 0.0 for level in plan.levels[:2])
+    g0, g1 = -q1 / (2 * q0**2), 1 / (2 * q0)
+    variance = (g0**2 * q0 * (1 - q0) + g1**2 * q1 * (1 - q1) - 2 * g0 * g1 * q0 * q1) / 100
+    assert found.half_width == pytest.approx(1.96 * variance**0.5)
 
 
 def test_a_plan_by_task_class_gives_each_class_its_own_preference(store: Store) -> None:
