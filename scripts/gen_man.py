@@ -60,6 +60,7 @@ JSON_KEYS = {
     "in words",
     "runs": "num_runs, metered_j, idle_j, lost_j and operational_g: energy beside the requests'",
     "evaluating": "num_evaluations, metered_j, operational_g, embodied_g; null: none is recorded",
+    "waited": "num_runs, moved_g: what waiting for greener hours saved; null: no run may wait",
     "num_open": "prompts that were begun and are not finished",
     "num_ahead": "requests that finished later than made_at: a clock was set back",
     "notes": "sentences that must be known to read the numbers rightly",

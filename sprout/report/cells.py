@@ -134,3 +134,16 @@ class Evaluating:
     def carbon_g(self) -> float:
         """Return both parts together, in gCO2eq."""
         return self.operational_g + self.embodied_g
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What runs moved that may wait for greener hours.
+
+    Args:
+        num_runs: runs with a deadline in the period.
+        moved_g: how much less their energy emitted than at the intensity when each began.
+    """
+
+    num_runs: int
+    moved_g: float

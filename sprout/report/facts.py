@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar, get_args
 
 from sprout.costs import Cost
-from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy
+from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy, Waited
 from sprout.report.preferred import Preferred, by_class
 from sprout.report.saved import Baselines, Conditions, Pools, Reduced, Saved
 
@@ -124,6 +124,7 @@ class Report:
     runs: RunEnergy
     preference: tuple[Preferred, ...]
     evaluating: Evaluating | None
+    waited: Waited | None
     num_open: int
     num_ahead: int
 
@@ -146,6 +147,7 @@ class Known:
     preferences: Mapping[str, Sequence[Preferred]]
     runs: RunEnergy
     evaluating: Evaluating | None
+    waited: Waited | None
     num_open: int
     num_ahead: int
 
@@ -214,6 +216,7 @@ def make(cells: Iterable[Cell], known: Known, period: Period) -> Report:
         runs=known.runs,
         preference=tuple(preference),
         evaluating=known.evaluating,
+        waited=known.waited,
         num_open=known.num_open,
         num_ahead=known.num_ahead,
     )

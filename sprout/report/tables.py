@@ -73,6 +73,7 @@ def data(report: Report) -> dict[str, object]:
         },
         "runs": asdict(report.runs),
         "evaluating": None if report.evaluating is None else asdict(report.evaluating),
+        "waited": None if report.waited is None else asdict(report.waited),
         "num_open": report.num_open,
         "num_ahead": report.num_ahead,
         "notes": list(words.notes(report)),

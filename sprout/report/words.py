@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from sprout.report.cells import Waited
 from sprout.report.facts import Group, Origin, Report
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL, Saved
@@ -73,6 +74,8 @@ def _facts(report: Report) -> Iterator[Fact]:
         yield Fact(
             "preference", preference(each, report), ("prior",) if each.is_prior else ("judged",)
         )
+    if report.waited is not None:
+        yield Fact("waiting", _waited(report.waited), ("counterfactual",))
     yield Fact("evaluating", _evaluating(report))
     if total.carbon_g >= CAR_G_PER_KM / 1000:
         yield Fact("equivalent", f"{_car(total.carbon_g)} in a passenger car ({CAR_SOURCE})")
@@ -189,6 +192,13 @@ def preference(found: Preferred, report: Report) -> str:
     if least is not None:
         task = f"; least for task {least.task or 'none'}: {100 * (least.kept or 0.0):.1f} %"
     return f"{model}{100 * found.kept:.1f} % of all-L0's ({half}){task}, {found.source}"
+
+
+def _waited(found: Waited) -> str:
+    return (
+        f"{grams(found.moved_g)}CO2eq less than at the intensity of the beginning; "
+        f"runs that may wait: {count(found.num_runs)}"
+    )
 
 
 def _evaluating(report: Report) -> str:

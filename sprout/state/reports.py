@@ -11,7 +11,7 @@ from typing import Any
 from sprout.clock import from_text, to_text
 from sprout.costs import ALL_TASKS, Conditions, Cost
 from sprout.directives import BASELINE, Directive
-from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy
+from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy, Waited
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import ELSE, Preferred, covariance_of
 from sprout.state import tallies
@@ -45,6 +45,13 @@ _RUN_ENERGY = """
         FROM sums s JOIN runs r USING (run_id) WHERE s.j > 0)
     SELECT count(*), total(metered_j), total(idle_j), total(beyond_j - idle_j),
         total(beyond_j * g_per_j) FROM parts
+"""
+
+_WAITED = """
+    SELECT count(DISTINCT run_id),
+        total(energy_j / 3.6e6 * r.pue * r.began_g_per_kwh - operational_g)
+    FROM temp.cells JOIN runs r USING (run_id)
+    WHERE hour >= :since AND num_answered > 0 AND r.began_g_per_kwh IS NOT NULL
 """
 
 
@@ -96,6 +103,7 @@ class Reports:
             preferences=self._preferences(),
             runs=self._run_energy(),
             evaluating=self._evaluating(),
+            waited=self._waited(),
             num_open=self._num(
                 "SELECT count(*) FROM completions WHERE finished_at IS NULL AND admitted_at >= ?"
                 " AND run_id IN (SELECT run_id FROM runs WHERE finished_at IS NULL)",
@@ -155,6 +163,11 @@ class Reports:
             (self._since,),
         ).fetchone()
         return Evaluating(*row) if row[0] else None
+
+    def _waited(self) -> Waited | None:
+        """Return what waiting for greener hours moved; None where no run may wait."""
+        found = self._connection.execute(_WAITED, {"since": self._since}).fetchone()
+        return Waited(*found) if found[0] else None
 
     def _num(self, sql: str, *parameters: object) -> int:
         return int(self._connection.execute(sql, parameters).fetchone()[0])

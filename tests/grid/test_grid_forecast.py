@@ -146,6 +146,7 @@ def test_what_cannot_be_tested_is_said(history: FloatArray) -> None:
         backtest.run(history)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "column", ["direct_g_per_kwh", pytest.param("lca_g_per_kwh", marks=pytest.mark.slow)]
 )

@@ -18,7 +18,7 @@ from sprout.report import facts
 from sprout.report.facts import BYS, By, Period, Report
 from sprout.report.saved import MIN_OF_TASK, t_95
 from sprout.state import reports
-from sprout.state.runs import Run, Runs
+from sprout.state.runs import Run, Runs, Waits
 from sprout.state.store import Store
 
 START = datetime(2026, 3, 27, 22, 30, tzinfo=UTC)  # two days before clocks change in Europe
@@ -67,6 +67,7 @@ class Writer:
         is_finished: bool = True,
         metered_j: float = 0.0,
         idle_j: float = 0.0,
+        waits: Waits | None = None,
     ) -> "Writing":
         """Begin a run."""
         run_id = f"run-{self.num_runs}"
@@ -85,6 +86,7 @@ class Writer:
                 pue=counting.pue,
                 embodied_preset=counting.embodied.preset,
                 embodied_g_per_s=counting.embodied.g_per_s,
+                waits=waits,
             )
         )
         runs.add_meter(run_id, metered_j, idle_j)

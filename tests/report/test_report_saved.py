@@ -216,6 +216,7 @@ def test_students_t_is_that_of_the_tables(degrees: int, expected: float) -> None
     assert t_95(degrees) == pytest.approx(expected, abs=6e-4)
 
 
+@pytest.mark.slow
 def test_half_of_the_intervals_width_covers_what_it_promises(tmp_path: Path) -> None:
     # the same experiment a hundred times: the true saving lies in about 95 of the intervals
     import random  # noqa: PLC0415

@@ -17,7 +17,7 @@ from sprout.report import words
 from sprout.report.facts import Report
 from sprout.state import reports
 from sprout.state.retention import prune
-from sprout.state.runs import Runs
+from sprout.state.runs import Runs, Waits
 from sprout.state.store import Store
 
 HOUR = timedelta(hours=1)
@@ -260,6 +260,25 @@ def test_a_plan_by_task_class_gives_each_class_its_own_preference(store: Store) 
     assert 0 < (halves[None] or 0.0) < sum(parts)
     (told,) = (fact.text for fact in words.facts(report) if fact.name == "preference")
     assert "least for task maths: 62.5 %" in told
+
+
+def test_what_waiting_moved_is_told_by_the_intensity_of_the_beginning(store: Store) -> None:
+    writer = Writer(store, [])
+    at_once = writer.run(START, counting())
+    at_once.answer(START, g_per_kwh=500)
+    at_once.end(START)
+    assert read(store).waited is None
+    waiting = writer.run(START, counting(), waits=Waits(None, 400.0))
+    waiting.answer(START, energy_j=36.0, g_per_kwh=100)
+    waiting.end(START)
+    found = read(store).waited
+    assert found is not None
+    assert found.num_runs == 1
+    # 36 J are 1e-5 kWh
+    assert found.moved_g == pytest.approx(1e-5 * counting().pue * (400 - 100))
+    (told,) = (fact.text for fact in words.facts(read(store)) if fact.name == "waiting")
+    assert "runs that may wait: 1" in told
+    assert read(store, NOW).waited is None
 
 
 def test_the_cost_of_evaluations_is_read_where_there_are_any(tmp_path: Path) -> None:
