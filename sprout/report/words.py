@@ -210,7 +210,7 @@ def _evaluating(report: Report) -> str:
     if saved_g is not None and saved_g > 0:
         part = f", {percent(found.carbon_g, saved_g)} of what was saved"
     return (
-        f"{grams(found.carbon_g)}CO2eq for {count(found.num_evaluations)} evaluations{part}; "
+        f"{grams(found.carbon_g)}CO2eq, evaluations: {count(found.num_evaluations)}{part}; "
         "not in the carbon above"
     )
 

@@ -31,7 +31,8 @@ _CELLS = """
 """
 
 # A run that lies in the period only in part counts by its part of the requests' energy; a run that
-# answered nothing yet has no intensity to count its energy at, and is left out.
+# answered nothing yet has no intensity to count its energy at, and is left out. A billionth is the
+# rounding of sums, and nothing that was lost.
 _RUN_ENERGY = """
     WITH sums AS (
         SELECT run_id, sum(energy_j) AS all_j, total(energy_j) FILTER (WHERE hour >= :since) AS j,
@@ -43,7 +44,8 @@ _RUN_ENERGY = """
             max(0, r.metered_j - s.all_j) * s.j / s.all_j AS beyond_j,
             s.g / s.j AS g_per_j
         FROM sums s JOIN runs r USING (run_id) WHERE s.j > 0)
-    SELECT count(*), total(metered_j), total(idle_j), total(beyond_j - idle_j),
+    SELECT count(*), total(metered_j), total(idle_j),
+        total(CASE WHEN beyond_j - idle_j > 1e-9 * metered_j THEN beyond_j - idle_j ELSE 0 END),
         total(beyond_j * g_per_j) FROM parts
 """
 

@@ -281,6 +281,19 @@ def test_what_waiting_moved_is_told_by_the_intensity_of_the_beginning(store: Sto
     assert read(store, NOW).waited is None
 
 
+def test_the_rounding_of_sums_is_no_lost_work(store: Store) -> None:
+    # 0.1 + 0.2 + 0.3 is 0.6000000000000001 in this order, of which 0.6 would be 1e-16 lost
+    run = Writer(store, []).run(START, counting(), metered_j=0.1 + 0.2 + 0.3)
+    for energy_j in (0.3, 0.2, 0.1):
+        run.answer(START, energy_j=energy_j)
+    run.end(START)
+    assert read(store).runs.lost_j == 0
+    run = Writer(store, [], 1).run(START, counting(), metered_j=2.0)
+    run.answer(START, energy_j=1.5)
+    run.end(START)
+    assert read(store).runs.lost_j == pytest.approx(0.5)
+
+
 def test_the_cost_of_evaluations_is_read_where_there_are_any(tmp_path: Path) -> None:
     with Store.open(tmp_path / "s.db") as store:
         if not count(store, "sqlite_master WHERE name = 'evaluations'"):
