@@ -15,7 +15,7 @@ from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet, load
 from sprout.engine.open import EngineOptions, fingerprint
 from sprout.errors import InputError, NoInputError, UsageError
 from sprout.grid import reading
-from sprout.grid.reading import GridReading, Outlook
+from sprout.grid.reading import GridOutlook, GridReading
 from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
@@ -120,7 +120,7 @@ def grid_reading(
     return outlook(store, config, intensity, now).reading
 
 
-def _coming(found: Outlook) -> tuple[GridReading, ...]:
+def _coming(found: GridOutlook) -> tuple[GridReading, ...]:
     """Return the readings that follow the present one, as far as they are foretold."""
     if found.ahead is None:
         return ()

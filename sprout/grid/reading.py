@@ -58,7 +58,7 @@ class GridReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class GridOutlook:
     """The reading of now, and the slots that come: what work with a deadline may be moved in.
 
     Args:

@@ -7,7 +7,7 @@ from plain_records import NOW, intensity
 from sprout.errors import InputError, TryLaterError
 from sprout.grid import yearly
 from sprout.grid.intensity import IntensityRange, IntensityTrace, Series
-from sprout.grid.reading import Contact, Outlook, fixed, known, last_known, yearly_average
+from sprout.grid.reading import Contact, GridOutlook, fixed, known, last_known, yearly_average
 
 HISTORY = IntensityRange(100, 500, "history of DE")
 
@@ -162,7 +162,7 @@ def test_no_average_of_a_zone_whose_provider_is_away_is_to_be_tried_later() -> N
 
 def test_another_kind_of_future_is_refused() -> None:
     reading = known(intensity(), HISTORY)
-    assert Outlook(reading, IntensityTrace((intensity(),))).ahead is not None
+    assert GridOutlook(reading, IntensityTrace((intensity(),))).ahead is not None
     other = replace(intensity(), kind="marginal")
     with pytest.raises(ValueError, match="not to be mixed"):
-        Outlook(reading, IntensityTrace((other,)))
+        GridOutlook(reading, IntensityTrace((other,)))

@@ -9,7 +9,7 @@ from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading
 from sprout.grid.intensity import Intensity, IntensityTrace, Series
 from sprout.grid.range import judged_against
-from sprout.grid.reading import GridReading, Outlook
+from sprout.grid.reading import GridOutlook, GridReading
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 def outlook(
     store: Store, config: Config, intensity: float | None, now: datetime, *, fetches: bool = True
-) -> Outlook:
+) -> GridOutlook:
     """Return the intensity to plan with and the slots that come.
 
     Args:
@@ -32,10 +32,10 @@ def outlook(
     if intensity is not None:
         if not math.isfinite(intensity):
             raise UsageError(f"--intensity {intensity}: give a number in gCO2eq/kWh")
-        return Outlook(reading.fixed(intensity, config.settings.zone, now))
+        return GridOutlook(reading.fixed(intensity, config.settings.zone, now))
     wanted = series(config.settings)
     if wanted is None:
-        return Outlook(reading.yearly_average(None, now))
+        return GridOutlook(reading.yearly_average(None, now))
     told = contact(store, config, now, fetches=fetches)
     table = Intensities(store)
     line = coming(table, wanted, now)
@@ -47,7 +47,7 @@ def outlook(
         failure = None if told is None else told.failure or f"{told.source} has no value for now"
         present = reading.yearly_average(wanted.zone, now, asked=wanted, failure=failure)
     is_comparable = bool(line) and line[0].series == present.intensity.series
-    return Outlook(present, IntensityTrace(line) if is_comparable else None)
+    return GridOutlook(present, IntensityTrace(line) if is_comparable else None)
 
 
 def coming(table: Intensities, wanted: Series, now: datetime) -> tuple[Intensity, ...]:
