@@ -273,7 +273,7 @@ def _keys(path: Path, written: Mapping[str, object]) -> tuple[Keys, tuple[str, .
     """Return the keys that are found, and a warning when others may read those in the file.
 
     Raises:
-        InputError: a key is no text that could be sent; the message does not show it.
+        InputError: a key in the file is no text, or a credential cannot be read.
     """
     found = {name: key for name in KEY_VARIABLES if (key := _key(path, name, written[name]))}
     in_file = [name for name, key in found.items() if key.source == str(path)]
@@ -287,7 +287,7 @@ def _keys(path: Path, written: Mapping[str, object]) -> tuple[Keys, tuple[str, .
 def _key(path: Path, name: str, written: object) -> Key | None:
     for variable in (PREFIX + name.upper(), *KEY_VARIABLES[name]):
         if value := os.environ.get(variable, "").strip():
-            return _checked_key(Key(value, variable), name)
+            return Key(value, variable)
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     credential = Path(folder) / name if folder else None
     if credential is not None and credential.is_file():
@@ -295,18 +295,12 @@ def _key(path: Path, name: str, written: object) -> Key | None:
             value = credential.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"the credential {credential} cannot be read") from error
-        return _checked_key(Key(value, "systemd credential"), name)
+        return Key(value, "systemd credential")
     if written is None:
         return None
     if not isinstance(written, str):
         raise InputError(f"{path}: `{name}` is no text")
-    return _checked_key(Key(written.strip(), str(path)), name)
-
-
-def _checked_key(key: Key, name: str) -> Key:
-    if not key.value or not key.value.isascii() or not key.value.isprintable():
-        raise InputError(f"{key.source}: `{name}` is empty, or has characters that no key has")
-    return key
+    return Key(written.strip(), str(path))
 
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:

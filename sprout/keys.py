@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
-from sprout.errors import PermissionDeniedError
+from sprout.errors import InputError, PermissionDeniedError
 
 HIDDEN = "***"
 
@@ -34,6 +34,7 @@ class Keys:
         """Return a key.
 
         Raises:
+            InputError: no header could carry it; the message does not show it.
             PermissionDeniedError: it is not set; the message names where it may be.
         """
         if name not in self.found:
@@ -41,7 +42,10 @@ class Keys:
                 f"no {name}: set SPROUT_{name.upper()}, `{name}` in sprout.toml (mode 0600), "
                 f"or the systemd credential {name}"
             )
-        return self.found[name].value
+        key = self.found[name]
+        if not key.value or not key.value.isascii() or not key.value.isprintable():
+            raise InputError(f"{key.source}: `{name}` is empty, or has characters that no key has")
+        return key.value
 
     def values(self) -> tuple[str, ...]:
         """Return every secret, to be looked for in what others wrote."""

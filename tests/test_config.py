@@ -279,3 +279,13 @@ def test_a_key_of_the_wrong_kind_is_not_shown(file: Path) -> None:
     with pytest.raises(InputError) as raised:
         load({}, file)
     assert "12345" not in str(raised.value)
+
+
+def test_a_key_that_cannot_be_sent_is_refused_where_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-\u00e9")  # of another program, for all we know
+    keys = load({}).keys
+    with pytest.raises(InputError, match="OPENAI_API_KEY: `judge_key`") as raised:
+        keys.get("judge_key")
+    assert "sk-" not in str(raised.value)
