@@ -331,12 +331,14 @@ def test_keys_come_from_upstream_names_and_credentials(
 
 
 def test_a_key_that_cannot_be_one_is_refused_without_showing_it(
-    monkeypatch: pytest.MonkeyPatch,
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPROUT_EIA_KEY", "gehéim\nnis")
-    found = sprout("grid", "sources")
-    found = sprout("status")
+    monkeypatch.setenv("SPROUT_EIA_URL", server.url)
+    assert sprout("grid", "sources").code == 0  # which asks nobody
+    found = sprout("grid", "fetch", "--zone", "US-CISO", "--provider", "eia")
     assert found.code == 65
+    assert server.seen == []
     assert "gehéim" not in found.stderr
     assert "SPROUT_EIA_KEY" in found.stderr
 
