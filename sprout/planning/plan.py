@@ -251,8 +251,8 @@ def check_strict(snapshot: Snapshot, directives: DirectiveSet) -> None:
         raise TryLaterError(f"--strict: the grid intensity is stale: {grid.failure}")
     if is_refused:
         problems.append(
-            f"the grid intensity is not measured ({grid.mark}): `sprout grid import FILE`, "
-            "or --intensity"
+            f"the grid intensity is not measured ({grid.mark}): "
+            "`sprout grid use ZONE --provider P`, `sprout grid import FILE`, or --intensity"
         )
     if snapshot.is_energy_estimated:
         problems.append(

@@ -376,7 +376,7 @@ def test_strict_names_everything_that_is_not_measured_and_what_measures_it() -> 
     assert raised.value.exit_code == 78
     assert str(raised.value) == (
         "--strict: the grid intensity is not measured (yearly average): "
-        "`sprout grid import FILE`, or --intensity; "
+        "`sprout grid use ZONE --provider P`, `sprout grid import FILE`, or --intensity; "
         "energy is estimated (tdp_estimate): `sprout doctor` says how to let Sprout read a "
         "counter, `sprout profile` then measures; "
         "preference is not measured (prior: Llama-2-13B-chat, GPT-4 judge): `sprout evaluate` "
