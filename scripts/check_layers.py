@@ -25,7 +25,7 @@ OWNERS = {
         "sprout.report.terminal",
         "sprout.report.terminal_report",
     },
-    "llama_cpp": {"sprout.engine.llamacpp"},
+    "llama_cpp": {"sprout.engine.llamacpp", "sprout.engine.requantize"},
     "ortools": {"sprout.planning.optimizer"},
     "sqlite_utils": {"sprout.state"},
     "sqlite3": {"sprout.state"},

@@ -9,7 +9,8 @@ second, and our best against each peer's best, as ratios of medians.
 
 With --system-tokens every chat carries the same system prompt of about that length, and our side is
 run without it too: what it costs. With --record the rounds are added to a file, and medians are of
-all that it holds: a busy machine can be measured in several quiet moments.
+all that it holds: a busy machine can be measured in several quiet moments. The loop runs beside
+parallel 1.
 """
 
 import argparse
@@ -92,7 +93,9 @@ def sides(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], f
             found[f"llama-server, parallel {parallel}"] = built
         if options.system_tokens:
             found[f"without it, parallel {parallel}"] = partial(ours, bare, parallel)
-    return found | {"loop over create_chat_completion": partial(peer, LOOP)}
+    if 1 in options.parallel:
+        found["loop over create_chat_completion"] = partial(peer, LOOP)
+    return found
 
 
 def report(rates: Rates) -> None:
@@ -112,7 +115,7 @@ def report(rates: Rates) -> None:
 def merge(record: Path, rates: Rates) -> Rates:
     """Add the rounds to what the file holds, and return all."""
     earlier: Rates = json.loads(record.read_text()) if record.exists() else {}
-    merged = {name: earlier.get(name, []) + values for name, values in rates.items()}
+    merged = earlier | {name: earlier.get(name, []) + values for name, values in rates.items()}
     record.write_text(json.dumps(merged, indent=1) + "\n")
     return merged
 

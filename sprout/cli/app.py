@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from sprout import __version__
-from sprout.cli import doctor, export, init, optimize, output, profile, prune, report, status
+from sprout.cli import (
+    doctor,
+    export,
+    init,
+    optimize,
+    output,
+    profile,
+    prune,
+    report,
+    requantize,
+    status,
+)
 from sprout.cli.evaluate import command as evaluate
 from sprout.cli.grid import command as grid
 from sprout.cli.replay import command as replay
@@ -49,6 +60,9 @@ app.command("status", short_help="Show what is known, how old, from where.")(sta
 app.command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
 app.command("report", short_help="Show energy, carbon and what was saved.")(report.report)
 app.add_typer(export.app, name="export")
+app.command("requantize", short_help="Write the model in another type of weights.")(
+    requantize.requantize
+)
 app.command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
 
 
