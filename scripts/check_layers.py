@@ -35,7 +35,7 @@ OWNERS = {
     "platformdirs": {"sprout.config"},
     "filelock": {"sprout.cli.run.batch", "sprout.cli.evaluate.evaluation"},
     "sklearn": {"sprout.quality.classes"},
-    "pydantic": {"sprout.config", "sprout.promptline", "sprout.prompts", "sprout.state.runs"},
+    "pydantic": {"sprout.promptline", "sprout.prompts", "sprout.state.runs"},
     "pydantic_core": {"sprout.promptline"},
     "requests": {"sprout.grid.http", "sprout.quality.endpoint"},
     "urllib3": {"sprout.grid.http", "sprout.grid.patience", "sprout.quality.endpoint"},
