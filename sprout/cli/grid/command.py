@@ -26,7 +26,7 @@ def use(
         typer.Option(
             "--provider",
             "-p",
-            help="neso, energy_charts, electricity_maps, watttime, eia; none: ask nobody.",
+            help="neso, energy_charts, ... (see `sprout grid sources`); none: ask nobody.",
         ),
     ] = None,
     config: options.ConfigFile = None,
