@@ -20,12 +20,12 @@ from sprout.state.store import Store
 
 
 def show(out: Out, config: Config) -> None:
-    """Show settings, grid, profiles, the latest plan and the latest runs."""
-    _show_settings(out, config)
+    """Show grid, profiles, the latest plan and runs; then the settings, which are many."""
     with Store.open(config.settings.state) as store:
         _show_grid(out, config, store)
         _show_profiles(out, store)
         _show_runs(out, store)
+    _show_settings(out, config)
 
 
 def _show_settings(out: Out, config: Config) -> None:

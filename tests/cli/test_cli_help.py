@@ -96,6 +96,14 @@ def test_a_fetch_with_a_fresh_cache_imports_nothing_heavy(tmp_path: Path) -> Non
     assert set(json.loads(imported)) <= {"psutil"}
 
 
+def test_status_loads_no_solver() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", IMPORTED, "status"], check=True, capture_output=True, text=True
+    )
+    assert "grid  " in found.stdout
+    assert set(json.loads(found.stderr)).isdisjoint({"ortools", "llama_cpp", "requests"})
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
     found = sprout(*name.split(), "--help")
