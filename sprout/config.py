@@ -89,7 +89,7 @@ class Settings(BaseModel):
         8, description="requests decoded at the same time"
     )
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(description="CPU threads")
-    ctx: Annotated[int, Field(ge=64)] = Field(
+    ctx: Annotated[int, Field(ge=64, le=2**31 - 1)] = Field(
         8192, description="KV cache in tokens, shared by the running requests"
     )
     gpu_layers: Annotated[int, Field(ge=-1)] = Field(0, description="layers on the GPU; -1: all")
