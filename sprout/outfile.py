@@ -188,7 +188,7 @@ def run_of(path: Path) -> str:
     """
     run_id = None
     for number, value in _numbered_lines(path):
-        found = None if value is None else value["id"].rpartition("-")[0]
+        found = None if value is None else str(value["id"]).rpartition("-")[0]
         run_id = run_id or found
         if not found or found != run_id:
             raise OutputExistsError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # this source tree, whatever is installed
 RECORDING = ROOT / "tests" / "cli" / "recording.jsonl"
 """Answers of the default model, which the recorded engine replays."""
 

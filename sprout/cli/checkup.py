@@ -95,7 +95,7 @@ def _store(config: Config) -> Finding:
     try:
         with Store.open(config.settings.state) as store:
             if (damage := store.damage()) is not None:
-                raise damaged(store.path, damage)
+                raise damaged(damage, store.path)
             return Finding("store", "ok", f"{store.path}, whole", is_needed=True)
     except SproutError as error:
         return Finding("store", "failed", str(error), "set `state` or --state", is_needed=True)

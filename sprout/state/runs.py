@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sprout.answers import Admission, Counting, Failed, Grid, Served
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.planning.plan import Plan
 from sprout.state import circumstances, tallies
 from sprout.state.store import Store
+from sprout.state.values import from_text, readable
 
 _LINES_PER_COMMIT = 5000  # other processes get the write lock in between
 _PLAN = TypeAdapter(Plan)
@@ -179,7 +180,10 @@ class Runs:
                 " ORDER BY rowid DESC LIMIT 1",
                 (run_id, run_id),
             ).fetchone()
-        return None if row is None else _PLAN.validate_json(row[0])
+        if row is None:
+            return None
+        with readable(row[0]):
+            return _PLAN.validate_json(row[0])
 
     def level_counts(self, run_id: str, plan_id: str) -> dict[tuple[str, str], int]:
         """Return how many prompts each (task, level) of a plan was given to."""
