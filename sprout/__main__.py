@@ -1,6 +1,17 @@
-"""Run the command line with `python -m sprout`."""
+"""Where the `sprout` command and `python -m sprout` begin."""
 
-from sprout.cli.app import main
+import signal
+
+
+def main() -> None:
+    """Run the command line."""
+    # Until a command has begun there is nothing to keep: an interrupt ends the process at once, and
+    # not in a traceback out of the middle of an import.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from sprout.cli.app import main as run  # noqa: PLC0415 - imported under that signal
+
+    run()
+
 
 if __name__ == "__main__":
     main()

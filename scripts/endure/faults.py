@@ -232,7 +232,7 @@ def clock(folder: Path, verdicts: Verdicts) -> None:
 def signals(folder: Path, verdicts: Verdicts) -> None:
     """SIGTERM, SIGINT, and both twice, at random moments from the first millisecond on."""
     rng = random.Random(7)  # noqa: S311 - to be repeatable
-    trial = Trial("signals", _place(folder, "signals"), verdicts, 6000)
+    trial = Trial("signals", _place(folder, "signals"), verdicts, 30_000)
     command = (*trial.command, "--parallel", 1)
     faults: list[str] = []
     codes: Counter[tuple[str, int]] = Counter()

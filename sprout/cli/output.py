@@ -7,6 +7,7 @@ With --json standard output is one object, also when a command fails:
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ def command(
 ) -> Iterator[Out]:
     """Run a command's body, turning our errors into one message and their exit code."""
     out = Out(name, json, quiet, verbose)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of a process of its own
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield out
         out.finish()
@@ -114,6 +117,18 @@ def command(
         _fail(out, str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail(out, "interrupted", INTERRUPTED)
+    except Exception as error:
+        # C modules that are interrupted while they load say that they cannot be loaded
+        if not _comes_of_interrupt(error):
+            raise
+        _fail(out, "interrupted", INTERRUPTED)
+
+
+def _comes_of_interrupt(error: BaseException | None) -> bool:
+    """Return whether an interrupt is among the causes of an error."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def envelope(

@@ -16,7 +16,7 @@ from sprout.report.preferred import ELSE, Preferred, covariance_of
 from sprout.state import tallies
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
-from sprout.state.values import from_json, from_text
+from sprout.state.values import from_json, from_text, readable
 
 _HOUR = LENGTHS["hour"]
 
@@ -90,6 +90,8 @@ class Reports:
         # days and months are drawn by day: `--by day` needs them
         length = _HOUR if step == "hour" else LENGTHS["day"]
         for row in self._connection.execute(_CELLS, (length, self._since)):
+            with readable(row[2]):
+                datetime.fromisoformat(row[2])
             circumstances = known.get(row[0])
             if circumstances is not None:
                 model, zone = circumstances.model, circumstances.zone

@@ -97,6 +97,17 @@ class Store:
         with translated(self.path):
             yield self._connection
 
+    def check(self) -> None:
+        """Read all of the file; 1,000,000 completions take less than a second.
+
+        Raises:
+            DiskError: it is damaged.
+        """
+        with self.read() as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise damaged(str(found), self.path)
+
     def damage(self) -> str | None:
         """Return what is wrong with the file when all of it is read; None: nothing is found.
 

@@ -128,6 +128,7 @@ def choose_target(
             f"{output} is finished: choose another -o file, --retry-errors to serve only "
             "what failed, or --overwrite"
         )
+    store.check()  # a row out of its place would be found no more, and its prompt answered again
     if is_finished:
         runs.reopen(run_id)
     outfile.drop_torn_line(output)
