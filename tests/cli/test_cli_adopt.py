@@ -143,3 +143,24 @@ def test_doctor_tells_of_a_damaged_store_and_what_becomes_of_the_answers(
     assert found.code == 78
     assert "damaged" in found.stdout
     assert "--adopt" in found.stdout.replace("\n", " ")
+
+
+def test_a_row_out_of_its_place_stops_a_run_before_it_answers_anything_twice(
+    prompts: Path, store: Path, out: Path
+) -> None:
+    assert run(prompts, out, "--limit", 6).code == 0
+    before = out.read_bytes()
+    ((run_id,),) = select(store, "SELECT run_id FROM runs")
+    data = store.read_bytes()
+    key = f"{run_id}q3".encode()
+    assert data.count(key) >= 1
+    store.write_bytes(data.replace(key, b"x" + key[1:]))
+    found = run(prompts, out)
+    assert found.code == 74
+    assert "damaged" in found.stderr
+    assert out.read_bytes() == before
+    for path in store.parent.glob("sprout.db*"):
+        path.rename(path.with_name(f"damaged-{path.name}"))
+    assert run(prompts, out, "--adopt").code == 0
+    assert out.read_bytes().startswith(before)
+    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in range(10))
