@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Spoil one random byte of the store of an interrupted run, many times over, and go on.
 
+Even seeds spoil a store that was closed, odd ones the write-ahead log of one that was killed.
 For each seed: no command may end in a traceback; whatever it says is one clear message with an exit
 status; the answers in the output file stay as they are; and where the store can be used no more,
 the run continues on a fresh one with --adopt, each prompt answered once.
@@ -11,10 +12,12 @@ Example: scripts/endure/damage.py --seeds 300
 import argparse
 import random
 import shutil
+import sqlite3
 import sys
 import tempfile
 import traceback
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from trial import RECORDING, Ended, Place, Verdicts, read_lines, write_prompts
@@ -84,7 +87,10 @@ def prepare(place: Place) -> None:
 def try_seed(seed: int, place: Place, codes: Counter[tuple[str, int]]) -> list[str]:
     """Return what is wrong with how Sprout takes one spoilt byte."""
     faults: list[str] = []
-    told = f"seed {seed}, {spoil(place.store, random.Random(seed))}"  # noqa: S311 - to be repeatable
+    log = place.store.with_name("sprout.db-wal")
+    spoilt = log if log.exists() else place.store
+    told = f"seed {seed}, {spoilt.name}, "
+    told += spoil(spoilt, random.Random(seed))  # noqa: S311 - to be repeatable
     output = place.folder / "out.jsonl"
     kept = output.read_bytes()
 
@@ -125,12 +131,20 @@ def main() -> int:
     codes: Counter[tuple[str, int]] = Counter()
     with tempfile.TemporaryDirectory() as name:
         # always in the same folder: a run is known by where it writes
-        place, prepared = Place(Path(name) / "trial"), Path(name) / "prepared"
+        place = Place(Path(name) / "trial")
+        closed, killed = Path(name) / "closed", Path(name) / "killed"
         place.folder.mkdir()
         prepare(place)
-        place.folder.rename(prepared)
+        place.folder.rename(closed)
+        place.folder.mkdir()
+        place.run("status")  # makes the store
+        with closing(sqlite3.connect(place.store)) as held:
+            held.execute("SELECT count(*) FROM runs").fetchone()  # keeps the log from being folded
+            prepare(place)
+            shutil.copytree(place.folder, killed, ignore=shutil.ignore_patterns("*-shm"))
+        shutil.rmtree(place.folder)
         for seed in seeds:
-            shutil.copytree(prepared, place.folder)
+            shutil.copytree(killed if seed % 2 else closed, place.folder)
             faults += try_seed(seed, place, codes)
             shutil.rmtree(place.folder)
     for fault in faults:

@@ -267,7 +267,7 @@ def signals(folder: Path, verdicts: Verdicts, part: Part) -> None:
         data = trial.output.read_bytes() if trial.output.exists() else b""
         whole = kept[: kept.rfind(b"\n") + 1]
         good = process.returncode in {0, 73, 130, 143, -signal.SIGINT, -signal.SIGTERM}
-        if not good or b"Traceback" in stderr or not data.startswith(whole):
+        if not good or not _is_quiet(stderr) or not data.startswith(whole):
             told = stderr.decode()
             faults.append(f"{number}: {name} at {wait_s:.3f} s: {process.returncode} {told}")
     verdicts.check(
@@ -275,6 +275,12 @@ def signals(folder: Path, verdicts: Verdicts, part: Part) -> None:
     )
     print("      " + ", ".join(f"{n} exit {c}: {k}" for (n, c), k in sorted(codes.items())))
     trial.resume(trial.output.read_bytes() if trial.output.exists() else b"")
+
+
+def _is_quiet(stderr: bytes) -> bool:
+    """Return whether there is no traceback but that of an interpreter that is only starting."""
+    frames = [line for line in stderr.splitlines() if line.startswith(b'  File "')]
+    return all(frame.startswith(b'  File "<frozen') for frame in frames)
 
 
 def output(folder: Path, verdicts: Verdicts, _part: Part) -> None:

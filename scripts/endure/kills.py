@@ -14,6 +14,7 @@ Example: scripts/endure/kills.py --mode exact --kills 60 --seed 1
 """
 
 import argparse
+import json
 import random
 import shutil
 import signal
@@ -244,8 +245,9 @@ def normal(place: Place, given: argparse.Namespace, verdicts: Verdicts) -> None:
         print(f"run {number + 1} of {given.runs}")
         endure(trial, given.kills // given.runs, verdicts)
         check_sums(trial, verdicts)
-    found = place.run("doctor")
-    verdicts.check("sprout doctor finds the store whole", ", whole" in found.stdout)
+    found = json.loads(place.run("doctor", "--json").stdout)
+    states = {check["name"]: check["status"] for check in found["data"]["checks"]}
+    verdicts.check("sprout doctor finds the store whole", states["store"] == "ok")
 
 
 def main() -> int:

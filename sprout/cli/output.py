@@ -7,7 +7,6 @@ With --json standard output is one object, also when a command fails:
 import io
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -108,8 +107,6 @@ def command(
 ) -> Iterator[Out]:
     """Run a command's body, turning our errors into one message and their exit code."""
     out = Out(name, json, quiet, verbose)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of a process of its own
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield out
         out.finish()
