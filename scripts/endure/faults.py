@@ -41,6 +41,7 @@ MOUNTS_ASIDE = "SPROUT_ENDURE_MOUNTS"  # set inside the namespace
 DISK, DENIED, ENGINE = 74, 77, 69
 REPLAY = ("--model", RECORDING)
 COUNT = 1500
+PARALLEL = {"SPROUT_PARALLEL": "20"}
 
 Case = TypeVar("Case")
 
@@ -80,7 +81,7 @@ class Trial:
         prompts = self.place.folder / "prompts.jsonl"
         if not prompts.exists():
             write_prompts(prompts, self.count)
-        return ("run", prompts, "-o", self.output, *REPLAY, "--parallel", 20)
+        return ("run", prompts, "-o", self.output, *REPLAY)
 
     def expect(self, found: Ended, codes: set[int], words: str = "") -> bytes:
         """Check how a fault was told; return the whole lines that must stay."""
@@ -162,7 +163,7 @@ def disk(folder: Path, verdicts: Verdicts, part: Part) -> None:
 
 
 def _at(store: Path) -> dict[str, str]:
-    return {"SPROUT_STATE": str(store)}
+    return PARALLEL | {"SPROUT_STATE": str(store)}
 
 
 def denied(folder: Path, verdicts: Verdicts, part: Part) -> None:
@@ -388,7 +389,7 @@ def prompts(folder: Path, verdicts: Verdicts, _part: Part) -> None:
 def _place(folder: Path, name: str, settings: dict[str, str] | None = None) -> Place:
     path = folder / name.replace(" ", "-")
     path.mkdir()
-    return Place(path, settings or {})
+    return Place(path, PARALLEL | (settings or {}))
 
 
 FAULTS: dict[str, Callable[[Path, Verdicts, Part], None]] = {

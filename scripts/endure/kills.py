@@ -15,6 +15,7 @@ Example: scripts/endure/kills.py --mode exact --kills 60 --seed 1
 
 import argparse
 import json
+import os
 import random
 import shutil
 import signal
@@ -88,7 +89,7 @@ class Trial:
         kept = before[: before.rfind(b"\n") + 1]
         process = self.start()
         moment = self._await_moment(process, num_left)
-        process.kill()
+        os.kill(process.pid, signal.SIGKILL)  # Popen's own way would take what reap() asks for
         code, cpu_s = reap(process)
         self.cpu_s += cpu_s
         if code != -signal.SIGKILL:
