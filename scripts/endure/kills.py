@@ -41,8 +41,11 @@ from trial import (
 )
 
 WATTS = 10.0  # of a hardware thread, so that joules can be held against CPU seconds
+MIXED = ("--explore", 0.6)  # so that every level is served, whatever was measured
 EXACT = ("--parallel", 1, "--no-learn", "--no-share-prefixes", "--intensity", 300)
-STARTS = 0.25  # of the kills: before the first new line
+STARTS = 0.2  # of the kills: before the first new line
+NUM_EARLY = 3  # of each run: whenever they come, on a fresh store in the calibration
+EARLY_S = 8.0
 NUM_LATE = 2  # of each run: after its last line
 LATE_S = 0.02
 ROUNDING = 1e-9
@@ -117,12 +120,14 @@ class Trial:
             wait_until(lambda: num_lines(self.output) >= self.count, process)
             time.sleep(self.rng.uniform(0, LATE_S))
             return "after the last line"
-        if self.rng.random() < STARTS or remaining <= num_left:
-            has_begun = _has_run(self.place, self.output)
-            time.sleep(self.rng.uniform(0.05, 3.0))
+        is_early = self.told.total() < NUM_EARLY
+        if is_early or self.rng.random() < STARTS or remaining <= 4 * num_left:
+            time.sleep(self.rng.uniform(0.05, EARLY_S if is_early else 3.0))
             if num_lines(self.output) > begun:
                 return "serving"
-            return "start-up" if has_begun else "start-up or calibration"
+            return (
+                "start-up" if _has_run(self.place, self.output) else "before the run was recorded"
+            )
         wanted = begun + self.rng.randint(1, max(1, 2 * remaining // (num_left + 1)))
         wait_until(lambda: num_lines(self.output) >= min(wanted, self.count), process)
         time.sleep(self.rng.uniform(0, 0.3))
@@ -215,7 +220,7 @@ def check_sums(trial: Trial, verdicts: Verdicts) -> None:
 
 def exact(place: Place, given: argparse.Namespace, verdicts: Verdicts) -> None:
     """Compare a run that is killed with one that never was."""
-    options = (*EXACT, "--max-tokens", given.max_tokens)
+    options = (*EXACT, *MIXED, "--max-tokens", given.max_tokens)
     prompts = write_prompts(place.folder / "prompts.jsonl", given.prompts)
     few = write_prompts(place.folder / "few.jsonl", 1)
     place.run("run", few, "-o", place.folder / "few.out.jsonl", *options)  # calibrates
@@ -239,7 +244,7 @@ def normal(place: Place, given: argparse.Namespace, verdicts: Verdicts) -> None:
     """Kill several runs on one store, which begins empty."""
     rng = random.Random(given.seed)  # noqa: S311 - to be repeatable
     prompts = write_prompts(place.folder / "prompts.jsonl", given.prompts)
-    options = ("--max-tokens", given.max_tokens)
+    options = (*MIXED, "--max-tokens", given.max_tokens)
     for number in range(given.runs):
         output = place.folder / f"out-{number}.jsonl"
         trial = Trial(place, prompts, output, options, given.prompts, rng)
@@ -257,7 +262,7 @@ def main() -> int:
     )
     parser.add_argument("--mode", choices=["exact", "normal"], default="exact")
     parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--prompts", type=int, default=120, help="of each run")
+    parser.add_argument("--prompts", type=int, default=240, help="of each run")
     parser.add_argument("--runs", type=int, default=3, help="of the normal mode")
     parser.add_argument("--max-tokens", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
