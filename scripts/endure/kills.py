@@ -44,7 +44,7 @@ WATTS = 10.0  # of a hardware thread, so that joules can be held against CPU sec
 MIXED = ("--explore", 0.6)  # so that every level is served, whatever was measured
 EXACT = ("--parallel", 1, "--no-learn", "--no-share-prefixes", "--intensity", 300)
 STARTS = 0.2  # of the kills: before the first new line
-NUM_EARLY = 3  # of each run: whenever they come, on a fresh store in the calibration
+NUM_EARLY = 3  # of each normal run: on a fresh store they hit the calibration
 EARLY_S = 8.0
 NUM_LATE = 2  # of each run: after its last line
 LATE_S = 0.02
@@ -56,6 +56,7 @@ class Trial:
     """One run that is killed again and again.
 
     Args:
+        num_early: kills that come first, whatever they hit.
         cpu_s: what Linux counted for its processes.
         admitted: levels as they were recorded when a process was dead.
         told: what every kill hit.
@@ -67,6 +68,7 @@ class Trial:
     options: Sequence[object]
     count: int
     rng: random.Random
+    num_early: int = 0
     cpu_s: float = 0.0
     num_kills: int = 0
     admitted: dict[str, str] = field(default_factory=dict)
@@ -120,7 +122,7 @@ class Trial:
             wait_until(lambda: num_lines(self.output) >= self.count, process)
             time.sleep(self.rng.uniform(0, LATE_S))
             return "after the last line"
-        is_early = self.told.total() < NUM_EARLY
+        is_early = self.told.total() < self.num_early
         if is_early or self.rng.random() < STARTS or remaining <= 4 * num_left:
             time.sleep(self.rng.uniform(0.05, EARLY_S if is_early else 3.0))
             if num_lines(self.output) > begun:
@@ -247,7 +249,7 @@ def normal(place: Place, given: argparse.Namespace, verdicts: Verdicts) -> None:
     options = (*MIXED, "--max-tokens", given.max_tokens)
     for number in range(given.runs):
         output = place.folder / f"out-{number}.jsonl"
-        trial = Trial(place, prompts, output, options, given.prompts, rng)
+        trial = Trial(place, prompts, output, options, given.prompts, rng, NUM_EARLY)
         print(f"run {number + 1} of {given.runs}")
         endure(trial, given.kills // given.runs, verdicts)
         check_sums(trial, verdicts)
