@@ -33,7 +33,7 @@ OWNERS = {
     "pynvml": {"sprout.meter.nvml"},
     "psutil": {"sprout.config", "sprout.engine.llamacpp"},
     "platformdirs": {"sprout.config"},
-    "filelock": {"sprout.cli.run.batch", "sprout.cli.evaluate.evaluation"},
+    "filelock": {"sprout.cli.locking"},
     "sklearn": {"sprout.quality.classes"},
     "pydantic": {"sprout.promptline", "sprout.prompts", "sprout.state.runs"},
     "pydantic_core": {"sprout.promptline"},

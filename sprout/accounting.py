@@ -103,6 +103,10 @@ class Ledger:
                 self._accounts[request_id].num_pending -= 1
             self.settled_until_s = step.end_s
 
+    def __contains__(self, request_id: str) -> bool:
+        """Return whether a step named this request, and it was not popped since."""
+        return request_id in self._accounts
+
     def charge(self, request_id: str) -> Charge | None:
         """Return what a request used; None while any of its steps is pending.
 

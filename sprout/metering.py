@@ -24,7 +24,7 @@ class EnergySamples(Protocol):
 
 
 Metered = tuple[Completion, Charge | None]
-"""A finished request and what it used; None for one that failed before it ran."""
+"""A finished request and what it used; None for one that failed."""
 
 
 class MeteredEngine:
@@ -65,10 +65,12 @@ class MeteredEngine:
         done: list[Metered] = []
         while self._unsettled:
             completion = self._unsettled[0]
-            charge = None if completion.error else self._ledger.pop(completion.id)
-            if charge is None and not completion.error:
+            if completion.error and completion.id not in self._ledger:
+                charge = None
+            elif (charge := self._ledger.pop(completion.id)) is None:
                 break
-            done.append((self._unsettled.popleft(), charge))
+            # what a request used that failed in the end is work for nothing
+            done.append((self._unsettled.popleft(), None if completion.error else charge))
         return done
 
     def settle_all(self) -> list[Metered]:

@@ -30,7 +30,7 @@ class LineFile:
             # unbuffered: after a failed write nothing lingers that would fail again on closing
             self._file = path.open("wb" if starts_empty else "ab", buffering=0)
         except OSError as error:
-            raise _translate(path, error) from error
+            raise translated(path, error) from error
         self._synced_s = time.perf_counter()
 
     def append(self, lines: list[str]) -> None:
@@ -44,7 +44,7 @@ class LineFile:
             if time.perf_counter() - self._synced_s >= FSYNC_EVERY_S:
                 self._sync()
         except OSError as error:
-            raise _translate(self.path, error) from error
+            raise translated(self.path, error) from error
 
     def close(self) -> None:
         """Write everything to the disk and close."""
@@ -52,7 +52,7 @@ class LineFile:
             self._sync()
             self._file.close()
         except OSError as error:
-            raise _translate(self.path, error) from error
+            raise translated(self.path, error) from error
 
     def _sync(self) -> None:
         try:
@@ -82,7 +82,7 @@ def check_errors_file(path: Path) -> None:
         with path.open("rb") as file:
             line = file.readline()
     except OSError as error:
-        raise _translate(path, error) from error
+        raise translated(path, error) from error
     is_torn = not line.endswith(b"\n") and line.startswith(b'{"id": "run-')  # by a kill
     if line and not is_torn and not is_error_line(line):
         raise OutputExistsError(
@@ -97,7 +97,7 @@ def remove(path: Path) -> None:
         if path.is_file():
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise _translate(path, error) from error
+        raise translated(path, error) from error
 
 
 def write_whole(path: Path, text: str, *, mode: int, keeps_mode: bool = True) -> None:
@@ -129,7 +129,7 @@ def write_whole(path: Path, text: str, *, mode: int, keeps_mode: bool = True) ->
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise _translate(path, error) from error
+        raise translated(path, error) from error
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -143,7 +143,7 @@ def replace_file(path: Path, text: str) -> None:
     except OSError as error:
         if not is_special:
             remove(written)
-        raise _translate(path, error) from error
+        raise translated(path, error) from error
 
 
 def drop_torn_line(path: Path) -> None:
@@ -162,7 +162,7 @@ def drop_torn_line(path: Path) -> None:
             if position != end:
                 file.truncate(position)
     except OSError as error:
-        raise _translate(path, error) from error
+        raise translated(path, error) from error
 
 
 def read_lines(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
@@ -171,15 +171,32 @@ def read_lines(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
     Raises:
         OutputExistsError: a line is not this run's.
     """
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            value = parse_line(line)
-            if value is None or not value["id"].startswith(f"{run_id}-"):
-                raise OutputExistsError(
-                    f"{path}:{number}: not a line of the unfinished run {run_id}: "
-                    "choose another -o file, or --overwrite"
-                )
-            yield value
+    for number, value in _numbered_lines(path):
+        if value is None or not value["id"].startswith(f"{run_id}-"):
+            raise OutputExistsError(
+                f"{path}:{number}: not a line of the unfinished run {run_id}: "
+                "choose another -o file, or --overwrite"
+            )
+        yield value
+
+
+def run_of(path: Path) -> str:
+    """Return the one run that wrote every line of an output file.
+
+    Raises:
+        OutputExistsError: a line is none of `sprout run`, or of another run than the first.
+    """
+    run_id = None
+    for number, value in _numbered_lines(path):
+        found = None if value is None else str(value["id"]).rpartition("-")[0]
+        run_id = run_id or found
+        if not found or found != run_id:
+            raise OutputExistsError(
+                f"{path}:{number}: not a line of one run with those before: it cannot be adopted"
+            )
+    if run_id is None:
+        raise OutputExistsError(f"{path} holds no whole line: --overwrite begins anew")
+    return run_id
 
 
 def keep_last_lines(path: Path, ids: Collection[str]) -> None:
@@ -198,7 +215,16 @@ def keep_last_lines(path: Path, ids: Collection[str]) -> None:
         replacement.replace(path)
     except OSError as error:
         replacement.unlink(missing_ok=True)  # on a full disk its half would fill the rest
-        raise _translate(path, error) from error
+        raise translated(path, error) from error
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield number, parse_line(line)
+    except OSError as error:
+        raise translated(path, error) from error
 
 
 def _numbered_ids(path: Path) -> Iterator[tuple[int, str]]:
@@ -208,7 +234,8 @@ def _numbered_ids(path: Path) -> Iterator[tuple[int, str]]:
             yield number, value["custom_id"] if value is not None else ""
 
 
-def _translate(path: Path, error: OSError) -> DiskError | PermissionDeniedError:
+def translated(path: Path, error: OSError) -> DiskError | PermissionDeniedError:
+    """Return what a failed write means for whoever runs the command."""
     if isinstance(error, PermissionError):
         return PermissionDeniedError(f"{path} may not be written: {error.strerror}")
     advice = "make room, then run" if error.errno in _NO_ROOM else "mend it, then run"

@@ -185,7 +185,8 @@ class _Serving:
 
     def _current_plan(self) -> Plan:
         now = self.job.now()
-        if self.plan is None or now >= self.plan.valid_until:
+        # before it was made: the clock was set back
+        if self.plan is None or not self.plan.made_at <= now < self.plan.valid_until:
             self.plan = self.new_plan = self.job.plan_at(now)
             self.quotas.clear()
         return self.plan

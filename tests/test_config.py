@@ -168,6 +168,7 @@ def test_visible_gpus_are_read_once_here(monkeypatch: pytest.MonkeyPatch) -> Non
         ("parallel = 0", "parallel"),
         ("parallel = 2.5", "parallel"),
         ("ctx = 63", "ctx"),
+        ("ctx = 2147483648", "ctx"),  # llama.cpp counts tokens in int32
         ("gpu_layers = -2", "gpu_layers"),
         ("max_tokens = 0", "max_tokens"),
         ("temperature = -1", "temperature"),

@@ -1,12 +1,13 @@
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from plain_records import SmallContextEngine, SteadyPower, TwoStepEngine, prompt, recording
 
 from sprout.chat import Sampling
-from sprout.engine.base import Request
+from sprout.engine.base import Request, StepResult
 from sprout.engine.recorded import RecordedEngine
 from sprout.meter.sampler import Sampler
 from sprout.metering import Metered, MeteredEngine
@@ -122,6 +123,41 @@ def test_a_request_that_failed_alone_has_no_charge_and_holds_nobody_up(path: Pat
     metered_j, idle_j = engine.metered_j()
     used_j = math.fsum(charge.energy_j for charge in done.values() if charge is not None)
     assert used_j + idle_j == pytest.approx(metered_j)
+
+
+class RefusingEngine(RecordedEngine):
+    """Answers everybody but "bad", who fails after a step that worked for him."""
+
+    def step(self) -> StepResult:
+        result = super().step()
+        failed = (
+            replace(each, text="", finish_reason=None, error="refused")
+            if each.id == "bad"
+            else each
+            for each in result.completions
+        )
+        return replace(result, completions=tuple(failed))
+
+
+def test_what_a_request_used_that_failed_in_the_end_is_work_for_nothing(path: Path) -> None:
+    samples = Withheld(POWER_W)
+    engine = MeteredEngine(RefusingEngine(path, 2), samples)
+    for name in ("a", "bad"):
+        engine.submit(request(name))
+    engine.step()
+    assert engine.settled() == []
+    samples.read_now()
+    done = engine.settled()
+    assert [(completion.id, charge is None) for completion, charge in done] == [
+        ("a", False),
+        ("bad", True),
+    ]
+    metered_j, idle_j = engine.metered_j()
+    assert energy_j(done) + idle_j < metered_j  # the rest is what "bad" used
+    # nothing of it is left for a later request of that name
+    engine.submit(request("bad"))
+    engine.step()
+    assert [charge for _, charge in engine.settle_all()] == [None]
 
 
 def test_what_the_counters_saw_is_told_once(path: Path) -> None:

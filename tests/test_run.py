@@ -307,6 +307,16 @@ def test_a_new_plan_is_asked_for_when_the_window_has_ended(path: Path) -> None:
     assert plans == [first] * 3 + [second] * 3 + [third]
 
 
+def test_a_new_plan_is_asked_for_when_the_clock_was_set_back(path: Path) -> None:
+    planner = Planner()
+    hours = iter([0, 0, 0, -1, -1, -1])
+    how = job(RecordedEngine(path, 1), planner, now=lambda: NOW + timedelta(hours=next(hours)))
+    turns = run(prompts(6), how)
+    assert planner.asked == [NOW, NOW - timedelta(hours=1)]
+    first, second = planner.plans
+    assert [row.plan_id for row in admitted_in(turns)] == [first] * 3 + [second] * 3
+
+
 def test_the_turn_that_brings_a_plan_is_the_one_that_admits_by_it(path: Path) -> None:
     known: set[str | None] = {None}
     how = job(RecordedEngine(path, 3), Planner(), now=Clock(timedelta(minutes=13)))

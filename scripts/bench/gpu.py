@@ -24,7 +24,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from measure import ROOT, SPROUT, Finished, in_turn, run
-from throughput import write_prompts
+from peer_scripts import LOOP
+from peers import write_chats
 
 from sprout.config import load, model_path
 from sprout.errors import EngineError, MeterError
@@ -33,29 +34,6 @@ from sprout.meter.meter import Meter
 from sprout.meter.nvml import open_nvml
 from sprout.meter.open import open_meter
 
-LOOP = """
-import json, sys
-from llama_cpp import llama_cpp as lib
-model, threads, gpu_layers, max_tokens, prompts = sys.argv[1:6]
-if b"AMX_INT8 = 1" in lib.llama_print_system_info():  # they crash when built by GCC
-    defaults = lib.llama_model_default_params
-    def without_amx():
-        params = defaults()
-        params.use_extra_bufts = False
-        return params
-    lib.llama_model_default_params = without_amx
-from llama_cpp import Llama
-threads = int(threads)
-llama = Llama(model, n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False,
-              n_gpu_layers=int(gpu_layers))
-tokens = 0
-for line in open(prompts):
-    chat = [{"role": "user", "content": json.loads(line)["prompt"]}]
-    answer = llama.create_chat_completion(chat, max_tokens=int(max_tokens), temperature=0,
-                                          repeat_penalty=1.0)
-    tokens += answer["usage"]["completion_tokens"]
-print(tokens)
-"""
 PACKAGES = ("sprout-llm", "llama-cpp-python", "nvidia-ml-py", "numpy")
 GPU_TESTS = ("-m", "gpu", "tests")
 CPU_TESTS = ("-m", "not model and not slow and not gpu", "tests/meter")
@@ -184,14 +162,14 @@ def throughput(
     sides: tuple[list[Round], list[Round]] = ([], [])
     with tempfile.TemporaryDirectory() as folder:
         prompts, state = Path(folder, "prompts.jsonl"), Path(folder, "sprout.db")
-        write_prompts(prompts, options.chats)
+        write_chats(prompts, options.chats, None)
         ours: list[str | Path] = [
             *(SPROUT, "run", prompts, "--json", "--model", model),
             *("--max-tokens", str(options.max_tokens), "--gpu-layers", str(gpu_layers)),
         ]
         run([*ours, "--limit", "1"], state)  # measures the levels once
-        numbers = (settings.threads, gpu_layers, options.max_tokens)
-        theirs: list[str | Path] = [sys.executable, "-c", LOOP, model, *map(str, numbers), prompts]
+        words = (model, settings.threads, settings.ctx, options.max_tokens, prompts, gpu_layers)
+        theirs: list[str | Path] = [sys.executable, "-c", LOOP, *map(str, words)]
 
         def by_sprout() -> float:
             done, joules = counted(meter, [*ours, "--no-learn"], state)

@@ -1,7 +1,7 @@
 """The peers of the benchmarks, as programs: each prints how many tokens it wrote.
 
-Arguments: model, threads, KV cells, most new tokens, chats.jsonl, for the servers the parallelism,
-and for llama-server its path.
+Arguments: model, threads, KV cells, most new tokens, chats.jsonl; then for the loop the layers on the
+GPU, if any; for the servers the parallelism, and for llama-server its path.
 """
 
 _READ = """
@@ -23,7 +23,7 @@ if b"AMX_INT8 = 1" in lib.llama_print_system_info():  # they crash when built by
     lib.llama_model_default_params = without_amx
 from llama_cpp import Llama
 llama = Llama(model, n_ctx=int(ctx), n_threads=int(threads), n_threads_batch=int(threads),
-              verbose=False)
+              n_gpu_layers=int(sys.argv[6]) if sys.argv[6:] else 0, verbose=False)
 tokens = 0
 for chat in chats:
     answer = llama.create_chat_completion(chat, max_tokens=int(max_tokens), temperature=0,

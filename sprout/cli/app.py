@@ -64,7 +64,9 @@ command("status", short_help="Show what is known, how old, from where.")(status.
 command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
 command("report", short_help="Show energy, carbon and what was saved.")(report.report)
 app.add_typer(export.app, name="export")
-command("requantize", short_help="Write the model in another type of weights.")(requantize.requantize)
+command("requantize", short_help="Write the model in another type of weights.")(
+    requantize.requantize
+)
 command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
 
 

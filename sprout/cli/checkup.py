@@ -11,7 +11,7 @@ from sprout.engine.open import fingerprint
 from sprout.errors import NotReadyError, SproutError
 from sprout.meter.open import probe
 from sprout.report import terminal
-from sprout.state.store import Store
+from sprout.state.store import Store, damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,9 @@ def _llamacpp(config: Config) -> Iterator[Finding]:
 def _store(config: Config) -> Finding:
     try:
         with Store.open(config.settings.state) as store:
-            return Finding("store", "ok", str(store.path), is_needed=True)
+            if (damage := store.damage()) is not None:
+                raise damaged(damage, store.path)
+            return Finding("store", "ok", f"{store.path}, whole", is_needed=True)
     except SproutError as error:
         return Finding("store", "failed", str(error), "set `state` or --state", is_needed=True)
 

@@ -114,6 +114,18 @@ def command(
         _fail(out, str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail(out, "interrupted", INTERRUPTED)
+    except Exception as error:
+        # C modules that are interrupted while they load say that they cannot be loaded
+        if not _comes_of_interrupt(error):
+            raise
+        _fail(out, "interrupted", INTERRUPTED)
+
+
+def _comes_of_interrupt(error: BaseException | None) -> bool:
+    """Return whether an interrupt is among the causes of an error."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def envelope(

@@ -14,11 +14,14 @@ from sprout.chat import Chat
 from sprout.directives import TemplateTraits
 from sprout.engine.answer import Answer
 from sprout.engine.base import Completion, FinishReason, Request, StepResult
-from sprout.engine.llamacpp import LlamaContext, LlamaModel, Sampler, open_sampler
-from sprout.engine.scheduler import Batch, Limits, Scheduler
+from sprout.engine.llamacpp import DecodeError, LlamaContext, LlamaModel, Sampler, open_sampler
+from sprout.engine.scheduler import Batch, Chunk, Limits, Scheduler
 from sprout.engine.sequence import Prefix, Sequence
 from sprout.engine.template import ChatTemplate
 from sprout.errors import EngineError, InputError
+
+MAX_REFUSED = 8
+"""More rows than this refused with none decoded in between: the engine is broken, not they."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class BatchingEngine:
         self._scheduler = Scheduler(limits)
         self._live: dict[Sequence, _Live] = {}
         self._failed: list[Completion] = []
+        self._num_refused = 0  # rows in a row
         self._busy_until_s: float | None = None
 
     @property
@@ -67,6 +71,9 @@ class BatchingEngine:
             tokens = self._model.tokenize(self._template.fragments(request.chat))
         except InputError as error:
             self._fail(request, 0, str(error))
+            return
+        if not len(tokens):
+            self._fail(request, 0, "this chat has no tokens in this model: nothing to answer")
             return
         sequence = Sequence(request.id, tokens, request.sampling.max_tokens)
         longest = min(self._scheduler.limits.num_cells, self._model.num_trained_context)
@@ -94,9 +101,8 @@ class BatchingEngine:
         for sequence in self._scheduler.running:
             live = self._live[sequence]
             live.started_s = start_s if live.started_s is None else live.started_s
-        self._context.decode(batch)
         shares = tuple(_shares(batch))
-        finished = self._advance(batch)
+        finished = self._decode(batch)
         end_s = time.perf_counter()
         completions = [self._complete(sequence, reason, end_s) for sequence, reason in finished]
         self._busy_until_s = end_s if self._scheduler.running else None
@@ -156,6 +162,51 @@ class BatchingEngine:
         logits = self._context.logits(sequence).astype(np.float64)
         self._scheduler.finish(sequence)
         return logits
+
+    def _decode(self, batch: Batch) -> list[tuple[Sequence, FinishReason]]:
+        """Run a batch and return who finished, and why.
+
+        A batch that llama.cpp refuses is run again row by row, so that only the rows it refuses
+        alone are given up, and the others go on.
+
+        Raises:
+            EngineError: so many rows were refused one after the other that it is not theirs.
+        """
+        try:
+            self._context.decode(batch)
+        except DecodeError as error:
+            if len(batch.chunks) == 1:
+                self._give_up(batch.chunks[0], error)
+                return []
+        else:
+            self._num_refused = 0
+            return self._advance(batch)
+        for chunk in batch.chunks:
+            self._context.forget(chunk.row, chunk.first_position)
+        finished: list[tuple[Sequence, FinishReason]] = []
+        for chunk in batch.chunks:
+            finished += self._decode(Batch((), (), (chunk,)))
+        return finished
+
+    def _give_up(self, chunk: Chunk, error: DecodeError) -> None:
+        """Fail the request of a row that is refused, or decode a shared prefix in no row."""
+        self._num_refused += 1
+        if self._num_refused > MAX_REFUSED:
+            raise EngineError(f"{error}; {MAX_REFUSED} requests before it were refused too")
+        self._context.forget(chunk.row)  # its cells may be what the others lack
+        if isinstance(chunk.row, Prefix):
+            self._scheduler.give_up(chunk.row)
+            return
+        sequence = chunk.row
+        live = self._live.pop(sequence)
+        live.sampler.close()
+        self._scheduler.finish(sequence)
+        now_s = time.perf_counter()
+        started_s = now_s if live.started_s is None else live.started_s
+        num_tokens, reason = len(sequence.tokens), f"llama.cpp refuses this request alone: {error}"
+        self._failed.append(
+            Completion(sequence.id, "", None, num_tokens, 0, started_s, now_s, reason)
+        )
 
     def _advance(self, batch: Batch) -> list[tuple[Sequence, FinishReason]]:
         """Count what is cached now, sample the next tokens and return who finished, and why."""

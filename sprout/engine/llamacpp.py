@@ -20,13 +20,19 @@ import psutil
 
 from sprout.chat import Sampling
 from sprout.engine.scheduler import Batch
-from sprout.engine.sequence import Prefix, Tokens
+from sprout.engine.sequence import Prefix, Sequence, Tokens
 from sprout.engine.template import Fragment
 from sprout.errors import EngineError, InputError, NoInputError, PermissionDeniedError
 
 _SAMPLED_BYTES = 1 << 20  # read at each of the sampled places of a model file
 _NUM_SAMPLED_PLACES = 64
+_F16_BYTES = 2
+_NO_CELLS = 1  # what llama_decode returns when the KV cache has no room for the batch
 _log_lines: list[str] = []
+
+
+class DecodeError(EngineError):
+    """llama.cpp refuses a batch; its rows may hold a part of it."""
 
 
 def fingerprint(path: Path) -> str:
@@ -77,6 +83,7 @@ class LlamaModel:
 
     def __init__(self, path: Path, num_gpu_layers: int) -> None:
         self.fingerprint = fingerprint(path)
+        self.uses_gpu = num_gpu_layers != 0
         _check_memory(path, num_gpu_layers)
         if num_gpu_layers and not lib.llama_supports_gpu_offload():
             raise EngineError(
@@ -105,6 +112,17 @@ class LlamaModel:
         if source is None:
             raise EngineError("this GGUF has no chat template: use an instruct (chat) model")
         return str(source.decode())
+
+    @property
+    def cell_bytes(self) -> int:
+        """What one token takes in the KV cache: keys and values of every layer, as F16."""
+        num_heads = max(1, int(lib.llama_model_n_head(self.handle)))
+        head = int(lib.llama_model_n_embd(self.handle)) // num_heads
+        num_layers, num_kv = (
+            int(count(self.handle))
+            for count in (lib.llama_model_n_layer, lib.llama_model_n_head_kv)
+        )
+        return num_layers * num_kv * head * 2 * _F16_BYTES
 
     @property
     def control_tokens(self) -> list[str]:
@@ -212,6 +230,8 @@ class LlamaContext:
         num_threads: int,
     ) -> None:
         self._vocab_size = int(lib.llama_vocab_n_tokens(model.vocab))
+        if not model.uses_gpu:
+            _check_cache(model.cell_bytes * num_cells, num_cells)
         params = lib.llama_context_default_params()
         params.n_ctx = num_cells
         params.n_batch = params.n_ubatch = num_batch_tokens
@@ -238,10 +258,16 @@ class LlamaContext:
         for copy in batch.copies:
             lib.llama_memory_seq_cp(self._memory, copy.from_slot, copy.to_slot, 0, copy.num_tokens)
         self._fill(batch)
+        _log_lines.clear()
         status = lib.llama_decode(self._context, self._batch)
         if status != 0:
-            reason = "the KV cache is full" if status == 1 else _last_log()
-            raise EngineError(f"llama_decode returned {status}: {reason}; try a smaller --parallel")
+            full = "the KV cache is full; try a smaller --parallel, or a larger --ctx"
+            reason = full if status == _NO_CELLS else _last_log()
+            raise DecodeError(f"llama_decode returned {status}: {reason}")
+
+    def forget(self, row: Sequence | Prefix, first_position: int = 0) -> None:
+        """Drop what the cache holds of a row from a position on."""
+        lib.llama_memory_seq_rm(self._memory, row.slot, first_position, -1)
 
     def logits(self, row: object) -> npt.NDArray[np.float32]:
         """Return a row's latest logits, one per token of the vocabulary; valid until decode."""
@@ -300,6 +326,16 @@ def _check_memory(path: Path, num_gpu_layers: int) -> None:
         raise EngineError(
             f"the model {path} needs {size / 1e9:.1f} GB and this machine has {total / 1e9:.1f} GB "
             "of memory: use a smaller quantisation, or a GPU with --gpu-layers"
+        )
+
+
+def _check_cache(size: int, num_cells: int) -> None:
+    """Refuse a cache that Linux would promise and then kill the process for."""
+    free = psutil.virtual_memory().available
+    if size > free:
+        raise EngineError(
+            f"a KV cache of {num_cells} tokens needs {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB "
+            "of memory are free: use a smaller --ctx"
         )
 
 

@@ -126,6 +126,14 @@ class Scheduler:
         if sequence.slot is not None:
             self._free(sequence.slot)
 
+    def give_up(self, prefix: Prefix) -> None:
+        """Drop a prefix that cannot be decoded; who waits for it queues again, to go without."""
+        for sequence in [s for s in self.running if s.prefix is prefix][::-1]:
+            self.finish(sequence)
+            sequence.slot = sequence.prefix = None
+            sequence.shares_prefix = False
+            self.waiting.appendleft(sequence)
+
     def _admit(self, sequence: Sequence) -> bool:
         prefix = self._choose_prefix(sequence)
         if not self._make_room(_own_cells(sequence, prefix), keep=prefix):
@@ -143,7 +151,7 @@ class Scheduler:
         return True
 
     def _choose_prefix(self, sequence: Sequence) -> Prefix | None:
-        if self.limits.num_prefixes == 0:
+        if self.limits.num_prefixes == 0 or not sequence.shares_prefix:
             return None
         cached = longest_match(sequence.tokens, self.prefixes)
         others = (other.tokens for other in islice(self.waiting, 1, self.limits.num_lookahead))

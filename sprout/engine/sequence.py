@@ -44,6 +44,7 @@ class Sequence:
         slot: its row in the KV cache; None while it waits.
         num_cached: tokens of prompt and answer whose keys and values are in the cache.
         new_tokens: the answer so far; its last token is not cached yet.
+        shares_prefix: whether it may share one; not after its own could not be decoded.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Sequence:
     num_cached: int = 0
     prefix: Prefix | None = None
     new_tokens: list[int] = field(default_factory=list)
+    shares_prefix: bool = True
 
     @property
     def num_reserved(self) -> int:

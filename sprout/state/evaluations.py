@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from sprout.carbon import Footprint
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.state.store import Store
+from sprout.state.values import from_json, from_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Evaluations:
             ).fetchone()
         if row is None or row[2] is not None:
             return None
-        return row[0], tuple(json.loads(row[1]))
+        return row[0], tuple(from_json(row[1]))
 
     def start(self, evaluation: Evaluation) -> None:
         """Record a new evaluation."""

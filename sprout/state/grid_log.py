@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.grid.intensity import FactorType, Series
 from sprout.state.store import Store
+from sprout.state.values import from_json, from_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class GridLog:
             error=row["error"],
             persistence_error=row["persistence_error"],
             seasonal_error=row["seasonal_error"],
-            lead_errors=tuple(json.loads(row["lead_errors"])),
+            lead_errors=tuple(from_json(row["lead_errors"])),
         )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.grid.intensity import History, Intensity, Series, rank
 from sprout.state.store import Store
+from sprout.state.values import from_text
 
 HISTORY = timedelta(days=365)
 """An intensity is judged against the zone's range over this trailing time (the paper: a year)."""

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import astuple
 from datetime import datetime
 
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.costs import ALL_TASKS, Conditions, Cost, CostTable, Moments, Sample, learn
 from sprout.directives import Directive
 from sprout.state.store import Store
+from sprout.state.values import from_text
 
 _UNDER = (
     "model = ? AND machine = ? AND parallel = ? AND threads = ? AND gpu_layers = ?"

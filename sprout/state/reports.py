@@ -1,6 +1,5 @@
 """What reports ask of the store: sums, computed by SQLite; no row of a completion is loaded."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.costs import ALL_TASKS, Conditions, Cost
 from sprout.directives import BASELINE, Directive
 from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy, Waited
@@ -17,6 +16,7 @@ from sprout.report.preferred import ELSE, Preferred, covariance_of
 from sprout.state import tallies
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
+from sprout.state.values import from_json, from_text, readable
 
 _HOUR = LENGTHS["hour"]
 
@@ -90,6 +90,8 @@ class Reports:
         # days and months are drawn by day: `--by day` needs them
         length = _HOUR if step == "hour" else LENGTHS["day"]
         for row in self._connection.execute(_CELLS, (length, self._since)):
+            with readable(row[2]):
+                datetime.fromisoformat(row[2])
             circumstances = known.get(row[0])
             if circumstances is not None:
                 model, zone = circumstances.model, circumstances.zone
@@ -147,7 +149,7 @@ class Reports:
         )
         names = _names(self._circumstances())
         return {
-            model: _preferred(names.get(model, model), json.loads(document))
+            model: _preferred(names.get(model, model), from_json(document))
             for model, document in rows
         }
 

@@ -18,6 +18,7 @@ from sprout.chat import Chat, Message, Sampling
 from sprout.clock import to_text
 from sprout.quality.case import Answer, Case, prompt_hash
 from sprout.state.store import Store
+from sprout.state.values import from_json, readable
 
 _PRIORITY_DIGITS = 15  # of hex: 60 bits, an SQLite integer
 
@@ -158,17 +159,23 @@ class Reservoir:
 
 
 def _case(row: Row) -> Case:
-    sampling = json.loads(row["sampling"])
     return Case(
         prompt_hash=row["prompt_hash"],
         chat=_chat(row["chat"]),
-        sampling=Sampling(**sampling | {"stop": tuple(sampling["stop"])}),
+        sampling=_sampling(row["sampling"]),
         task=row["task"],
         given_task=row["task"],
-        reference=None if row["reference"] is None else json.loads(row["reference"]),
+        reference=None if row["reference"] is None else from_json(row["reference"]),
         origin="served",
     )
 
 
 def _chat(text: str) -> Chat:
-    return tuple(Message(**message) for message in json.loads(text))
+    with readable(text):
+        return tuple(Message(**message) for message in json.loads(text))
+
+
+def _sampling(text: str) -> Sampling:
+    with readable(text):
+        sampling = json.loads(text)
+        return Sampling(**sampling | {"stop": tuple(sampling["stop"])})

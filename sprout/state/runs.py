@@ -10,10 +10,11 @@ from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any
 
 from sprout.answers import Admission, Counting, Failed, Grid, Served
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.planning.plan import Plan
 from sprout.state import circumstances, tallies
 from sprout.state.store import Store
+from sprout.state.values import from_text, readable
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -102,6 +103,12 @@ class Runs:
                 ),
             )
 
+    def is_known(self, run_id: str) -> bool:
+        """Return whether a run is recorded."""
+        with self._store.read() as connection:
+            found = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return found is not None
+
     def started_at(self, run_id: str) -> datetime:
         """Return when a run was started."""
         with self._store.read() as connection:
@@ -123,7 +130,7 @@ class Runs:
         with self._store.read() as connection:
             row = connection.execute(
                 "SELECT run_id, finished_at IS NOT NULL FROM runs WHERE output = ?"
-                " ORDER BY started_at DESC, rowid DESC LIMIT 1",
+                " ORDER BY rowid DESC LIMIT 1",  # as stored: the clock may have been set back
                 (output,),
             ).fetchone()
         return None if row is None else (row[0], bool(row[1]))
@@ -179,10 +186,13 @@ class Runs:
         with self._store.read() as connection:
             row = connection.execute(
                 "SELECT document FROM plans WHERE run_id = ? OR ? IS NULL"
-                " ORDER BY made_at DESC, rowid DESC LIMIT 1",
+                " ORDER BY rowid DESC LIMIT 1",
                 (run_id, run_id),
             ).fetchone()
-        return None if row is None else _plans().validate_json(row[0])
+        if row is None:
+            return None
+        with readable(row[0]):
+            return _plans().validate_json(row[0])
 
     def level_counts(self, run_id: str, plan_id: str) -> dict[tuple[str, str], int]:
         """Return how many prompts each (task, level) of a plan was given to."""
@@ -255,18 +265,24 @@ class Runs:
     def reconcile(self, run_id: str, lines: Iterable[Mapping[str, Any]]) -> set[str]:
         """Bring the store in line with an output file, and return the ids that it holds twice.
 
-        An answered line without its row gets its row back; a row whose line a power loss took is
-        open again, with its level and plan.
+        An answered line without its row gets its row back, and the run the energy that was metered
+        for it; a row whose line a power loss took is open again, with its level and plan.
         """
         with self._store.read() as connection:
             connection.execute("DROP TABLE IF EXISTS temp.written")
-            connection.execute("CREATE TEMP TABLE written (prompt_id TEXT PRIMARY KEY)")
+            connection.execute(
+                "CREATE TEMP TABLE written (prompt_id TEXT PRIMARY KEY, restored_j REAL NOT NULL)"
+            )
         remaining, repeated = iter(lines), set()
         while batch := list(islice(remaining, _LINES_PER_COMMIT)):
             with self._store.write() as connection:
+                restored_j = 0.0
                 for line in batch:
-                    if not self._restore(connection, run_id, line):
+                    before_j, now_j = self._restore(connection, run_id, line)
+                    if before_j is not None:
                         repeated.add(line["custom_id"])
+                    restored_j += now_j - (before_j or 0.0)
+                self.add_meter(run_id, restored_j, 0.0)
         with self._store.write() as connection:
             connection.execute(
                 f"UPDATE completions SET {_OPEN} WHERE run_id = ?"
@@ -305,14 +321,32 @@ class Runs:
                 "DELETE FROM texts WHERE text_id <= (SELECT max(text_id) FROM texts) - ?", (limit,)
             )
 
-    def _restore(self, connection: Connection, run_id: str, line: Mapping[str, Any]) -> bool:
-        """Give an answered line its row; return whether its id is new in the file."""
+    def _restore(
+        self, connection: Connection, run_id: str, line: Mapping[str, Any]
+    ) -> tuple[float | None, float]:
+        """Give an answered line its row.
+
+        Returns:
+            The joules that an earlier line of this id brought back, None for its first line; and
+            those that are brought back for it now in all. A row that was stored has been metered.
+        """
         prompt_id, content_hash = line["custom_id"], line["response"]["request_id"]
-        written = connection.execute("INSERT OR IGNORE INTO temp.written VALUES (?)", (prompt_id,))
-        is_new = written.rowcount == 1
+        earlier = connection.execute(
+            "SELECT restored_j FROM temp.written WHERE prompt_id = ?", (prompt_id,)
+        ).fetchone()
+        before_j = None if earlier is None else float(earlier[0])
         past = self.recall(run_id, prompt_id)
-        if past is not None and past.is_answered and past.content_hash == content_hash:
-            return is_new
+        is_metered = past is not None and past.is_answered and not before_j
+        restored_j = 0.0 if is_metered else float(line["sprout"]["energy_j"])
+        connection.execute(
+            "INSERT OR REPLACE INTO temp.written VALUES (?, ?)", (prompt_id, restored_j)
+        )
+        if past is None or not past.is_answered or past.content_hash != content_hash:
+            self._restore_row(connection, run_id, line)
+        return before_j, restored_j
+
+    def _restore_row(self, connection: Connection, run_id: str, line: Mapping[str, Any]) -> None:
+        prompt_id, content_hash = line["custom_id"], line["response"]["request_id"]
         body, cost = line["response"]["body"], line["sprout"]
         finished_at = to_text(datetime.fromtimestamp(body["created"], UTC))
         key = (run_id, prompt_id)
@@ -343,7 +377,6 @@ class Runs:
             " WHERE run_id = ? AND prompt_id = ?",
             (*numbers, *told, *key),
         )
-        return is_new
 
 
 _FINISHED = (

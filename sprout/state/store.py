@@ -28,6 +28,7 @@ SCHEMA = (
 
 BUSY_TIMEOUT_S = 30.0
 RETRY_EVERY_S = 0.01
+_DAMAGED = ("malformed", "not a database", "corrupt", "decode to UTF-8", "unsupported file format")
 
 
 class Store:
@@ -96,6 +97,40 @@ class Store:
         with translated(self.path):
             yield self._connection
 
+    def check(self) -> None:
+        """Read all of the file; 1,000,000 completions take less than a second.
+
+        Raises:
+            DiskError: it is damaged.
+        """
+        with self.read() as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise damaged(str(found), self.path)
+
+    def damage(self) -> str | None:
+        """Return what is wrong with the file when all of it is read; None: nothing is found.
+
+        SQLite checks pages, indices and the types of values; that the tables are those that the
+        migrations make is ours to check.
+        """
+        from sqlite_utils import Database
+
+        from sprout.state.migrations import migrations
+
+        fresh = sqlite3.connect(":memory:")
+        try:
+            migrations.apply(Database(fresh, execute_plugins=False))
+            wanted = _tables(fresh)
+        finally:
+            fresh.close()
+        with self.read() as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if found != "ok":
+                return str(found)
+            changed = wanted - _tables(connection)
+        return f"table {min(changed)[0]} is not as it was made" if changed else None
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -103,8 +138,19 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Close the file; what looks like a bug is examined first, for it may be a damaged store.
+
+        Raises:
+            DiskError: it is.
+        """
+        try:
+            if isinstance(error, Exception) and not isinstance(error, SproutError):
+                what = self.damage()
+                if what is not None:
+                    raise damaged(what, self.path) from error
+        finally:
+            self.close()
 
     def _prepare(self, busy_timeout_s: float) -> None:
         self._use_wal(busy_timeout_s)
@@ -165,6 +211,16 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(path, error) from error
+    except UnicodeDecodeError as error:  # a message of SQLite that quotes a damaged schema
+        raise damaged(str(error), path) from error
+
+
+def _tables(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return name and definition of all that migrations make, the list of them left out."""
+    rows = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> '_sqlite_migrations'"
+    )
+    return {(name, " ".join(sql.split())) for name, sql in rows}
 
 
 def _is_locked(error: sqlite3.Error) -> bool:
@@ -183,8 +239,16 @@ def _translate(path: Path, error: sqlite3.Error) -> SproutError:
         return DiskError(
             f"the store {path} cannot be read or written ({text}): check the disk, and quotas"
         )
-    if any(word in text for word in ("malformed", "not a database", "corrupt")):
-        return DiskError(
-            f"the store {path} is damaged ({text}): move it away, or restore it from a backup"
-        )
+    if any(words in text for words in _DAMAGED):
+        return damaged(text, path)
     raise error
+
+
+def damaged(what: str, path: Path | None = None) -> DiskError:
+    """Return the error for a store that holds what Sprout did not write."""
+    which = "the store" if path is None else f"the store {path}"
+    shown = what.encode(errors="replace").decode().replace("\n", " ")
+    return DiskError(
+        f"{which} is damaged ({shown}): move it away, or restore it from a backup; "
+        "answers are safe in their files, which `sprout run --adopt` then continues"
+    )

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Row
 
-from sprout.clock import from_text, to_text
+from sprout.clock import to_text
 from sprout.quality.comparison import Ballot
 from sprout.quality.judge import Card, Opinion, Usage
 from sprout.quality.ruling import Ruling
 from sprout.quality.trust import Trust
 from sprout.state.store import Store
+from sprout.state.values import from_json, from_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Verdicts:
             ).fetchone()
         if row is None:
             return None
-        return Opinion(row["raw"] or "", tuple(json.loads(row["chosen"])), row["fault"], Usage())
+        return Opinion(row["raw"] or "", tuple(from_json(row["chosen"])), row["fault"], Usage())
 
     def add(
         self,
@@ -206,9 +207,9 @@ def _ruling(row: Row) -> Ruling:
         given_task=row["given_task"],
         origin=row["origin"],
         reading=row["reading"],
-        levels=tuple(tuple(keys) for keys in json.loads(row["levels"])),
-        lengths=tuple(json.loads(row["lengths"])),
-        chosen=tuple(json.loads(row["chosen"])),
+        levels=tuple(tuple(keys) for keys in from_json(row["levels"])),
+        lengths=tuple(from_json(row["lengths"])),
+        chosen=tuple(from_json(row["chosen"])),
         fault=row["fault"],
         judged_at=from_text(row["judged_at"]),
     )

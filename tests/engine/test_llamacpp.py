@@ -288,6 +288,15 @@ def test_a_full_cache_is_an_engine_error(model: LlamaModel) -> None:
 
 
 @pytest.mark.model
+def test_a_cache_larger_than_the_free_memory_is_not_tried(model: LlamaModel) -> None:
+    assert model.cell_bytes == 30 * 3 * 64 * 2 * 2  # layers, heads, size of a head, K and V, F16
+    with pytest.raises(
+        EngineError, match=r"a KV cache of 2000000000 tokens needs 46080\.0 GB, and"
+    ):
+        open_context(model, num_rows=1, num_cells=2_000_000_000)
+
+
+@pytest.mark.model
 @pytest.mark.parametrize(
     "sampling",
     [

@@ -298,3 +298,19 @@ def test_a_prefix_is_decoded_for_those_who_still_wait_for_it(num_abandoned: int)
     assert len(simulation.scheduler.prefixes) == 2 - num_abandoned
     # 3 steps of 16 tokens each, or all 100 and what the other one has beyond
     assert simulation.num_decoded == (101 if num_abandoned == 1 else 48)
+
+
+def test_who_waits_for_a_prefix_that_is_given_up_goes_without_one() -> None:
+    simulation = Simulation(Limits(2, 1000, 16, num_prefixes=1))
+    for number in range(2):
+        simulation.submit(job((1,) * 100 + (number,)))
+    simulation.step()
+    (prefix,) = simulation.scheduler.prefixes
+    simulation.scheduler.give_up(prefix)
+    assert simulation.scheduler.prefixes == []
+    assert simulation.scheduler.running == []
+    assert [sequence.id for sequence in simulation.scheduler.waiting] == ["r0", "r1"]
+    simulation.run([])
+    assert simulation.finished == ["r0", "r1"]
+    assert simulation.scheduler.prefixes == []
+    assert simulation.num_decoded == 16 + 2 * 101

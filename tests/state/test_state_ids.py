@@ -1,3 +1,6 @@
+import resource
+import subprocess
+import sys
 from contextlib import closing
 
 from hypothesis import given
@@ -38,3 +41,22 @@ def test_a_hundred_thousand_ids_are_told_apart() -> None:
         assert all(ids.add(f"line-{number:06d}") for number in range(100_000))
         assert not ids.add("line-000000")
         assert not ids.add("line-099999")
+
+
+def test_no_room_for_temporary_files_is_a_disk_error() -> None:
+    program = (
+        "from sprout.errors import DiskError\nfrom sprout.state.ids import IdSet\n"
+        "try:\n    ids = IdSet()\n    any(not ids.add(f'{n:0100}') for n in range(60_000))\n"
+        "except DiskError as error:\n    print(error)\n"
+    )
+    limit = 1 << 20  # bytes of the largest file; the ids need six times as much
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert found.stderr == ""
+    assert "cannot be kept in the folder for temporary files" in found.stdout
+    assert "TMPDIR" in found.stdout

@@ -203,8 +203,8 @@ def test_a_plan_with_a_mix_for_each_task_comes_back_equal(runs: Runs) -> None:
 
 def test_the_latest_plan_is_of_one_run_or_of_all(runs: Runs) -> None:
     plans = [plain_records.a_plan(start=NOW + timedelta(hours=hour)) for hour in range(3)]
-    runs.add_plan(plans[1], "run-1")
     runs.add_plan(plans[0], "run-1")
+    runs.add_plan(plans[1], "run-1")
     runs.add_plan(plans[2], None)
 
     def made_at(plan: Plan | None) -> object:
@@ -213,6 +213,16 @@ def test_the_latest_plan_is_of_one_run_or_of_all(runs: Runs) -> None:
 
     assert made_at(runs.latest_plan("run-1")) == plans[1].made_at
     assert made_at(runs.latest_plan()) == plans[2].made_at
+
+
+def test_after_the_clock_was_set_back_the_last_one_stored_is_the_latest(runs: Runs) -> None:
+    earlier = NOW - timedelta(hours=1)
+    runs.start(replace(RUN, id="run-0", started_at=earlier))
+    assert runs.latest("/data/answers.jsonl") == ("run-0", False)
+    plans = [plain_records.a_plan(start=moment) for moment in (NOW, earlier)]
+    for plan in plans:
+        runs.add_plan(plan, "run-1")
+    assert runs.latest_plan("run-1") == plans[1]
 
 
 # reconcile: the output file is the truth
@@ -261,6 +271,38 @@ def test_a_row_whose_line_was_lost_is_open_again_with_its_level(runs: Runs, stor
     after = rows_of(store)[0]
     columns = list(after)
     assert {after[name] for name in columns[columns.index("finished_at") :]} == {None}
+
+
+def metered_j(store: Store) -> float:
+    (run,) = rows_of(store, "runs")
+    return float(run["metered_j"])
+
+
+def test_a_restored_row_brings_its_metered_energy_back(runs: Runs, store: Store) -> None:
+    rows = [served(admission(prompt(name))) for name in ("a", "b", "c")]
+    put(runs, rows[0])
+    runs.add_meter("run-1", 40.0, 1.0)  # of "a": a turn's energy is stored with its rows
+    runs.admit("run-1", [row.admission for row in rows[1:]], NOW)
+    for _ in range(2):  # what is there is brought back no second time
+        runs.reconcile("run-1", map(line_of, rows))
+        assert metered_j(store) == 40.0 + 2 * 36.0
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_of_a_prompt_that_was_answered_anew_only_the_last_energy_is_brought_back(
+    runs: Runs, store: Store, *, is_stored: bool
+) -> None:
+    old = served(admission(prompt("a")))
+    new = replace(served(admission(prompt("a", system="Be kind."))), energy_j=50.0)
+    put(runs, old)
+    runs.add_meter("run-1", 36.0, 0.0)
+    runs.admit("run-1", [new.admission], NOW)
+    if is_stored:
+        runs.complete("run-1", [new], LATER)
+        runs.add_meter("run-1", 50.0, 0.0)
+    assert runs.reconcile("run-1", [line_of(old), line_of(new)]) == {"a"}
+    assert metered_j(store) == 86.0
+    assert rows_of(store)[0]["energy_j"] == 50.0
 
 
 def test_failures_stay_failures_without_a_line(runs: Runs, store: Store) -> None:

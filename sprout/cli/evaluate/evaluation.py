@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from sprout.cli import interrupt, wiring
 from sprout.cli.evaluate import drawing, judges, verdicts
 from sprout.cli.evaluate.judging import Session, ask
 from sprout.cli.evaluate.moment import judge_moment
+from sprout.cli.locking import held
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.progress import progress
 from sprout.config import Config, Settings, model_path
 from sprout.engine.open import open_engine
-from sprout.errors import InputError, PermissionDeniedError, TryLaterError
+from sprout.errors import InputError
 from sprout.evaluate import Answers, answer, draw
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
@@ -99,15 +98,10 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         TryLaterError: another evaluation is running.
+        PermissionDeniedError, DiskError: the lock file cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "evaluate.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise TryLaterError("another evaluation of this store is running: wait for it") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"no lock in {folder}: {error.strerror}") from error
+    with held(folder / "evaluate.lock", "another evaluation of this store is running: wait for it"):
+        yield
 
 
 def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[Case, ...]:

@@ -4,21 +4,19 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from sprout import outfile
+from sprout.cli.locking import held
 from sprout.cli.wiring import Known
 from sprout.directives import DirectiveSet
 from sprout.errors import (
     DiskError,
     OutputExistsError,
     PermissionDeniedError,
-    TryLaterError,
     UsageError,
 )
 from sprout.planning.plan import Plan, PlanOptions, check_strict, make
@@ -34,12 +32,14 @@ class Target:
 
     Args:
         repeated: ids that the file holds twice: a kill came before the old line was dropped.
+        is_adopted: whether the store does not know the run that is continued.
     """
 
     run_id: str
     output: Path | None
     is_resumed: bool
     repeated: frozenset[str] = frozenset()
+    is_adopted: bool = False
 
 
 def new_run_id(now: datetime) -> str:
@@ -78,25 +78,29 @@ def locked(output: Path | None, folder: Path) -> Iterator[None]:
 
     Raises:
         TryLaterError: another run writes this file.
+        PermissionDeniedError, DiskError: the lock file cannot be made.
     """
     if output is None:
         yield
         return
     name = sha256(str(output).encode()).hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{name}.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise TryLaterError(f"another run is writing {output}: wait for it") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"no lock in {folder}: {error.strerror}") from error
+    with held(folder / f"{name}.lock", f"another run is writing {output}: wait for it"):
+        yield
 
 
 def choose_target(
-    store: Store, output: Path | None, now: datetime, *, overwrite: bool, retries_errors: bool
+    store: Store,
+    output: Path | None,
+    now: datetime,
+    *,
+    overwrite: bool,
+    retries_errors: bool,
+    adopts: bool = False,
 ) -> Target:
     """Return the run to start or to continue.
+
+    Args:
+        adopts: continue a file that no run of this store wrote, as after the store was lost.
 
     Raises:
         OutputExistsError: the file is finished, or somebody else's.
@@ -108,12 +112,14 @@ def choose_target(
     latest = runs.latest(str(output))
     exists = output.exists()
     if latest is None:
-        if exists and output.stat().st_size:
-            raise OutputExistsError(
-                f"{output} exists and no run in {store.path} wrote it: choose another -o file, "
-                "or --overwrite"
-            )
-        return fresh
+        if not exists or not output.stat().st_size:
+            return fresh
+        if adopts:
+            return _adopted(runs, output)
+        raise OutputExistsError(
+            f"{output} exists and no run in {store.path} wrote it: choose another -o file, "
+            "--adopt to continue it if a run of another store did, or --overwrite"
+        )
     run_id, is_finished = latest
     if not exists:
         return fresh
@@ -122,11 +128,33 @@ def choose_target(
             f"{output} is finished: choose another -o file, --retry-errors to serve only "
             "what failed, or --overwrite"
         )
+    store.check()  # a row out of its place would be found no more, and its prompt answered again
     if is_finished:
         runs.reopen(run_id)
     outfile.drop_torn_line(output)
     repeated = runs.reconcile(run_id, outfile.read_lines(output, run_id))
     return Target(run_id, output, is_resumed=True, repeated=frozenset(repeated))
+
+
+def _adopted(runs: Runs, output: Path) -> Target:
+    """Return the unknown run that wrote a file; its rows are restored once it is recorded."""
+    outfile.drop_torn_line(output)
+    run_id = outfile.run_of(output)
+    if runs.is_known(run_id):
+        raise OutputExistsError(
+            f"{output} was written by {run_id}, which this store knows under another name: "
+            "move the file back there"
+        )
+    return Target(run_id, output, is_resumed=True, is_adopted=True)
+
+
+def restored(store: Store, target: Target) -> Target:
+    """Return an adopted run, recorded by now, with every line of its file in the store."""
+    if not target.is_adopted or target.output is None:
+        return target
+    lines = outfile.read_lines(target.output, target.run_id)
+    repeated = Runs(store).reconcile(target.run_id, lines)
+    return replace(target, repeated=frozenset(repeated))
 
 
 def memory_of(

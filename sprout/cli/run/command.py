@@ -59,6 +59,10 @@ def run(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Continue a finished OUT where lines failed.")
     ] = False,
+    adopt: Annotated[
+        bool,
+        typer.Option("--adopt", help="Continue OUT though this store, a new one, knows it not."),
+    ] = False,
     learn: Annotated[
         bool, typer.Option("--learn/--no-learn", help="Learn costs from this run.")
     ] = True,
@@ -122,6 +126,7 @@ def run(
             finish_by=finish_by,
             overwrites=overwrite,
             retries_errors=retry_errors,
+            adopts=adopt,
             learns=learn,
             shares_prefixes=share_prefixes,
             is_strict=strict,

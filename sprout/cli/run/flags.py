@@ -21,6 +21,7 @@ class RunFlags:
     finish_by: str | None
     overwrites: bool
     retries_errors: bool
+    adopts: bool
     learns: bool
     shares_prefixes: bool
     is_strict: bool

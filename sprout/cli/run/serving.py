@@ -158,7 +158,8 @@ def _waits(
 
     A span or a time of day was meant from the beginning of the run: after a kill it stays.
     """
-    past = Runs(store).waits(target.run_id) if target.is_resumed else None
+    is_known = target.is_resumed and not target.is_adopted
+    past = Runs(store).waits(target.run_id) if is_known else None
     moment, is_relative = finish_by or (None, False)
     if past is not None and past.finish_by is not None and is_relative:
         return past
@@ -237,6 +238,7 @@ def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:
         wiring.utc_now(),
         overwrite=flags.overwrites,
         retries_errors=flags.retries_errors,
+        adopts=flags.adopts,
     )
     if target.is_resumed:
         out.note(f"continuing {target.run_id}")
@@ -266,7 +268,7 @@ def _recorder(
     """Record the run and open its files."""
     settings = known.config.settings
     runs = Runs(known.store)
-    if not target.is_resumed:
+    if not target.is_resumed or target.is_adopted:
         runs.start(
             Run(
                 id=target.run_id,
@@ -283,6 +285,7 @@ def _recorder(
                 waits=waits,
             )
         )
+    target = batch.restored(known.store, target)
     if flags.errors_path is not None:
         outfile.remove(flags.errors_path)  # it tells of this invocation alone
     answers = None
