@@ -95,7 +95,9 @@ class Settings:
     embodied: str = setting("server", "server, paper, or g per busy second", takes_numbers=True)
     parallel: int = setting(8, "requests decoded at the same time", ge=1, le=200)
     threads: int = setting(description="CPU threads", ge=1, le=1024)
-    ctx: int = setting(8192, "KV cache in tokens, shared by the running requests", ge=64, le=2**31 - 1)
+    ctx: int = setting(
+        8192, "KV cache in tokens, shared by the running requests", ge=64, le=2**31 - 1
+    )
     gpu_layers: int = setting(0, "layers on the GPU; -1: all", ge=-1)
     max_tokens: int = setting(256, "new tokens per answer", ge=1)
     temperature: float = setting(0.0, "0 is greedy", ge=0, le=2)

@@ -1,7 +1,7 @@
 """The peers of the benchmarks, as programs: each prints how many tokens it wrote.
 
-Arguments: model, threads, KV cells, most new tokens, chats.jsonl; then for the loop the layers on the
-GPU, if any; for the servers the parallelism, and for llama-server its path.
+Arguments: model, threads, KV cells, most new tokens, chats.jsonl; then for the loop the layers on
+the GPU, if any; for the servers the parallelism, and for llama-server its path.
 """
 
 _READ = """
