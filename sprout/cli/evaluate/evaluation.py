@@ -101,7 +101,7 @@ def locked(folder: Path) -> Iterator[None]:
         TryLaterError: another evaluation is running.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(folder / "evaluate.lock", timeout=0):
             yield
     except Timeout as error:

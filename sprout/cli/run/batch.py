@@ -23,6 +23,7 @@ from sprout.errors import (
 )
 from sprout.planning.plan import Plan, PlanOptions, check_strict, make
 from sprout.prompts import Prompt
+from sprout.report.foreign import showable
 from sprout.run import Remembered
 from sprout.state.runs import Runs
 from sprout.state.store import Store
@@ -82,9 +83,9 @@ def locked(output: Path | None, folder: Path) -> Iterator[None]:
     if output is None:
         yield
         return
-    name = sha256(str(output).encode()).hexdigest()[:16]
+    name = sha256(os.fsencode(output)).hexdigest()[:16]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(folder / f"{name}.lock", timeout=0):
             yield
     except Timeout as error:
@@ -105,7 +106,7 @@ def choose_target(
     if output is None or overwrite:
         return fresh
     runs = Runs(store)
-    latest = runs.latest(str(output))
+    latest = runs.latest(showable(str(output)))
     exists = output.exists()
     if latest is None:
         if exists and output.stat().st_size:
