@@ -1,6 +1,7 @@
 """What fuzzing and reading found, each with the input that found it."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from attack.targets import Target, targets
-from local.judge_server import JudgeServer, Reply, completion
+from local.judge_server import KEY, JudgeServer, Reply, completion
 from local.judge_server import serving as judging
 
 from sprout import config, directives
@@ -17,6 +18,7 @@ from sprout.errors import InputError, SproutError, TryLaterError
 from sprout.grid.neso import ABOUT
 from sprout.grid.provider import Harvest, wire_shape
 from sprout.outfile import keep_last_lines, replace_file
+from sprout.quality.comparison import choice_in
 from sprout.quality.endpoint import Address, EndpointJudge
 from sprout.quality.judge import Question
 
@@ -39,7 +41,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target
         (f"zone = {DEEP}", "nested too deeply"),
         (f"parallel = {'9' * 5000}", "not TOML"),
         ('model = "~no-such-user/m.gguf"', "no such home folder"),
-        ('state = "a\\u0000b"', "is no path"),
+        ('powercap = "a\\u0000b"', "is no path"),
         ('zone = "a\\u0000b"', "characters that no text has"),
         (f"zone = {'[' * 200 + ']' * 200}", "`zone` = a list"),
         (f'tolerance = "{"x" * 9999}"', "xxx\\.\\.\\."),
@@ -57,7 +59,7 @@ def test_settings_that_ended_in_a_traceback(tmp_path: Path, text: str, reason: s
 def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path, name: str) -> None:
     file = tmp_path / "sprout.toml"
     file.write_text(f'{name} = "https://ada:pass/word@127.0.0.1/v1"', encoding="utf-8")
-    assert config.load({}, file).settings  # no password: "pass" is a port that is none
+    config.load({}, file)  # no password: "pass" is a port that is none
     file.write_text(f'{name} = "https://ada:s3cret@127.0.0.1/v1"', encoding="utf-8")
     with pytest.raises(InputError, match="holds a password") as raised:
         config.load({}, file)
@@ -206,9 +208,7 @@ def server() -> Iterator[JudgeServer]:
 
 @pytest.fixture
 def judge(server: JudgeServer) -> Iterator[EndpointJudge]:
-    opened = EndpointJudge(
-        Address(server.url, "m", "sk-4711-secret", 5.0), lambda _s: None, lambda: NOW
-    )
+    opened = EndpointJudge(Address(server.url, "judge-1", KEY, 5.0), lambda _s: None, lambda: NOW)
     yield opened
     opened.close()
 
@@ -247,8 +247,31 @@ def test_a_judge_that_nests_deeply_or_says_half_a_pair_breaks_nothing(
 def test_a_key_that_a_judge_says_is_in_no_opinion(
     judge: EndpointJudge, server: JudgeServer
 ) -> None:
-    server.script = [Reply(body=completion("Key sk-4711-secret: B"))]
+    server.script = [Reply(body=completion(f"Key {KEY}: B"))]
     assert judge.ask(QUESTION).raw == "Key ***: B"
+
+
+@pytest.mark.parametrize("label", ["\u212a", "\u017f", "best \u212a"])
+def test_a_letter_that_only_looks_like_one_names_no_slot(label: str) -> None:
+    assert choice_in(label, 26) is None  # the sign of kelvin is a K where case is ignored
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "```" + "a" * 60_000,
+        "```" + " " * 60_000,
+        "best" + " " * 60_000,
+        "best a" + " b" * 30_000,
+        "best " + "a" * 30_000 + " " + "a" * 30_000,
+        " " * 60_000 + "x",
+        "answer " * 9000,
+    ],
+)
+def test_the_words_of_a_judge_are_read_in_no_time(words: str) -> None:
+    start_s = time.perf_counter()
+    choice_in(words, 3)
+    assert time.perf_counter() - start_s < 2
 
 
 # files

@@ -274,7 +274,7 @@ def test_a_key_that_a_judge_echoes_is_nowhere(
     monkeypatch.setenv("SPROUT_JUDGE_KEY", KEY)
     said = {"error": {"message": f"no such model for {KEY}"}}
     judge.script = [Reply(status=404, body=said)]
-    place = ("--judge", "endpoint", "--judge-url", judge.url, "--judge-model", "m")
+    place = ("--judge", "endpoint", "--judge-url", judge.url, "--judge-model", "judge-1")
     found = sprout("evaluate", "--prompts", 2, *REPLAY, *place)
     assert found.code != 0
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
