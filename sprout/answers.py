@@ -5,7 +5,6 @@ between writing the line and storing the row loses nothing.
 """
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ _REASONS = ("stop", "length")
 _TEXTS = ("level", "zone", "intensity_source", "energy_method")
 _NUMBERS = ("intensity_g_per_kwh", "energy_j", "embodied_g", "carbon_g", "busy_s", "duration_s")
 _INT64_MAX = 2**63 - 1
+_MAX_COST = 1e15  # joules, seconds or grams of one request; no infinity, and no NaN
 _MAX_CREATED = 4_102_444_800  # of the year 2100, in Unix seconds
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -175,7 +175,7 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
             and choice["finish_reason"] in _REASONS
             and is_count(usage["prompt_tokens"])
             and is_count(usage["completion_tokens"])
-            and all(isinstance(n, int | float) and math.isfinite(n) for n in costs)
+            and all(isinstance(n, int | float) and abs(n) <= _MAX_COST for n in costs)
             and is_count(body["created"])
             and body["created"] < _MAX_CREATED
         )

@@ -176,6 +176,8 @@ EDITED: list[tuple[tuple[str | int, ...], object]] = [
     (("custom_id",), "\udcff"),
     (("sprout", "energy_j"), None),
     (("sprout", "carbon_g"), 10**400),
+    (("sprout", "energy_j"), 2**63),
+    (("sprout", "busy_s"), float("nan")),
     (("sprout", "zone"), 5),
 ]
 
