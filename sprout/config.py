@@ -338,17 +338,9 @@ def _placed(file: Path, name: str, value: str) -> str:
 
 def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Settings:
     for name, value in values.items():
-        if name.endswith("_url") and _PASSWORD.match(str(value)):
-            raise InputError(
-                f"{sources.get(name, 'default')}: `{name}` holds a password, which `sprout status` "
-                "would show: leave it out, and give keys where keys belong (sprout.toml(5))"
-            )
-        if isinstance(value, str) and _NO_TEXT.search(value) and name not in _PATHS:
-            raise InputError(
-                f"{sources.get(name, 'default')}: `{name}` has characters that no text has"
-            )
-        if name in _PATHS and "\0" in str(value):
-            raise InputError(f"{sources.get(name, 'default')}: `{name}` is no path: it has \\0")
+        unfit = _unfit(name, str(value)) if isinstance(value, str | Path) else None
+        if unfit is not None:
+            raise _refusal(name, sources.get(name, "default"), f"`{name}` {unfit}")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -358,9 +350,24 @@ def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Setti
         if fault["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown setting `{name}`") from error
         reason = f"`{name}` = {_shown(fault['input'])}: {fault['msg'].lower()}"
-        if source == "flag":
-            raise UsageError(f"--{name.replace('_', '-')}: {reason}") from error
-        raise InputError(f"{source}: {reason}") from error
+        raise _refusal(name, source, reason) from error
+
+
+def _unfit(name: str, text: str) -> str | None:
+    """Return what is wrong with a value that pydantic takes; None when nothing is."""
+    if name.endswith("_url") and _PASSWORD.match(text):
+        return (
+            "holds a password, which would be shown; keys have places of their own: sprout.toml(5)"
+        )
+    if name in _PATHS:
+        return "is no path: it has \\0" if "\0" in text else None
+    return "has characters that no text has" if _NO_TEXT.search(text) else None
+
+
+def _refusal(name: str, source: str, reason: str) -> UsageError | InputError:
+    if source == "flag":
+        return UsageError(f"--{name.replace('_', '-')}: {reason}")
+    return InputError(f"{source}: {reason}")
 
 
 def _shown(value: object) -> str:
