@@ -5,6 +5,7 @@ between writing the line and storing the row loses nothing.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,14 @@ from sprout.carbon import EmbodiedRate, Footprint
 from sprout.costs import Conditions
 from sprout.engine.base import Completion
 from sprout.prompts import Prompt, Rejected
+
+_REASONS = ("stop", "length")
+_TEXTS = ("level", "zone", "intensity_source", "energy_method")
+_NUMBERS = ("intensity_g_per_kwh", "energy_j", "embodied_g", "carbon_g", "busy_s", "duration_s")
+_INT64_MAX = 2**63 - 1
+_MAX_COST = 1e15  # joules, seconds or grams of one request; no infinity, and no NaN
+_MAX_CREATED = 4_102_444_800  # of the year 2100, in Unix seconds
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +152,46 @@ def error_line(failed: Failed, run_id: str) -> str:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """Return an output line of ours as it was written, or None when it is not one."""
+    """Return an output line of ours as it was written, or None when it is not one.
+
+    Whoever edits a file may leave anything in it, so all that is read back is looked at.
+    """
     try:
         value = json.loads(line)
-        texts = (value["id"], value["custom_id"], value["sprout"]["level"])
-        known = all(isinstance(text, str) for text in texts) and "body" in value["response"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        response, cost = value["response"], value["sprout"]
+        body = response["body"]
+        choice, usage = body["choices"][0], body["usage"]
+        texts = (
+            value["id"],
+            value["custom_id"],
+            response["request_id"],
+            choice["message"]["content"],
+        )
+        costs = (cost[name] for name in _NUMBERS)
+        known = (
+            all(map(is_text, texts))
+            and all(is_text(cost[name]) for name in _TEXTS)
+            and (cost["plan_id"] is None or is_text(cost["plan_id"]))
+            and choice["finish_reason"] in _REASONS
+            and is_count(usage["prompt_tokens"])
+            and is_count(usage["completion_tokens"])
+            and all(isinstance(n, int | float) and abs(n) <= _MAX_COST for n in costs)
+            and is_count(body["created"])
+            and body["created"] < _MAX_CREATED
+        )
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError, RecursionError):
         return None
     return value if known else None
+
+
+def is_text(value: object) -> bool:
+    """Return whether this is a text that can be stored and written: halves of pairs cannot."""
+    return isinstance(value, str) and not _HALF.search(value)
+
+
+def is_count(value: object) -> bool:
+    """Return whether this is a number of things, and not more than a store can count."""
+    return type(value) is int and 0 <= value <= _INT64_MAX
 
 
 def is_error_line(line: bytes) -> bool:

@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from sprout.errors import UsageError
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_FROM_EPOCH = timedelta(days=36_525)
+
 
 def to_text(when: datetime) -> str:
     """Return a UTC time as text that sorts by time, to the millisecond."""
@@ -13,6 +16,18 @@ def to_text(when: datetime) -> str:
 def from_text(text: str) -> datetime:
     """Return the time that `to_text` wrote."""
     return datetime.fromisoformat(text)
+
+
+def in_utc(when: datetime) -> datetime:
+    """Return a time in UTC; one without an offset is in UTC.
+
+    Raises:
+        ValueError: it is more than a century from the Unix epoch, where sums of times still work.
+    """
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    if abs(when - _EPOCH) > _MAX_FROM_EPOCH:
+        raise ValueError(f"{when} is not of this age")
+    return when
 
 
 MAX_AGE = timedelta(days=36_525)  # a century: before year 1 there are no dates

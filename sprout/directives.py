@@ -24,6 +24,7 @@ PLACEMENTS: dict[str, Placement] = {"system": "system", "suffix": "suffix"}
 KINDS: dict[type, str] = {str: "a string", int: "a whole number", list: "a list"}
 
 BASELINE = "L0"
+_SHOWN_CHARS = 80
 DEFAULT_SET = "concise"
 PACKAGED = "directives.toml"
 
@@ -110,7 +111,9 @@ def parse(toml_text: str, source: str) -> dict[str, DirectiveSet]:
     """Return the sets in a TOML text, by name, in its order; errors name `source` and the key."""
     try:
         tables = tomllib.loads(toml_text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise InputError(f"{source}: not TOML of ours: it is nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError, and a number of thousands of digits
         raise InputError(f"{source}: not TOML: {error}") from error
     if not tables:
         raise InputError(f"{source}: no directive set; write one as [name] and [[name.directives]]")
@@ -226,7 +229,7 @@ def _check_distinct(directives: tuple[Directive, ...], where: str) -> None:
 def _table(value: object, where: str, known: set[str]) -> dict[str, object]:
     """Return `value` as a TOML table that has no other keys than the known ones."""
     if not isinstance(value, dict):
-        raise InputError(f"{where}: {value!r} is not a table")
+        raise InputError(f"{where}: {_shown(value)} is not a table")
     unknown = sorted(set(value) - known)
     if unknown:
         raise InputError(f"{where}.{unknown[0]}: unknown key; known are {', '.join(sorted(known))}")
@@ -239,8 +242,15 @@ def _take(table: dict[str, object], key: str, kind: type[T], where: str) -> T | 
     if value is None:
         return None
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise InputError(f"{where}.{key}: {value!r} is not {KINDS[kind]}")
+        raise InputError(f"{where}.{key}: {_shown(value)} is not {KINDS[kind]}")
     return value
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message may quote it; one of any depth by its kind alone."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    return repr(value)[:_SHOWN_CHARS]
 
 
 def _need(value: str | None, where: str) -> str:

@@ -7,11 +7,13 @@ they are written; fsync runs at most once a second.
 
 import errno
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sprout.answers import is_error_line, parse_line
 from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
@@ -134,16 +136,38 @@ def write_whole(path: Path, text: str, *, mode: int, keeps_mode: bool = True) ->
 
 def replace_file(path: Path, text: str) -> None:
     """Write a whole file at once: who reads it sees the old or the new one, never a half."""
-    is_special = path.exists() and not path.is_file()  # /dev/stdout: there is nothing to replace
-    written = path if is_special else path.with_name(f".{path.name}.new")
     try:
-        written.write_text(text, encoding="utf-8")
-        if not is_special:
-            written.replace(path)
+        if path.exists() and not path.is_file():  # /dev/stdout: there is nothing to replace
+            path.write_text(text, encoding="utf-8")
+            return
+        with _replacing(path) as file:
+            file.write(text.encode())
     except OSError as error:
-        if not is_special:
-            remove(written)
         raise translated(path, error) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a new file that takes the place of `path`, with its mode, once the block is done.
+
+    The name is a fixed one, so that a kill leaves one file at most, and whatever bears it already,
+    a link of somebody else's in a shared folder say, is removed and not written through.
+    """
+    replacement = path.with_name(f".{path.name}.new")
+    replacement.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    try:
+        with os.fdopen(os.open(replacement, flags, 0o666 if mode is None else 0o600), "wb") as new:
+            if mode is not None:
+                os.fchmod(new.fileno(), mode)
+            yield new
+            new.flush()
+            os.fsync(new.fileno())
+        replacement.replace(path)
+    except BaseException:
+        replacement.unlink(missing_ok=True)  # on a full disk its half would fill the rest
+        raise
 
 
 def drop_torn_line(path: Path) -> None:
@@ -204,17 +228,12 @@ def keep_last_lines(path: Path, ids: Collection[str]) -> None:
 
     The file is replaced at once, so a kill leaves the old or the new one.
     """
-    replacement = path.with_name(f".{path.name}.new")
     try:
         last = {found: number for number, found in _numbered_ids(path) if found in ids}
         dropped = {n for n, found in _numbered_ids(path) if last.get(found, n) != n}
-        with path.open("rb") as file, replacement.open("wb") as new:
+        with path.open("rb") as file, _replacing(path) as new:
             new.writelines(line for number, line in enumerate(file) if number not in dropped)
-            new.flush()
-            os.fsync(new.fileno())
-        replacement.replace(path)
     except OSError as error:
-        replacement.unlink(missing_ok=True)  # on a full disk its half would fill the rest
         raise translated(path, error) from error
 
 

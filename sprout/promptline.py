@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from sprout.clock import in_utc
+
 _INT32_MAX = 2**31 - 1  # llama.cpp counts tokens in int32
 _SEED_MAX = 2**32 - 2  # 2**32 - 1 asks llama.cpp for a random seed, which no rerun repeats
 _ID_CHARS = 512
@@ -81,7 +83,9 @@ def _moment(value: object) -> object:
         return None
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        if moment is not None:
+            in_utc(moment)
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None:
         wanted = {"example": "2026-11-24T06:00:00Z"}

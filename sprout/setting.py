@@ -6,7 +6,7 @@ else that a short command does.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 _LIMITS = "limits"
 _DESCRIPTION = "description"
+_READ = "read"
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 
@@ -29,17 +30,30 @@ class Limits:
     takes_numbers: bool = False
 
 
-def setting(default: Any = MISSING, description: str = "", **limits: Any) -> Any:  # noqa: ANN401 - of any type
+def setting(
+    default: Any = MISSING,  # noqa: ANN401 - of any type
+    description: str = "",
+    *,
+    read: Callable[[object], object] | None = None,
+    **limits: Any,  # noqa: ANN401 - of `Limits`
+) -> Any:  # noqa: ANN401 - of any type
     """Declare a setting in a dataclass; one without a default is computed. For limits see above."""
-    return field(
-        default=default,
-        metadata={_DESCRIPTION: description, _LIMITS: Limits(**limits)},
-    )
+    metadata = {_DESCRIPTION: description, _LIMITS: Limits(**limits), _READ: read}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def description(declared: "Field[Any]") -> str:
     """Return what a setting is about."""
     return str(declared.metadata[_DESCRIPTION])
+
+
+def default(declared: "Field[Any]") -> object:
+    """Return the value of a setting that nobody has set; None where it stays unset."""
+    if declared.default_factory is not MISSING:
+        return declared.default_factory()
+    return None if declared.default is MISSING else declared.default
 
 
 def declared(settings: type) -> Mapping[str, "Field[Any]"]:
@@ -53,6 +67,8 @@ def converted(value: object, declared: "Field[Any]") -> object:
     Raises:
         ValueError: it is none; the message says what it should be.
     """
+    if declared.metadata[_READ] is not None:
+        value = declared.metadata[_READ](value)
     kind: Any = declared.type
     if get_origin(kind) in {Union, UnionType}:  # it may be left unset
         if value is None:
@@ -62,16 +78,13 @@ def converted(value: object, declared: "Field[Any]") -> object:
 
 
 def _of_kind(value: object, kind: Any, limits: Limits) -> object:  # noqa: ANN401 - a type form
-    if get_origin(kind) is Literal:
+    form = get_origin(kind) or kind
+    if form is Literal:
         return _choice(value, get_args(kind))
-    if get_origin(kind) is tuple:
-        return _texts(value)
-    if kind is Path:
-        return _path(value)
-    if kind is bool:
-        return _truth(value)
-    if kind is str:
+    if form is str:
         return _text(value, takes_numbers=limits.takes_numbers)
+    if form in _READERS:
+        return _READERS[form](value)
     number = _whole(value) if kind is int else _number(value)
     _check(number, limits)
     return number
@@ -93,6 +106,12 @@ def _path(value: object) -> Path:
     if not isinstance(value, str | Path):
         raise ValueError("should be a path")  # noqa: TRY004 - a value, not a call, is wrong
     return Path(value)
+
+
+def _paths(value: object) -> dict[str, Path]:
+    if not isinstance(value, Mapping):
+        raise ValueError("should be a table of paths")  # noqa: TRY004 - a value, not a call, is wrong
+    return {str(name): _path(each) for name, each in value.items()}
 
 
 def _truth(value: object) -> bool:
@@ -143,3 +162,11 @@ def _check(number: float, limits: Limits) -> None:
         raise ValueError(f"should be at most {limits.le:g}")
     if limits.lt is not None and number >= limits.lt:
         raise ValueError(f"should be below {limits.lt:g}")
+
+
+_READERS: Mapping[Any, Callable[[object], object]] = {
+    Mapping: _paths,
+    tuple: _texts,
+    Path: _path,
+    bool: _truth,
+}

@@ -24,7 +24,7 @@ def held(path: Path, otherwise: str) -> Iterator[None]:
     lock = FileLock(path, timeout=0)
     # only taking it, not what is done meanwhile: an error of that has its own words
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise TryLaterError(otherwise) from error

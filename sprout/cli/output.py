@@ -2,6 +2,10 @@
 
 With --json standard output is one object, also when a command fails:
 {"sprout": version, "command", "status": ok | partial | error, "data", "errors"}.
+
+Texts of others (answers, ids, zones, file names, what a provider says) may hold control characters.
+People see them spelled out, on a terminal and in every message; in files and pipes results stay as
+they are.
 """
 
 import io
@@ -15,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from sprout import __version__
 from sprout.errors import DiskError, SproutError
+from sprout.report.foreign import showable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,16 +63,16 @@ class Out:
     def note(self, text: str) -> None:
         """Say something that is good to know."""
         if self.is_talkative:
-            _say(f"{text}\n")
+            _say(showable(f"{text}\n"))
 
     def error(self, text: str) -> None:
         """Say that something failed; never silenced."""
-        _say(f"sprout {self.name}: {text}\n")
+        _say(showable(f"sprout {self.name}: {text}\n"))
 
     def warning(self, text: str) -> None:
         """Say that something is not safe as it is; cron shall mail it."""
         if not self.is_quiet:
-            _say(f"sprout {self.name}: warning: {text}\n")
+            _say(showable(f"sprout {self.name}: warning: {text}\n"))
 
     def line(self, text: str) -> None:
         """Print one line of results.
@@ -75,7 +80,8 @@ class Out:
         Raises:
             DiskError: standard output is closed or full.
         """
-        _print(f"{text}\n")
+        shown = showable(text) if _is_terminal(sys.stdout) else text
+        _print(f"{shown}\n")
 
     def table(self, table: "Table") -> None:
         """Show a result to people; with --json the data stand for it."""
@@ -157,8 +163,10 @@ def _print(text: str) -> None:
     """Write to standard output."""
     if sys.stdout is None:
         raise DiskError("standard output is closed")
+    encoding = sys.stdout.encoding or "utf-8"
     try:
-        sys.stdout.write(text)
+        # what the encoding lacks is spelled out too: a file name need not be text at all
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError as error:
         _abandon(sys.stdout)
@@ -191,10 +199,10 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _render(part: "Table | str", *, stderr: bool) -> str:
     """Return text with the colours and the width that fit the stream."""
-    from rich.console import Console
+    from sprout.report.terminal_console import PlainConsole
 
     is_terminal = _is_terminal(sys.stderr if stderr else sys.stdout)
-    console = Console(
+    console = PlainConsole(
         file=io.StringIO(),
         force_terminal=is_terminal,
         width=None if is_terminal else FILE_WIDTH,

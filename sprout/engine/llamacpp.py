@@ -19,6 +19,7 @@ import numpy.typing as npt
 import psutil
 
 from sprout.chat import Sampling
+from sprout.engine import lastwords
 from sprout.engine.scheduler import Batch
 from sprout.engine.sequence import Prefix, Sequence, Tokens
 from sprout.engine.template import Fragment
@@ -91,6 +92,7 @@ class LlamaModel:
                 'support; reinstall it with CMAKE_ARGS="-DGGML_CUDA=on"'
             )
         lib.llama_log_set(_log, ctypes.c_void_p(0))
+        lastwords.arrange(lib._lib, f"{path}")  # noqa: SLF001 - llama_cpp keeps it there
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
         params.n_gpu_layers = num_gpu_layers
@@ -102,7 +104,11 @@ class LlamaModel:
         self.vocab = lib.llama_model_get_vocab(self.handle)
         self.num_trained_context = int(lib.llama_model_n_ctx_train(self.handle))
         self._num_tokens = int(lib.llama_vocab_n_tokens(self.vocab))
-        self._control = self._find_control_tokens()
+        self._control, self._defined = self._find_tokens(
+            lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN,
+            lib.LLAMA_TOKEN_ATTR_USER_DEFINED,
+        )
+        self._special = self._defined | self._control
         self._pieces: dict[int, bytes] = {}
 
     @property
@@ -111,7 +117,12 @@ class LlamaModel:
         source = lib.llama_model_chat_template(self.handle, None)
         if source is None:
             raise EngineError("this GGUF has no chat template: use an instruct (chat) model")
-        return str(source.decode())
+        try:
+            return str(source.decode())
+        except UnicodeDecodeError as error:
+            raise EngineError(
+                "the chat template of this GGUF is not UTF-8: it is damaged"
+            ) from error
 
     @property
     def cell_bytes(self) -> int:
@@ -130,6 +141,11 @@ class LlamaModel:
         return list(self._control)
 
     @property
+    def defined_tokens(self) -> list[str]:
+        """The texts of tokens that are found in plain text too."""
+        return list(self._defined)
+
+    @property
     def bos(self) -> str:
         """The text of the token that begins a sequence; empty when there is none."""
         return self._text(lib.llama_vocab_bos(self.vocab))
@@ -143,7 +159,7 @@ class LlamaModel:
         """Return the tokens of a prompt; only fragments marked as control become such tokens."""
         tokens: list[int] = []
         for text, is_control in fragments:
-            tokens += [self._control[text]] if is_control else self._tokenize_text(text)
+            tokens += [self._special[text]] if is_control else self._tokenize_text(text)
         bos = int(lib.llama_vocab_bos(self.vocab))
         if lib.llama_vocab_get_add_bos(self.vocab) and tokens[:1] != [bos]:
             tokens.insert(0, bos)
@@ -182,14 +198,15 @@ class LlamaModel:
             raise InputError(f"a text of {len(data)} bytes cannot be tokenised by this model")
         return list(buffer[:length])
 
-    def _find_control_tokens(self) -> dict[str, int]:
-        wanted = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
-        ids = (
-            token
-            for token in range(self._num_tokens)
-            if lib.llama_vocab_get_attr(self.vocab, token) & wanted
-        )
-        return {text: token for token in ids if (text := self._text(token))}
+    def _find_tokens(self, *kinds: int) -> list[dict[str, int]]:
+        """Return the tokens of each kind by their texts."""
+        found: list[dict[str, int]] = [{} for _ in kinds]
+        for token in range(self._num_tokens):
+            attributes = lib.llama_vocab_get_attr(self.vocab, token)
+            for kind, of_kind in zip(kinds, found, strict=True):
+                if attributes & kind and (text := self._text(token)):
+                    of_kind[text] = token
+        return found
 
     def _text(self, token: int) -> str:
         if token < 0:

@@ -88,6 +88,7 @@ def _open_llamacpp(path: Path, options: EngineOptions, now: datetime) -> "Batchi
         bos=model.bos,
         eos=model.eos,
         control_tokens=model.control_tokens,
+        defined_tokens=model.defined_tokens,
         now=now,
     )
     num_prefixes = NUM_PREFIXES if options.shares_prefixes else 0

@@ -3,28 +3,33 @@
 A template puts text and control tokens into one string. Each content is first replaced by a
 sentinel; what the template itself wrote is then everything between the sentinels, and only there
 are control tokens looked for. Contents stay plain text, whatever they spell.
+
+Some models keep the markers of roles as user-defined tokens, which llama.cpp finds in any text.
+Those that the template writes are control tokens here; where a content spells one it is cut in two.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sprout.chat import Chat, Message, Role
 from sprout.directives import TemplateTraits
+from sprout.engine.confined import MAX_COMPILING_STEPS, Sandbox, confined
 from sprout.errors import EngineError, InputError
 
 Fragment = tuple[str, bool]
 """A piece of the prompt, and whether it is a control token that the template wrote."""
 
-_RENDER_ERRORS = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
+_PROBED: tuple[Role, ...] = ("user", "assistant", "user")
+_MARKER = re.compile(r"[<\[{|].+[>\]}|]")  # what a user-defined token of a role looks like
+_SHOWN_CHARS = 300
+_SPARE_CHARS = 1 << 20  # that a template may write beside four times the contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +52,34 @@ class ChatTemplate:
         source: the Jinja template from the GGUF.
         bos, eos: the texts of the model's first and last token, which templates may print.
         control_tokens: the texts of all control tokens.
+        defined_tokens: the texts of tokens that llama.cpp finds in plain text too.
         now: the date that templates with `strftime_now` print.
     """
 
     def __init__(
-        self, source: str, *, bos: str, eos: str, control_tokens: Sequence[str], now: datetime
+        self,
+        source: str,
+        *,
+        bos: str,
+        eos: str,
+        control_tokens: Sequence[str],
+        defined_tokens: Sequence[str] = (),
+        now: datetime,
     ) -> None:
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-        )
+        environment = Sandbox()
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = now.strftime
         try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateError as error:
-            raise EngineError(f"the model's chat template does not parse: {error}") from error
+            with confined(len(source), MAX_COMPILING_STEPS):
+                self._template = environment.from_string(source)
+        except Exception as error:  # foreign code, folded while it is compiled
+            raise EngineError(f"the model's chat template does not parse: {_why(error)}") from error
         self._names = {"bos_token": bos, "eos_token": eos}
-        longest_first = sorted(filter(None, control_tokens), key=len, reverse=True)
-        self._control = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         self._skeleton: Callable[[tuple[Role, ...]], _Skeleton | None]
         self._skeleton = lru_cache(maxsize=64)(self._find_skeleton)
+        markers = self._find_markers(defined_tokens)
+        self._marker = _any_of(markers)
+        self._control = _any_of([*control_tokens, *markers])
 
     def traits(self) -> TemplateTraits:
         """Return what the template does with system prompts, found by rendering probes."""
@@ -124,11 +137,27 @@ class ChatTemplate:
             position = 0
             for match in self._control.finditer(literal):
                 text += literal[position : match.start()]
-                fragments += [(text, False)] if text else []
-                fragments.append((match.group(), True))
+                fragments += [*self._plain(text), (match.group(), True)]
                 text, position = "", match.end()
             text += literal[position:] + content
-        return [*fragments, (text, False)] if text else fragments
+        return [*fragments, *self._plain(text)]
+
+    def _plain(self, text: str) -> Iterator[Fragment]:
+        """Yield a text in pieces none of which spells a marker."""
+        start = 0
+        for match in self._marker.finditer(text):
+            cut = match.start() + 1
+            yield text[start:cut], False
+            start = cut
+        if start < len(text):
+            yield text[start:], False
+
+    def _find_markers(self, defined_tokens: Sequence[str]) -> list[str]:
+        """Return which of these tokens the template itself writes around contents."""
+        candidates = _any_of(list(filter(_MARKER.fullmatch, defined_tokens)))
+        skeleton = self._skeleton(_PROBED) or self._skeleton(_PROBED[:1])
+        literals = () if skeleton is None else skeleton.literals
+        return sorted({found for text in literals for found in candidates.findall(text)})
 
     def _find_skeleton(self, roles: tuple[Role, ...]) -> _Skeleton | None:
         chat = tuple(Message(role, _sentinel(i)) for i, role in enumerate(roles))
@@ -136,18 +165,27 @@ class ChatTemplate:
             rendered = self._render(chat)
         except InputError:
             return None
-        literals = tuple(re.split("\ue000[0-9]+\ue001", rendered))
-        order = tuple(int(found) for found in re.findall("\ue000([0-9]+)\ue001", rendered))
-        return _Skeleton(literals, order)
+        places = {_sentinel(i): i for i in range(len(roles))}  # a template may spell others
+        found = list(_any_of(places).finditer(rendered))
+        ends = [0, *(match.end() for match in found)]
+        starts = [*(match.start() for match in found), len(rendered)]
+        literals = tuple(rendered[end:start] for end, start in zip(ends, starts, strict=True))
+        return _Skeleton(literals, tuple(places[match.group()] for match in found))
 
     def _render(self, chat: Chat) -> str:
         messages: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in chat]
+        num_chars = sum(len(message.content) for message in chat)
         try:
-            return self._template.render(
-                messages=messages, add_generation_prompt=True, **self._names
-            )
-        except _RENDER_ERRORS as error:
-            raise InputError(f"the model's chat template refuses this chat: {error}") from error
+            with confined(num_chars):
+                rendered = self._template.render(
+                    messages=messages, add_generation_prompt=True, **self._names
+                )
+        except Exception as error:  # foreign code may raise anything
+            reason = _why(error)
+            raise InputError(f"the model's chat template refuses this chat: {reason}") from error
+        if len(rendered) > 4 * num_chars + _SPARE_CHARS:
+            raise InputError(f"the model's chat template makes {len(rendered)} characters of this")
+        return rendered
 
 
 def _variants(chat: Chat) -> list[list[str]]:
@@ -158,6 +196,19 @@ def _variants(chat: Chat) -> list[list[str]]:
 
 def _join(literals: Sequence[str], contents: Sequence[str]) -> str:
     return "".join(text for pair in zip(literals, [*contents, ""], strict=True) for text in pair)
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds the longest of these texts at each place; an empty one is none."""
+    longest_first = sorted(filter(None, texts), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _why(error: Exception) -> str:
+    """Return in a few words what a template died of."""
+    if isinstance(error, MemoryError):
+        return "it takes too much memory"
+    return str(error)[:_SHOWN_CHARS] or type(error).__name__
 
 
 def _sentinel(index: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 
+from sprout.clock import in_utc
 from sprout.errors import InputError, NoInputError
 from sprout.grid.intensity import Intensity, Series
 from sprout.grid.provider import MAX_G_PER_KWH
@@ -20,6 +21,7 @@ from sprout.grid.provider import MAX_G_PER_KWH
 SOURCE = "csv"
 SEPARATORS = ",;\t"
 HOUR_S, DAY_S = 3600, 86_400
+_SHOWN_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,10 @@ def _rows(
     """Yield (start, value) of each row; an empty value is None."""
     remaining = iter(lines)
     header = next(remaining, "").removeprefix("\ufeff")
-    separator, at_time, at_value = _find(header, columns, name)
+    try:
+        separator, at_time, at_value = _find(header, columns, name)
+    except csv.Error as error:
+        raise InputError(f"{name}:1: not CSV ({error})") from error
     reader = csv.reader(remaining, delimiter=separator)
     seen: set[datetime] = set()
     try:
@@ -131,19 +136,19 @@ def _find(header: str, columns: Columns, name: str) -> tuple[str, int, int]:
 def _time(cell: str, time_zone: tzinfo, seen: set[datetime], place: str) -> datetime:
     try:
         if cell.isascii() and cell.isdigit():
-            return datetime.fromtimestamp(int(cell), UTC)
+            return in_utc(datetime.fromtimestamp(int(cell), UTC))
         when = datetime.fromisoformat(cell)
+        if when.tzinfo is not None:
+            return in_utc(when)
+        # fold: the hour that comes twice when clocks are set back
+        local = in_utc(when.replace(tzinfo=time_zone, fold=int(when in seen)))
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(
-            f"{place}: {cell!r} is no time such as 2026-01-31T13:00; correct or delete the row"
+            f"{place}: {cell[:_SHOWN_CHARS]!r} is no time such as 2026-01-31T13:00; correct or "
+            "delete the row"
         ) from error
-    if when.tzinfo is not None:
-        return when.astimezone(UTC)
-    local = when.replace(tzinfo=time_zone)
-    if when in seen:
-        local = local.replace(fold=1)  # the hour that comes twice when clocks are set back
     seen.add(when)
-    return local.astimezone(UTC)
+    return local
 
 
 def _value(cell: str, separator: str, place: str) -> float | None:

@@ -16,10 +16,11 @@ among their data sources; a row with neither mark nor source counts as estimated
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import Literal
 
+from sprout.clock import in_utc
 from sprout.errors import InputError, NoInputError
 from sprout.grid.intensity import Intensity
 
@@ -229,11 +230,11 @@ def _parse_time(cell: str, place: str) -> datetime:
     """Return a time in UTC; one without an offset is in UTC, as the header says."""
     try:
         start = datetime.fromisoformat(cell)
-    except ValueError as error:
+        return in_utc(start)
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"{place}: {cell!r} is no time such as 2023-01-31 13:00:00; correct or delete the row"
         ) from error
-    return start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
 
 
 def _parse_intensity(cell: str, place: str) -> float | None:

@@ -46,6 +46,7 @@ UNKNOWN = frozenset({400, 404, 422})
 MAX_BODY_BYTES = 64 << 20
 MAX_RETRY_AFTER_S = 3600.0
 MAX_MESSAGE = 200
+MAX_ERROR_DEPTH = 4
 DEFAULT_RETRY_AFTER_S = 60.0
 _CHUNK_BYTES = 1 << 16
 
@@ -307,13 +308,15 @@ def _place_of(who: str, base_url: str) -> str:
     return place
 
 
-def _texts(value: Mapping[str, object]) -> list[str]:
+def _texts(value: Mapping[str, object], depth: int = 0) -> list[str]:
     """Return the sentences under the names that providers use for errors."""
     found: list[str] = []
+    if depth > MAX_ERROR_DEPTH:
+        return found
     for name in ("error", "message", "detail", "code"):
         part = value.get(name)
         if isinstance(part, dict):
-            found += _texts(part)
+            found += _texts(part, depth + 1)
         elif isinstance(part, str):
             found.append(part)
     return found

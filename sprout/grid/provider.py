@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from sprout.clock import in_utc
 from sprout.errors import PermissionDeniedError, TryLaterError
 from sprout.grid.intensity import FactorType, Intensity, Kind
 
@@ -19,6 +20,8 @@ MAX_G_PER_KWH = 3000.0
 """More than twice the dirtiest country of yearly.csv; above it, the unit is not g/kWh."""
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Two good clocks differ by less."""
+MAX_DURATION_S = 86_400
+"""What no provider's slot is longer than."""
 
 
 class NoAccessError(PermissionDeniedError):
@@ -111,8 +114,11 @@ class Harvest:
         """Keep one row when it can be true; None is a gap.
 
         Raises:
-            ValueError: the value is no number at all.
+            ValueError: the value is no number at all, or the slot cannot be one.
         """
+        if not 0 < duration_s <= MAX_DURATION_S:
+            raise ValueError(f"a slot of {duration_s} s")
+        in_utc(start)
         if g_per_kwh is None:
             return
         if isinstance(g_per_kwh, bool) or not isinstance(g_per_kwh, int | float):
@@ -160,7 +166,16 @@ def wire_shape(about: About) -> Iterator[None]:
     """Turn the errors of reading a reply that has not the provider's shape into ours."""
     try:
         yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        OSError,  # of a time that the C library cannot take
+        RecursionError,
+    ) as error:
         raise TryLaterError(
             f"{about.title} answered in a shape that is not its own "
             f"({type(error).__name__}): try again later"
@@ -173,5 +188,4 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: it is none.
     """
-    when = datetime.fromisoformat(text)
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return in_utc(datetime.fromisoformat(text))

@@ -88,7 +88,7 @@ class WattTime:
         body = self._value("/v3/my-access", ())
         with wire_shape(ABOUT):
             found = {
-                region["region"]: str(region.get("region_full_name") or "")
+                str(region["region"]): str(region.get("region_full_name") or "")
                 for signal in body.get("signal_types", [body])
                 if signal.get("signal_type", SIGNAL) == SIGNAL
                 for region in signal["regions"]

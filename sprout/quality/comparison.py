@@ -145,7 +145,8 @@ _REFUSAL = re.compile(
     r"cannot (?:judge|compare|assist|help)|as an AI)\b",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[a-zA-Z]*+\s*+(.*?)```", re.DOTALL)
+_READ_CHARS = 2000
 _KEYS = ("best", "choice", "answer", "winner", "label", "output", "verdict", "preferred")
 
 
@@ -186,7 +187,10 @@ def _json_choice(value: object) -> set[str]:
 
 
 def _text_choices(text: str) -> set[str]:
-    """Return the labels that a text names as the best."""
+    """Return the labels that a text names as the best; of a long one, at its beginning or end."""
+    text = " ".join(text.split())
+    if len(text) > 2 * _READ_CHARS:  # the patterns take time with the square of a length
+        text = f"{text[:_READ_CHARS]} ... {text[-_READ_CHARS:]}"
     bare = _BARE.match(text)
     if bare:
         return {_clean(bare[1])}
@@ -206,4 +210,4 @@ def _clean(label: str) -> str:
 def _slot(label: str) -> int | None:
     if label.isdigit():
         return int(label) - 1 if int(label) > 0 else None
-    return LETTERS.index(label.upper())
+    return LETTERS.find(label.upper()) if label.isascii() else None  # IGNORECASE knows more of them

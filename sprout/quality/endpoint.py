@@ -23,6 +23,7 @@ import requests
 import urllib3
 
 from sprout.errors import NotReadyError, PermissionDeniedError, SproutError, TryLaterError
+from sprout.keys import scrub
 from sprout.quality.comparison import BEST_TEMPLATE, choice_in, is_refusal, question_text
 from sprout.quality.judge import Card, Fault, Opinion, Question, Usage
 
@@ -34,6 +35,10 @@ TOKENS_PER_PRICE = 1e6
 _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _SHOWN_CHARS = 200
 _CHUNK_BYTES = 1 << 16
+_MAX_BODY_BYTES = 16 << 20
+_KEPT_CHARS = 1 << 16  # of a judge's words
+_MAX_COUNT = 2**31 - 1
+_MAX_USD = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class EndpointJudge:
         """
         response = self._ask_patiently(question_text(self._card, question))
         if response.status_code == requests.codes.bad and _is_too_long(response):
-            return Opinion(_excerpt(response), (), "too_long")
+            return Opinion(self._excerpt(response), (), "too_long")
         if response.status_code != requests.codes.ok:
             raise self._refused(response)
         try:
@@ -119,14 +124,16 @@ class EndpointJudge:
             message = choice["message"]
             content, refusal = message.get("content"), message.get("refusal")
             is_filtered = choice.get("finish_reason") == "content_filter"
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            used = self._usage(usage)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise TryLaterError(
                 f"{self._place} did not answer in the form of chat completions: "
-                f"{_excerpt(response)!r}"
+                f"{self._excerpt(response)!r}"
             ) from error
-        raw = content if isinstance(content, str) and content else refusal or ""
-        opinion = _read(str(raw), len(question.answers), is_refused=bool(refusal) or is_filtered)
-        return Opinion(str(raw), *opinion, self._usage(usage))
+        said = content if isinstance(content, str) and content else refusal or ""
+        raw = self._clean(str(said))
+        opinion = _read(raw, len(question.answers), is_refused=bool(refusal) or is_filtered)
+        return Opinion(raw, *opinion, used)
 
     def close(self) -> None:
         """Close the connection."""
@@ -150,7 +157,7 @@ class EndpointJudge:
                 if response.status_code not in _BUSY:
                     return response
                 wait_s = _retry_after_s(response, self._now()) or pause_s
-                reason = f"status {response.status_code}: {_excerpt(response)}"
+                reason = f"status {response.status_code}: {self._excerpt(response)}"
             if number < MAX_TRIES:
                 self._sleep(min(wait_s, LONGEST_PAUSE_S))
                 pause_s *= 2
@@ -182,10 +189,12 @@ class EndpointJudge:
                 body += chunk
                 if time.perf_counter() > give_up_s:
                     raise requests.ReadTimeout
+                if len(body) > _MAX_BODY_BYTES:
+                    raise requests.ConnectionError("an answer without end")
             return _Reply(response.status_code, response.headers, body)
 
     def _refused(self, response: _Reply) -> SproutError:
-        status, said = response.status_code, _excerpt(response)
+        status, said = response.status_code, self._excerpt(response)
         if status in {requests.codes.unauthorized, requests.codes.forbidden}:
             return PermissionDeniedError(
                 f"{self._place} refuses the key (status {status}): set SPROUT_JUDGE_KEY"
@@ -195,10 +204,21 @@ class EndpointJudge:
             f"`judge_model` ({self._address.model})"
         )
 
+    def _excerpt(self, response: _Reply) -> str:
+        # scrubbed before it is cut, which could leave the half of a key
+        return " ".join(self._clean(response.text)[:_SHOWN_CHARS].split()) or "nothing"
+
+    def _clean(self, text: str) -> str:
+        """Return a text of the endpoint's that can be stored, without the key if it echoes that."""
+        whole = text[:_KEPT_CHARS].encode(errors="replace").decode()  # no halves of pairs
+        return scrub(whole, filter(None, (self._address.key,)))
+
     def _usage(self, usage: dict[str, Any]) -> Usage:
         asked, new = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         stated, prices = usage.get("cost"), self._address.usd_per_million
-        price = float(stated) if isinstance(stated, int | float) else None
+        price: float | None = None
+        if isinstance(stated, int | float) and 0 <= stated <= _MAX_USD:
+            price = float(stated)
         if price is None and prices is not None and asked is not None and new is not None:
             price = (asked * prices[0] + new * prices[1]) / TOKENS_PER_PRICE
         return Usage(asked, new, price)
@@ -242,7 +262,7 @@ def _retry_after_s(response: _Reply, now: datetime) -> float | None:
     except ValueError:
         try:
             when = parsedate_to_datetime(said)
-        except ValueError:
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
@@ -255,10 +275,6 @@ def _is_too_long(response: _Reply) -> bool:
     return "context_length_exceeded" in text or "context length" in text or "too long" in text
 
 
-def _excerpt(response: _Reply) -> str:
-    return " ".join(response.text[:_SHOWN_CHARS].split()) or "nothing"
-
-
 def _plain(error: requests.RequestException) -> str:
     """Return what went wrong without the library's wrapping."""
     cause: BaseException = error
@@ -268,4 +284,4 @@ def _plain(error: requests.RequestException) -> str:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if type(value) is int and 0 <= value <= _MAX_COUNT else None

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from sprout import __version__
 from sprout.carbon import JOULES_PER_KWH
 from sprout.clock import to_text
-from sprout.report import words
+from sprout.report import foreign, words
 from sprout.report.facts import Report
 from sprout.report.units import digits
 
@@ -252,12 +252,12 @@ def data(sci: Sci) -> dict[str, object]:
 def markdown(sci: Sci) -> str:
     """Return the report for people."""
     lines = [
-        f"# SCI report: {_cell(sci.application)}",
+        f"# SCI report: {foreign.markdown(sci.application)}",
         "",
         f"**{_score(sci.per_request_g)} per request** (R: one answered request), "
         f"{_score(sci.per_token_g)} per generated token.",
         "",
-        sci.summary,
+        foreign.markdown(sci.summary),
         "",
         *_table(
             ("Field", "Value"),
@@ -302,13 +302,13 @@ def markdown(sci: Sci) -> str:
         *_table(("Component", "Method"), sci.methods),
     ]
     if sci.notes:
-        lines += ["## To be known", "", *(f"- {note}" for note in sci.notes), ""]
+        lines += ["## To be known", "", *(f"- {foreign.markdown(note)}" for note in sci.notes), ""]
     return "\n".join(lines)
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [header, ("---",) * len(header), *rows]
-    return [*(f"| {' | '.join(map(_cell, line))} |" for line in lines), ""]
+    return [*(f"| {' | '.join(map(foreign.markdown, line))} |" for line in lines), ""]
 
 
 def _scores(scored: Part | Sci) -> tuple[str, str, str]:
@@ -321,7 +321,3 @@ def _score(g: float | None) -> str:
 
 def _exact(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

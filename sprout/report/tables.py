@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sprout.clock import to_text
-from sprout.report import words
+from sprout.report import foreign, words
 from sprout.report.facts import By, Group, Origin, Report
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL
@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 
 COLUMNS: dict[str, str] = {
     "by": "grouping of the row: total, day, task, level, model or zone",
-    "key": "what the row is about; empty: no task",
+    "key": "what the row is about; empty: no task; in CSV ' stands before what looks a formula",
     "num_answered": "answered requests",
     "num_failed": "requests that failed alone",
     "prompt_tokens": "tokens read",
@@ -140,5 +140,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return " ".join(f"{name}={number}" for name, number in value.items())
-    return repr(value) if isinstance(value, float) else str(value)
+        return foreign.cell(" ".join(f"{name}={number}" for name, number in value.items()))
+    if isinstance(value, str):
+        return foreign.cell(value)
+    return repr(value)

@@ -4,11 +4,11 @@ import io
 from datetime import datetime
 from itertools import pairwise
 
-from rich.console import Console
 from rich.table import Table
 
 from sprout.report import words
 from sprout.report.facts import By, Group, Report
+from sprout.report.terminal_console import PlainConsole
 from sprout.report.timeline import instant, interval
 from sprout.report.units import count, grams, percent, shares, watt_hours
 
@@ -30,7 +30,7 @@ def tables(report: Report, by: By) -> list[Table | str]:
 
 def plain(report: Report, by: By) -> str:
     """Return the same as text without colours."""
-    console = Console(file=io.StringIO(), width=FILE_WIDTH)
+    console = PlainConsole(file=io.StringIO(), width=FILE_WIDTH)
     with console.capture() as captured:
         for part in tables(report, by):
             console.print(part, highlight=False)

@@ -8,10 +8,11 @@ sqlite_utils is imported only to migrate: it brings pandas along where that is i
 a second on every start.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -48,9 +49,13 @@ class Store:
             DiskError: the file is damaged, or newer than this program.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise PermissionDeniedError(f"cannot make the folder of the store: {error}") from error
+        # It holds prompts and answers: for its owner, until the owner says otherwise; the
+        # write-ahead log takes the file's mode. What cannot be made SQLite says better.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         with translated(path):
             # autocommit: transactions begin and end only where this file says so
             connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)

@@ -15,6 +15,7 @@ from sprout.replay.stage import AUTHORS_FEBRUARY_HOUR, FORESIGHTS, STATIC_HOURS,
 from sprout.replay.traces import COLUMNS, read_world
 from sprout.replay.world import World, only_levels
 from sprout.report import replayed
+from sprout.report.foreign import cell
 from sprout.state.store import Store
 
 STORE = "store"
@@ -186,7 +187,10 @@ def _write_csv(path: Path, rows: list[dict[str, object]]) -> None:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(
+                {name: cell(v) if isinstance(v, str) else v for name, v in row.items()}
+                for row in rows
+            )
     except OSError as error:
         raise DiskError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -21,6 +21,7 @@ from sprout.errors import (
 )
 from sprout.planning.plan import Plan, PlanOptions, check_strict, make
 from sprout.prompts import Prompt
+from sprout.report.foreign import showable
 from sprout.run import Remembered
 from sprout.state.runs import Runs
 from sprout.state.store import Store
@@ -83,7 +84,7 @@ def locked(output: Path | None, folder: Path) -> Iterator[None]:
     if output is None:
         yield
         return
-    name = sha256(str(output).encode()).hexdigest()[:16]
+    name = sha256(os.fsencode(output)).hexdigest()[:16]
     with held(folder / f"{name}.lock", f"another run is writing {output}: wait for it"):
         yield
 
@@ -109,7 +110,7 @@ def choose_target(
     if output is None or overwrite:
         return fresh
     runs = Runs(store)
-    latest = runs.latest(str(output))
+    latest = runs.latest(showable(str(output)))
     exists = output.exists()
     if latest is None:
         if not exists or not output.stat().st_size:

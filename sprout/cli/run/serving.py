@@ -30,6 +30,7 @@ from sprout.planning.deferral import Deadlines, Waiting, decide
 from sprout.planning.plan import check_strict, unmeasured
 from sprout.prompts import Prompt, Rejected
 from sprout.report import terminal
+from sprout.report.foreign import showable
 from sprout.report.summary import RunSummary, own_baselines, saving
 from sprout.run import Job, Turn
 from sprout.run import serve as serve_prompts
@@ -273,8 +274,8 @@ def _recorder(
             Run(
                 id=target.run_id,
                 started_at=wiring.utc_now(),
-                input=flags.source,
-                output=str(target.output) if target.output else None,
+                input=showable(flags.source),  # a file name need not be text
+                output=showable(str(target.output)) if target.output else None,
                 model=known.conditions.model,
                 machine=known.conditions.machine,
                 zone=settings.zone or yearly.WORLD,
@@ -288,6 +289,7 @@ def _recorder(
     target = batch.restored(known.store, target)
     if flags.errors_path is not None:
         outfile.remove(flags.errors_path)  # it tells of this invocation alone
+    name = showable(model_path(settings).stem)
     answers = None
     if target.output is not None:
         answers = outfile.LineFile(target.output, starts_empty=not target.is_resumed)
@@ -296,7 +298,7 @@ def _recorder(
         store=known.store,
         settings=settings,
         run_id=target.run_id,
-        counting=Counting(known.conditions, model_path(settings).stem, settings.pue, rate),
+        counting=Counting(known.conditions, name, settings.pue, rate),
         source=flags.source,
         reservoir=Reservoir(known.store, settings.reservoir),
         answers=answers,
