@@ -152,6 +152,7 @@ ADAPTERS = {
     "sprout.engine.llamacpp",
     "sprout.engine.open",
     "sprout.engine.recorded",
+    "sprout.engine.variants",
     "sprout.grid.eia",
     "sprout.grid.electricity_maps",
     "sprout.grid.energy_charts",
