@@ -157,4 +157,6 @@ def _show_runs(out: Out, store: Store) -> None:
 
 
 def _plain(value: object) -> str:
-    return "not set" if value is None or value == [] else str(value)
+    if isinstance(value, dict):
+        value = ", ".join(f"{name}={each}" for name, each in value.items())
+    return "not set" if value is None or value in ([], "") else str(value)
