@@ -61,15 +61,18 @@ def level_set(settings: Settings, model: str) -> DirectiveSet:
         model: fingerprint of the model.
 
     Raises:
+        NoInputError: there is no such file.
         InputError: two of them are the same file.
     """
-    variants = {name: fingerprint(path) for name, path in settings.variants.items()}
     known = {model: "the model"}
-    for name, found in variants.items():
+    variants = {}
+    for name, path in settings.variants.items():
+        try:
+            found = variants[name] = fingerprint(path)
+        except NoInputError as error:
+            raise NoInputError(f"variant {name}: there is no file {path}") from error
         if found in known:
-            raise InputError(
-                f"variant {name}: {settings.variants[name]} is the same file as {known[found]}"
-            )
+            raise InputError(f"variant {name}: {path} is the same file as {known[found]}")
         known[found] = f"variant {name}"
     return directive_set(settings.directives).with_variants(variants)
 
