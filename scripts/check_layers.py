@@ -156,6 +156,7 @@ ADAPTERS = {
     "sprout.engine.llamacpp",
     "sprout.engine.open",
     "sprout.engine.recorded",
+    "sprout.engine.variants",
     "sprout.grid.carbon_aware_sdk",
     "sprout.grid.eia",
     "sprout.grid.electricity_maps",

@@ -9,9 +9,9 @@ import re
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import typer
 
@@ -156,6 +156,8 @@ def _kind(annotation: Any) -> str:
     names = {int: "Whole number", float: "Number", bool: "true or false", str: "Text"}
     if str(annotation).startswith("tuple"):
         return "List of texts"
+    if get_origin(annotation) is Mapping:
+        return "Table of paths; in the environment NAME=FILE,NAME=FILE"
     return next((name for kind, name in names.items() if kind in parts), "Path")
 
 

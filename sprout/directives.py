@@ -2,12 +2,16 @@
 
 A level is one such text with its placement. A set orders its levels from L0, the bare request that
 every saving is counted against. Sets are TOML, shown in `directives.toml` beside this module.
+
+Variants are other files of the same model, more coarsely quantised ones say. Each makes a level of
+each directive, so that variant and directive are chosen in one programme: `q4_0/L1` is L1 answered
+by the variant q4_0.
 """
 
 import hashlib
 import json
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from importlib import resources
@@ -49,6 +53,7 @@ class Directive:
         max_tokens: a ceiling on the answer's new tokens; None leaves the request's own.
         paper_level: the paper's level whose published preference stands in until a judge has
             measured this one; None is no prior.
+        variant: fingerprint of the variant that answers; None is the model itself.
     """
 
     level: str
@@ -56,13 +61,15 @@ class Directive:
     placement: Placement = "system"
     max_tokens: int | None = None
     paper_level: str | None = None
+    variant: str | None = None
 
     @property
     def key(self) -> str:
-        """Return the identity of measurements: 16 hex digits of what reaches the model."""
+        """Return the identity of measurements: 16 hex digits of what reaches which variant."""
         placement = self.placement if self.text else ""
-        asked = json.dumps([self.text, placement, self.max_tokens])
-        return hashlib.sha256(asked.encode()).hexdigest()[:16]
+        asked = [self.text, placement, self.max_tokens]
+        answering = [] if self.variant is None else [self.variant]
+        return hashlib.sha256(json.dumps(asked + answering).encode()).hexdigest()[:16]
 
     def limit(self, sampling: Sampling) -> Sampling:
         """Return the sampling of a request at this level: its own limit, or the lower ceiling."""
@@ -78,6 +85,51 @@ class DirectiveSet:
     name: str
     about: str
     directives: tuple[Directive, ...]
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Return the names of the levels."""
+        return tuple(directive.level for directive in self.directives)
+
+    def with_variants(self, variants: Mapping[str, str]) -> "DirectiveSet":
+        """Return the set with every directive at every variant too, those of the model first.
+
+        No prior stands in for what a judge says of a variant: what is published is of none.
+
+        Args:
+            variants: the fingerprint of each variant's file, by name.
+
+        Raises:
+            InputError: a level's name would not tell its variant.
+        """
+        unclear = next((level for level in self.levels if variants and "/" in level), None)
+        if unclear is not None:
+            raise InputError(
+                f"directive set {self.name}: level {unclear!r} has a `/`, which parts a variant "
+                "from a directive: rename it"
+            )
+        levels = tuple(
+            replace(each, level=f"{name}/{each.level}", paper_level=None, variant=fingerprint)
+            for name, fingerprint in variants.items()
+            for each in self.directives
+        )
+        return replace(self, directives=self.directives + levels)
+
+    def of_model(self) -> "DirectiveSet":
+        """Return the set without variants."""
+        own = tuple(each for each in self.directives if each.variant is None)
+        return replace(self, directives=own)
+
+
+def parted(level: str) -> tuple[str, str]:
+    """Return (variant, directive) of a level's name; the variant of the model itself is empty."""
+    variant, _, directive = level.rpartition("/")
+    return variant, directive
+
+
+def in_order(levels: Iterable[str]) -> list[str]:
+    """Return names of levels in order, those of the model itself first."""
+    return sorted(levels, key=parted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,9 @@ def literal(value: object) -> str:
             return _quoted(value)
         case tuple() | list():
             return f"[{', '.join(literal(each) for each in value)}]"
+        case dict():
+            pairs = (f"{_quoted(name)} = {literal(each)}" for name, each in value.items())
+            return f"{{{', '.join(pairs)}}}"
     raise TypeError(f"{value!r} is no value of TOML")
 
 

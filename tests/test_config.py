@@ -145,6 +145,29 @@ def test_gpus_are_a_list_in_the_file_and_comma_separated_in_the_environment(
     assert load({}, file).settings.gpus == ("GPU-c", "GPU-d")
 
 
+def test_variants_are_a_table_in_the_file_and_name_file_pairs_elsewhere(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(file, '[variants]\nq4_0 = "models/x.gguf"\n"Q8" = "/y.gguf"')
+    assert load({}, file).settings.variants == {
+        "q4_0": file.parent / "models" / "x.gguf",
+        "Q8": Path("/y.gguf"),
+    }
+    monkeypatch.setenv("SPROUT_VARIANTS", "a=x.gguf,b=/p=q.gguf")
+    assert load({}, file).settings.variants == {"a": Path("x.gguf"), "b": Path("/p=q.gguf")}
+    assert load({"variants": ["c=z.gguf"]}, file).settings.variants == {"c": Path("z.gguf")}
+
+
+def test_an_empty_flag_or_variable_leaves_the_variants_of_the_file_out(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(file, 'variants = {q4_0 = "x.gguf"}')
+    assert load({"variants": [""]}, file).settings.variants == {}
+    assert load({"variants": ()}, file).settings.variants == {}
+    monkeypatch.setenv("SPROUT_VARIANTS", "")
+    assert load({}, file).settings.variants == {}
+
+
 def test_the_embodied_rate_may_be_a_number_in_the_file(file: Path) -> None:
     assert float(load({}, write(file, "embodied = 0.25")).settings.embodied) == 0.25
 
@@ -181,6 +204,13 @@ def test_visible_gpus_are_read_once_here(monkeypatch: pytest.MonkeyPatch) -> Non
         ("gpus = [1]", "gpus"),
         ("model = 5", "model"),
         ('keep_text = "perhaps"', "keep_text"),
+        ("variants = 5", "variants"),
+        ('variants = {"a/b" = "x.gguf"}', "variants"),
+        ('variants = {"a b" = "x.gguf"}', "variants"),
+        ('variants = {"" = "x.gguf"}', "variants"),
+        ('variants = {a = ""}', "variants"),
+        ("variants = {a = 5}", "variants"),
+        ("variants = [5]", "variants"),
     ],
 )
 def test_a_bad_value_in_the_file_is_told_with_file_key_and_value(

@@ -7,9 +7,11 @@ from sprout.directives import (
     Directive,
     TemplateTraits,
     apply,
+    in_order,
     load,
     packaged,
     parse,
+    parted,
 )
 from sprout.errors import InputError, UsageError
 
@@ -129,6 +131,32 @@ def test_a_level_lowers_the_limit_of_a_request_but_never_raises_it(
     sampling = Sampling(max_tokens=256, temperature=0.5)
     limited = Directive("L1", "Be brief.", max_tokens=ceiling).limit(sampling)
     assert limited == Sampling(max_tokens=limit, temperature=0.5)
+
+
+def test_a_variant_repeats_every_directive_under_its_name() -> None:
+    own = load("concise")
+    both = own.with_variants({"q4_0": "f" * 16, "q8_0": "e" * 16})
+    assert both.levels == (
+        "L0", "L1", "L2", "q4_0/L0", "q4_0/L1", "q4_0/L2", "q8_0/L0", "q8_0/L1", "q8_0/L2"
+    )  # fmt: skip
+    assert both.directives[4].text == own.directives[1].text
+    assert {each.paper_level for each in both.directives[3:]} == {None}
+    assert both.of_model() == own == own.with_variants({})
+
+
+def test_the_key_of_a_variants_level_tells_its_file() -> None:
+    own = load("concise")
+    keys = [own.with_variants({"q": fingerprint}) for fingerprint in ("f" * 16, "e" * 16)]
+    first, second = ([each.key for each in found.directives] for found in keys)
+    assert first[:3] == second[:3] == [each.key for each in own.directives]
+    assert len({*first, *second}) == 9
+    renamed = own.with_variants({"other": "f" * 16})
+    assert [each.key for each in renamed.directives] == first
+
+
+def test_levels_of_the_model_come_before_those_of_variants() -> None:
+    assert in_order(["a/L1", "L1", "Q8/L0", "L0"]) == ["L0", "L1", "Q8/L0", "a/L1"]
+    assert [parted(level) for level in ("L0", "q4_0/L1")] == [("", "L0"), ("q4_0", "L1")]
 
 
 def test_packaged_sets_are_there_and_start_bare() -> None:

@@ -68,6 +68,10 @@ def test_a_command_of_the_readme_runs(
 
 def placed(word: str) -> str:
     """Return a word of a command as it is here: this folder's paths, a recording for a model."""
+    name, is_variant, _ = word.partition("=")
+    if is_variant and word.endswith(".gguf"):  # no variant is the model's own file
+        Path(f"{name}.jsonl").write_bytes(RECORDING.read_bytes() + b"\n")
+        return f"{name}={name}.jsonl"
     if word.endswith(".gguf"):
         return str(RECORDING)
     return Path(word).name if "/" in word and "://" not in word else word

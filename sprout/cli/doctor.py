@@ -5,6 +5,7 @@ from sprout.cli import options, output
 
 def doctor(
     model: options.Model = None,
+    variants: options.Variants = None,
     gpu_layers: options.GpuLayers = None,
     state: options.State = None,
     config: options.ConfigFile = None,
@@ -21,5 +22,10 @@ def doctor(
         from sprout.cli import checkup
         from sprout.config import load
 
-        flags = {"model": model, "gpu_layers": gpu_layers, "state": state}
+        flags = {
+            "model": model,
+            "variants": variants,
+            "gpu_layers": gpu_layers,
+            "state": state,
+        }
         checkup.examine(out, load(flags, config))

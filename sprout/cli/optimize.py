@@ -5,6 +5,7 @@ from sprout.cli import options, output
 
 def optimize(
     model: options.Model = None,
+    variants: options.Variants = None,
     directives: options.Directives = None,
     zone: options.Zone = None,
     intensity: options.Intensity = None,
@@ -42,6 +43,7 @@ def optimize(
         configured = load(
             {
                 "model": model,
+                "variants": variants,
                 "directives": directives,
                 "zone": zone,
                 "tolerance": tolerance,

@@ -19,6 +19,15 @@ Model = Annotated[
     Path | None,
     typer.Option("--model", "-m", metavar="FILE", help="GGUF file, or a recording (.jsonl)."),
 ]
+Variants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        "--variants",
+        metavar="NAME=FILE",
+        help="A variant: another file of the model, as levels NAME/L0, ...; again for more.",
+    ),
+]
 Directives = Annotated[
     str | None,
     typer.Option("--directives", metavar="SET", help="Directive set: concise, paper, or a TOML."),

@@ -31,6 +31,7 @@ def profile(
         typer.Option("--output", "-o", metavar="FILE", help="With --search: write the set here."),
     ] = None,
     model: options.Model = None,
+    variants: options.Variants = None,
     directives: options.Directives = None,
     max_tokens: options.MaxTokens = None,
     parallel: options.Parallel = None,
@@ -45,11 +46,18 @@ def profile(
     """Measure energy, time and tokens of every level on this model and machine.
 
     Levels alternate, at the parallelism of a run. What is measured is stored for `sprout run` and
-    `sprout optimize`; runs keep it fresh. With --search a library of wordings and placements is
+    `sprout optimize`; runs keep it fresh.
+
+    With --variant, or `variants` in sprout.toml, other files of the same model (its Q4_0 beside its
+    Q8_0, say) are levels too: q4_0/L1 is L1 answered by q4_0. They must have the model's vocabulary
+    and chat template. Until `sprout evaluate` has compared them with the same --variant, plans
+    explore them and nothing more.
+
+    With --search a library of wordings and placements is
     tried, and those that make this model write less are proposed as a directive set; once judged
     (`sprout evaluate --directives library`), those on the front of tokens against preference.
 
-    Example: sprout profile --repeats 2
+    Example: sprout profile --repeats 2 --variants q4_0=/models/x.Q4_0.gguf
     """
     with output.command("profile", json=json, quiet=quiet) as out:
         from sprout.cli import profiling
@@ -60,9 +68,12 @@ def profile(
             raise UsageError("--output is for the set that --search proposes: add --search")
         if directives is not None and search:
             raise UsageError("--search tries the packaged library: leave --directives out")
+        if variants is not None and search:
+            raise UsageError("--search is for the model alone: leave --variant out")
         configured = load(
             {
                 "model": model,
+                "variants": () if search else variants,
                 "directives": "library" if search else directives,
                 "max_tokens": max_tokens,
                 "parallel": parallel,

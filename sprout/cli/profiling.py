@@ -14,8 +14,8 @@ from sprout.cli.measuring import bundled_prompts, measure_levels
 from sprout.cli.output import Out
 from sprout.cli.source import open_lines
 from sprout.config import Config, Settings, model_path
-from sprout.costs import ALL_TASKS, Cost
-from sprout.directives import DirectiveSet
+from sprout.costs import ALL_TASKS, Cost, Moments
+from sprout.directives import BASELINE
 from sprout.engine.open import open_engine
 from sprout.errors import DiskError, InputError
 from sprout.meter.sampler import Sampler
@@ -32,8 +32,10 @@ HEADERS = (
     "requests",
     "energy J",
     "± SE",
+    "of L0",
     "busy s",
     "± SE",
+    "of L0",
     "prompt tokens",
     "new tokens",
 )
@@ -53,8 +55,7 @@ class ProfileFlags:
 def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, str], Cost]:
     """Measure every level, store and show it; return the costs of this profile."""
     settings = config.settings
-    directives = wiring.directive_set(settings.directives)
-    prompts = _prompts(out, flags, settings, directives)
+    prompts = _prompts(out, flags, settings)
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
@@ -109,15 +110,13 @@ def propose(
     out.text(f"wrote {flags.proposal}: use it with --directives {flags.proposal}")
 
 
-def _prompts(
-    out: Out, flags: ProfileFlags, settings: Settings, directives: DirectiveSet
-) -> list[Prompt]:
+def _prompts(out: Out, flags: ProfileFlags, settings: Settings) -> list[Prompt]:
     if flags.source is None:
         return bundled_prompts(settings)
     defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
     with open_lines(flags.source, None) as lines:
         # a pinned level is no reason to leave a prompt out: every level is measured with it
-        levels = [directive.level for directive in directives.directives]
+        levels = wiring.level_names(settings)
         rows = read(lines, defaults=defaults, levels=levels, is_new_id=lambda _id: True)
         taken = list(islice(rows, flags.limit))
     prompts = [row for row in taken if isinstance(row, Prompt)]
@@ -149,30 +148,38 @@ def _show(
         "energy_method": method,
         "is_energy_estimated": known.is_energy_estimated,
         "idle_w": idle_w,
-        "levels": [_row_data(level, task, cost) for (level, task), cost in sorted(costs.items())],
     }
-    rows = [_row(level, task, cost) for (level, task), cost in sorted(costs.items())]
+    rows, data = [], []
+    tasks = sorted({task for _, task in costs})
+    for level in known.directives.levels:
+        for task in (task for task in tasks if (level, task) in costs):
+            cost, base = costs[level, task], costs[BASELINE, task]
+            rows.append(_row(level, task, cost, base))
+            data.append(_row_data(level, task, cost, base))
+    out.data["levels"] = data
     marked = f"{method}, estimated" if known.is_energy_estimated else method
     out.table(terminal.levels_table(rows, HEADERS, f"cost of a request ({marked})"))
     if idle_w is not None:
         out.text(f"idle {idle_w:.3g} W ({marked})")
 
 
-def _row(level: str, task: str, cost: Cost) -> tuple[str, ...]:
+def _row(level: str, task: str, cost: Cost, base: Cost) -> tuple[str, ...]:
     return (
         level,
         "all" if task == ALL_TASKS else task or "none",
         str(cost.num_requests),
         f"{cost.energy_j.mean:.3g}",
         _spread(cost.standard_error(cost.energy_j)),
+        _percent(_ratio(cost.energy_j, base.energy_j)),
         f"{cost.busy_s.mean:.3g}",
         _spread(cost.standard_error(cost.busy_s)),
+        _percent(_ratio(cost.busy_s, base.busy_s)),
         f"{cost.prompt_tokens.mean:.0f}",
         f"{cost.new_tokens.mean:.0f}",
     )
 
 
-def _row_data(level: str, task: str, cost: Cost) -> dict[str, object]:
+def _row_data(level: str, task: str, cost: Cost, base: Cost) -> dict[str, object]:
     return {
         "level": level,
         "task": None if task == ALL_TASKS else task,
@@ -181,10 +188,21 @@ def _row_data(level: str, task: str, cost: Cost) -> dict[str, object]:
         "energy_se_j": cost.standard_error(cost.energy_j),
         "busy_s": cost.busy_s.mean,
         "busy_se_s": cost.standard_error(cost.busy_s),
+        "energy_of_base": _ratio(cost.energy_j, base.energy_j),
+        "busy_of_base": _ratio(cost.busy_s, base.busy_s),
         "prompt_tokens": cost.prompt_tokens.mean,
         "new_tokens": cost.new_tokens.mean,
         "new_tokens_se": cost.standard_error(cost.new_tokens),
     }
+
+
+def _ratio(moments: Moments, base: Moments) -> float | None:
+    """Return a mean as a part of L0's; None where L0 used nothing that could be measured."""
+    return moments.mean / base.mean if base.mean > 0 else None
+
+
+def _percent(ratio: float | None) -> str:
+    return "unknown" if ratio is None else f"{100 * ratio:.0f} %"
 
 
 def _spread(value: float | None) -> str:

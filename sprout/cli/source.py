@@ -4,7 +4,7 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from sprout.chat import Sampling
 from sprout.config import Settings
-from sprout.directives import DirectiveSet
 from sprout.errors import DiskError, NoInputError, PermissionDeniedError
 from sprout.prompts import Prompt, Rejected, read
 from sprout.state.ids import IdSet
@@ -139,15 +138,17 @@ def _standard_input() -> BinaryIO | Pipe:
 
 @contextmanager
 def open_prompts(
-    name: str, limit: int | None, settings: Settings, directives: DirectiveSet
+    name: str, limit: int | None, settings: Settings, levels: Sequence[str]
 ) -> Iterator[tuple[Lines, Iterator[Prompt | Rejected]]]:
     """Open a source as lines and as the prompts in them.
+
+    Args:
+        levels: those that a line may pin.
 
     Raises:
         NoInputError: it holds nothing but blank lines.
     """
     defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
-    levels = [directive.level for directive in directives.directives]
     with open_lines(name, limit) as lines, closing(IdSet()) as ids:
         rows = read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
         first = next(rows, None)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -48,14 +48,44 @@ def directive_set(name: str) -> DirectiveSet:
     return next(iter(parse(text, str(path)).values()))
 
 
+def level_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of all levels, without looking at any model."""
+    directives = directive_set(settings.directives)
+    return directives.with_variants(dict.fromkeys(settings.variants, "")).levels
+
+
+def level_set(settings: Settings, model: str) -> DirectiveSet:
+    """Return all levels: every directive at the model and at each of its variants.
+
+    Args:
+        model: fingerprint of the model.
+
+    Raises:
+        NoInputError: there is no such file.
+        InputError: two of them are the same file.
+    """
+    known = {model: "the model"}
+    variants = {}
+    for name, path in settings.variants.items():
+        try:
+            found = variants[name] = fingerprint(path)
+        except NoInputError as error:
+            raise NoInputError(f"variant {name}: there is no file {path}") from error
+        if found in known:
+            raise InputError(f"variant {name}: {path} is the same file as {known[found]}")
+        known[found] = f"variant {name}"
+    return directive_set(settings.directives).with_variants(variants)
+
+
 def engine_options(settings: Settings, *, shares_prefixes: bool = True) -> EngineOptions:
-    """Return how to run the model."""
+    """Return how to run the model and its variants."""
     return EngineOptions(
         parallel=settings.parallel,
         threads=settings.threads,
         ctx=settings.ctx,
         gpu_layers=settings.gpu_layers,
         shares_prefixes=shares_prefixes,
+        variants=settings.variants,
     )
 
 
@@ -146,9 +176,25 @@ def preference(
     """Return what trusted judges said of this model's answers; the paper's shares until then.
 
     Verdicts about packaged prompts count only while too few others are there: they are nobody's
-    traffic.
+    traffic. Until a judge has compared the variants too, what it said of the model's own levels
+    stands; no prior stands in for variants, so that they are explored and nothing more.
     """
-    levels = [directive.level for directive in directives.directives]
+    found = _judged(store, directives, conditions, now, settings)
+    own = directives.of_model()
+    if not found.is_prior or own == directives:
+        return found
+    alone = _judged(store, own, conditions, now, settings)
+    return found if alone.is_prior else replace(alone, source=f"{alone.source}; no variants")
+
+
+def _judged(
+    store: Store,
+    directives: DirectiveSet,
+    conditions: Conditions,
+    now: datetime,
+    settings: Settings,
+) -> Preference:
+    """Return what trusted judges said who compared exactly these levels, or the prior."""
     keys = [directive.key for directive in directives.directives]
     table, half_life = Verdicts(store), timedelta(days=settings.verdict_half_life_d)
     rulings = table.rulings(conditions.model, keys)
@@ -164,8 +210,8 @@ def preference(
     classes = sorted(set(found.tasks) - {OTHER, ""})
     counts = Reservoir(store, settings.reservoir).served_counts(conditions.model)
     return Preference(
-        overall=found.as_served(counts).shares(levels),
-        by_class={task: found.of_class(task).shares(levels) for task in classes},
+        overall=found.as_served(counts).shares(directives.levels),
+        by_class={task: found.of_class(task).shares(directives.levels) for task in classes},
         source=f"judged by {by}: {found.num_prompts} {about}",
         is_prior=False,
     )
@@ -235,11 +281,12 @@ class Known:
 def know(store: Store, config: Config, power: Power, intensity: float | None) -> Known:
     """Return what plans are made from here; `intensity` in gCO2eq/kWh is the user's own."""
     settings = config.settings
+    model = fingerprint(model_path(settings))
     return Known(
         store=store,
         config=config,
-        directives=directive_set(settings.directives),
-        conditions=conditions(settings, fingerprint(model_path(settings)), power),
+        directives=level_set(settings, model),
+        conditions=conditions(settings, model, power),
         is_energy_estimated=power.meter.is_estimated,
         intensity=intensity,
     )

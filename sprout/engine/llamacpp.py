@@ -79,13 +79,37 @@ def has_amx_kernels() -> bool:
     return b"AMX_INT8 = 1" in (lib.llama_print_system_info() or b"")
 
 
-class LlamaModel:
-    """A loaded GGUF file and its vocabulary."""
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a model reads chats: 16 hex digits of its vocabulary, and its chat template."""
 
-    def __init__(self, path: Path, num_gpu_layers: int) -> None:
+    vocabulary: str
+    num_tokens: int
+    template: str
+
+
+def dialect(path: Path) -> Dialect:
+    """Return how the model in a GGUF file reads chats, without loading its weights.
+
+    Raises:
+        InputError: it is not a GGUF file.
+        EngineError: it cannot be read, or has no chat template.
+    """
+    model = LlamaModel(path, 0, has_weights=False)
+    try:
+        return Dialect(model.vocabulary, model.num_tokens, model.template)
+    finally:
+        model.close()
+
+
+class LlamaModel:
+    """A loaded GGUF file and its vocabulary; without weights it only reads."""
+
+    def __init__(self, path: Path, num_gpu_layers: int, *, has_weights: bool = True) -> None:
         self.fingerprint = fingerprint(path)
         self.uses_gpu = num_gpu_layers != 0
-        _check_memory(path, num_gpu_layers)
+        if has_weights:
+            _check_memory(path, num_gpu_layers)
         if num_gpu_layers and not lib.llama_supports_gpu_offload():
             raise EngineError(
                 f"--gpu-layers {num_gpu_layers}: this build of llama-cpp-python has no GPU "
@@ -97,13 +121,14 @@ class LlamaModel:
         params = lib.llama_model_default_params()
         params.n_gpu_layers = num_gpu_layers
         params.use_extra_bufts = not has_amx_kernels()
+        params.vocab_only = not has_weights
         _log_lines.clear()
         self.handle = lib.llama_model_load_from_file(bytes(path), params)
         if self.handle is None:
             raise EngineError(f"llama.cpp cannot load {path}: {_last_log()}")
         self.vocab = lib.llama_model_get_vocab(self.handle)
         self.num_trained_context = int(lib.llama_model_n_ctx_train(self.handle))
-        self._num_tokens = int(lib.llama_vocab_n_tokens(self.vocab))
+        self.num_tokens = int(lib.llama_vocab_n_tokens(self.vocab))
         self._control, self._defined = self._find_tokens(
             lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN,
             lib.LLAMA_TOKEN_ATTR_USER_DEFINED,
@@ -134,6 +159,14 @@ class LlamaModel:
             for count in (lib.llama_model_n_layer, lib.llama_model_n_head_kv)
         )
         return num_layers * num_kv * head * 2 * _F16_BYTES
+
+    @property
+    def vocabulary(self) -> str:
+        """16 hex digits of every token in its order, and of which ones are control tokens."""
+        digest = hashlib.sha256(repr(sorted(self._control.items())).encode())
+        for token in range(self.num_tokens):
+            digest.update((lib.llama_vocab_get_text(self.vocab, token) or b"") + b"\0")
+        return digest.hexdigest()[:16]
 
     @property
     def control_tokens(self) -> list[str]:
@@ -201,7 +234,7 @@ class LlamaModel:
     def _find_tokens(self, *kinds: int) -> list[dict[str, int]]:
         """Return the tokens of each kind by their texts."""
         found: list[dict[str, int]] = [{} for _ in kinds]
-        for token in range(self._num_tokens):
+        for token in range(self.num_tokens):
             attributes = lib.llama_vocab_get_attr(self.vocab, token)
             for kind, of_kind in zip(kinds, found, strict=True):
                 if attributes & kind and (text := self._text(token)):

@@ -1,7 +1,8 @@
 """Opens the engine that a model path asks for."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 from sprout.engine import recorded
 from sprout.engine.base import Chooser, Engine
 from sprout.engine.scheduler import Limits
-from sprout.errors import EngineError
+from sprout.engine.variants import VariantEngine
+from sprout.errors import EngineError, InputError
 
 if TYPE_CHECKING:
     from sprout.engine.batching import BatchingEngine
@@ -35,6 +37,7 @@ class EngineOptions:
         ctx: KV cells, shared by the running requests.
         gpu_layers: layers to put on the GPU; -1 for all.
         shares_prefixes: decode common token prefixes once.
+        variants: other files of the model, by name, which answer the levels that name them.
     """
 
     parallel: int
@@ -42,6 +45,7 @@ class EngineOptions:
     ctx: int
     gpu_layers: int
     shares_prefixes: bool
+    variants: Mapping[str, Path] = field(default_factory=dict)
 
 
 def fingerprint(path: Path) -> str:
@@ -55,7 +59,62 @@ def fingerprint(path: Path) -> str:
 
 
 def open_engine(path: Path, options: EngineOptions, now: datetime) -> Engine:
-    """Return an engine, ready to answer."""
+    """Return an engine, ready to answer; variants are loaded when they are first asked.
+
+    Raises:
+        InputError: a variant is of another model.
+        EngineError: the model cannot be loaded, or not all variants fit into memory beside it.
+    """
+    if not options.variants:
+        return _open_one(path, options, now)
+    check_variants(path, options.variants)
+    if options.gpu_layers == 0 and not recorded.is_recording(path):
+        from sprout.engine import llamacpp
+
+        llamacpp.check_room([path, *options.variants.values()])
+
+    def opener(variant: Path) -> Callable[[], Engine]:
+        return lambda: _open_one(variant, options, now)
+
+    variants = {name: opener(variant) for name, variant in options.variants.items()}
+    return VariantEngine(_open_one(path, options, now), variants, options.parallel)
+
+
+def check_variants(path: Path, variants: Mapping[str, Path]) -> None:
+    """Refuse variants that do not read chats as the model does.
+
+    Sizes may differ: what a level costs is measured, and what its answers are worth is judged. But
+    a chat must be the same tokens to all of them, or a directive would not be the same.
+
+    Raises:
+        InputError: naming the first that does not, and why.
+    """
+    if recorded.is_recording(path):
+        for name, variant in variants.items():
+            if not recorded.is_recording(variant):
+                raise InputError(f"variant {name}: {variant} is no recording, as the model is")
+        return
+    _limit_spinning()
+    from sprout.engine import llamacpp
+
+    expected = llamacpp.dialect(path)
+    for name, variant in variants.items():
+        if recorded.is_recording(variant):
+            raise InputError(f"variant {name}: {variant} is a recording, and the model is none")
+        found = llamacpp.dialect(variant)
+        if found.vocabulary != expected.vocabulary:
+            differs = f"another vocabulary ({found.num_tokens} tokens) than"
+        elif found.template != expected.template:
+            differs = "another chat template than"
+        else:
+            continue
+        raise InputError(
+            f"variant {name}: {variant} has {differs} {path}: variants are files of one model, or "
+            "of one family, such as quantisations of the same GGUF"
+        )
+
+
+def _open_one(path: Path, options: EngineOptions, now: datetime) -> Engine:
     if recorded.is_recording(path):
         return recorded.RecordedEngine(path, options.parallel)
     return _open_llamacpp(path, options, now)

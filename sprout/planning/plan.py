@@ -224,7 +224,11 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
         preference_source=snapshot.preference.source,
         is_preference_prior=snapshot.preference.is_prior,
         num_judged=snapshot.preference.overall.num_prompts,
-        notes=(*snapshot.grid.notes, *_notes(name, formed, readings)),
+        notes=(
+            *snapshot.grid.notes,
+            *_notes(name, formed, readings),
+            *_unjudged(formed, directives),
+        ),
         policy=name,
         classes=_class_plans(formed, levels, choice) if len(formed) > 1 else (),
     )
@@ -295,6 +299,22 @@ def _notes(
     if POLICIES[name].spans_window and len(readings) == 1:
         notes.append("no forecast is stored: the floor holds for this window alone")
     return notes
+
+
+def _unjudged(formed: tuple[TaskClass, ...], directives: DirectiveSet) -> list[str]:
+    """Return that levels are only explored because nobody judged them, where others may steer."""
+    if all(each.obstacle is not None for each in formed):
+        return []
+    known = [each.preference(directives) for each in formed]
+    missing = [
+        level
+        for level, *shares in zip(directives.levels, *known, strict=True)
+        if any(share is None for share in shares)
+    ]
+    if not missing:
+        return []
+    names = ", ".join(missing)
+    return [f"not judged, so only explored: {names} (`sprout evaluate` lets a judge compare them)"]
 
 
 def _of(task_class: TaskClass, formed: tuple[TaskClass, ...]) -> str:

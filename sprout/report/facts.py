@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar, get_args
 
 from sprout.costs import Cost
+from sprout.directives import in_order
 from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy, Waited
 from sprout.report.preferred import Preferred, by_class
 from sprout.report.saved import Baselines, Conditions, Pools, Reduced, Saved
@@ -273,7 +274,7 @@ class _Sums:
             key=key,
             num_answered=self.num_answered,
             num_failed=self.num_failed,
-            levels=dict(sorted(self.levels.items())),
+            levels={level: self.levels[level] for level in in_order(self.levels)},
             num_prompt_tokens=self.num_prompt_tokens,
             num_new_tokens=self.num_new_tokens,
             energy_j=self.energy_j,

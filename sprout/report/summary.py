@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from sprout.answers import Served
 from sprout.carbon import EmbodiedRate, footprint
 from sprout.costs import ALL_TASKS, Cost, CostTable
-from sprout.directives import BASELINE
+from sprout.directives import BASELINE, in_order
 from sprout.planning.classes import MIN_MEASURED
 from sprout.planning.plan import Plan
 
@@ -205,7 +205,7 @@ class RunSummary:
             "num_served": tally.num_served,
             "num_failed": tally.num_failed,
             "num_skipped": tally.num_skipped,
-            "levels": dict(sorted(tally.levels.items())),
+            "levels": {level: tally.levels[level] for level in in_order(tally.levels)},
             "prompt_tokens": tally.num_prompt_tokens,
             "new_tokens": tally.num_new_tokens,
             "energy_j": tally.energy_j,

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from rich.table import Table
 
 from sprout.clock import to_text
+from sprout.directives import in_order
 from sprout.grid.reading import GridReading
 from sprout.planning.plan import Plan
 from sprout.report.summary import RunSummary, Tally
@@ -175,8 +176,8 @@ def _mean(plan: Plan, name: str) -> float:
 def _levels(tally: Tally) -> str:
     total = sum(tally.levels.values())
     return ", ".join(
-        f"{level} {count} ({100 * count / total:.0f} %)"
-        for level, count in sorted(tally.levels.items())
+        f"{level} {tally.levels[level]} ({100 * tally.levels[level] / total:.0f} %)"
+        for level in in_order(tally.levels)
     )
 
 

@@ -361,6 +361,19 @@ _M005 = (  # block comments: SQLite appends the text of a column to the table's 
     "ALTER TABLE runs ADD COLUMN began_g_per_kwh REAL /* intensity when the run began, against"
     " which waiting is judged; NULL: it did not wait */",
 )
+
+
+@migrations()
+def m006_variants(db: Database) -> None:
+    """Which variant answers what a directive's key stands for."""
+    for statement in _M006:
+        db.execute(statement)
+
+
+_M006 = (
+    "ALTER TABLE directives ADD COLUMN variant TEXT /* fingerprint of the variant's file, which is"
+    " part of the key; NULL: the model itself */",
+)
 _M002 = (
     # finds the rows that cover a moment whatever their length is
     """

@@ -67,8 +67,8 @@ class Profiles:
         """Record what the keys of measurements stand for."""
         with self._store.write() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO directives VALUES (?, ?, ?, ?)",
-                [(d.key, d.text, d.placement, d.max_tokens) for d in directives],
+                "INSERT OR IGNORE INTO directives VALUES (?, ?, ?, ?, ?)",
+                [(d.key, d.text, d.placement, d.max_tokens, d.variant) for d in directives],
             )
 
     def set_idle(

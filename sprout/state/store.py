@@ -24,6 +24,7 @@ SCHEMA = (
     "m003_quality",
     "m004_reports",
     "m005_deadlines",
+    "m006_variants",
 )
 """The names of the migrations, in order."""
 

@@ -148,6 +148,8 @@ def test_a_question_that_is_broken_off_writes_nothing(file: Path) -> None:
 @pytest.mark.parametrize("value", ["plain", 'quo"te', "back\\slash", "tab\tnew\nline", "µ€"])
 def test_any_text_is_read_back_as_it_was(value: str) -> None:
     assert tomllib.loads(f"x = {literal(value)}") == {"x": value}
+    table = {value: (value, 1), "y": {"z": True}}
+    assert tomllib.loads(f"x = {literal(table)}") == {"x": {value: [value, 1], "y": {"z": True}}}
 
 
 def test_what_toml_cannot_say_is_an_error() -> None:

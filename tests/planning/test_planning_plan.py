@@ -172,6 +172,8 @@ def test_a_level_that_nobody_judged_costs_the_others_no_preference() -> None:
     # without exploration.
     plan = plan_of(snapshot(MEASURED, shares=HALF), how=options(explore=0.1))
     assert plan.shares == pytest.approx((0.855, 0.095 + 0.025, 0.025))
+    (note,) = plan.notes
+    assert note.startswith("not judged, so only explored: L2 (")
 
 
 def test_without_a_preference_of_l0_there_is_nothing_to_hold_the_others_against() -> None:

@@ -107,15 +107,16 @@ def test_two_processes_that_learn_at_once_lose_nothing(tmp_path: Path) -> None:
     assert cost.busy_s.mean == pytest.approx(0.5)
 
 
-def test_directives_are_named_once(store: Store) -> None:
-    profiles = Profiles(store)
+def test_directives_are_named_once_for_each_variant(store: Store) -> None:
+    profiles, levels = Profiles(store), plain_records.LEVELS.with_variants({"q4_0": "f" * 16})
     for _ in range(2):
-        profiles.name_directives(plain_records.LEVELS.directives)
+        profiles.name_directives(levels.directives)
     with store.read() as connection:
         rows = connection.execute("SELECT * FROM directives").fetchall()
     assert {tuple(row) for row in rows} == {
-        (d.key, d.text, d.placement, d.max_tokens) for d in plain_records.LEVELS.directives
+        (d.key, d.text, d.placement, d.max_tokens, d.variant) for d in levels.directives
     }
+    assert len(rows) == 6
 
 
 def test_idle_power_is_replaced_by_a_newer_measurement(store: Store) -> None:

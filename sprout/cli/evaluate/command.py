@@ -41,6 +41,7 @@ def evaluate(
         bool, typer.Option("--show", help="Show what is known; judge nothing.")
     ] = False,
     model: options.Model = None,
+    variants: options.Variants = None,
     directives: options.Directives = None,
     max_tokens: options.MaxTokens = None,
     zone: options.Zone = None,
@@ -87,6 +88,7 @@ def evaluate(
         configured = load(
             {
                 "model": model,
+                "variants": variants,
                 "directives": directives,
                 "judge": judge,
                 "judge_model": judge_model,

@@ -70,7 +70,7 @@ def _why_bundled(settings: Settings, *, num_sampled: int) -> str:
 def _from_file(
     source: str, settings: Settings, directives: DirectiveSet
 ) -> tuple[list[Case], list[str]]:
-    with open_prompts(source, None, settings, directives) as (_, rows):
+    with open_prompts(source, None, settings, directives.levels) as (_, rows):
         found = list(rows)
     prompts = [row for row in found if isinstance(row, Prompt)]
     num_bad = len(found) - len(prompts)

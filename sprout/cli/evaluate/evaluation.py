@@ -21,6 +21,7 @@ from sprout.evaluate import Answers, answer, draw
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
 from sprout.quality.case import Answer, Case
+from sprout.quality.comparison import LETTERS
 from sprout.state.evaluations import Evaluation, Evaluations
 from sprout.state.profiles import Profiles
 from sprout.state.reservoir import Reservoir
@@ -72,6 +73,11 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
         if len(session.keys) < MIN_LEVELS:
             raise InputError(
                 f"the directive set {known.directives.name!r} has one level: nothing to compare"
+            )
+        if session.card.must_earn_trust and len(session.keys) > len(LETTERS):
+            raise InputError(
+                f"{len(session.keys)} levels: a judge is shown at most {len(LETTERS)} answers at a "
+                "time: name fewer variants, or a smaller directive set"
             )
         for warning in config.warnings:
             out.warning(warning)

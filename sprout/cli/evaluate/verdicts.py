@@ -97,7 +97,7 @@ def report(out: Out, store: Store, known: wiring.Known, card: Card, evaluation_i
 
 def _rows(known: wiring.Known, judge: KnownJudge) -> list[Row]:
     """Return the preference of each level, of all prompts and of each class, by one judge."""
-    levels = [directive.level for directive in known.directives.directives]
+    levels = known.directives.levels
     keys = [directive.key for directive in known.directives.directives]
     rulings = Verdicts(known.store).rulings(known.conditions.model, keys, judge_key=judge.key)
     half_life = timedelta(days=known.config.settings.verdict_half_life_d)

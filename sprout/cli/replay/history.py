@@ -1,6 +1,7 @@
 """This store's own history as a world to replay: the hours that served, in every known zone."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,11 +32,13 @@ def read_world(store: Store, settings: Settings) -> World:
     Raises:
         NotReadyError: nothing was served, or a level never was.
     """
-    history, directives = History(store), wiring.directive_set(settings.directives)
+    history = History(store)
     hours = history.hours()
     if not hours:
         raise NotReadyError("this store has no history to replay: `sprout run` makes one")
-    preference = _preference(store, settings, directives)
+    known = wiring.level_set(settings, "")
+    directives = _served(history, known)
+    preference = _preference(store, settings, known)
     tasks = tuple(sorted({row.task for row in hours}))
     names = tuple(sorted({row.hour for row in hours}))
     counts = np.zeros((len(names), len(tasks)))
@@ -66,6 +69,13 @@ def read_world(store: Store, settings: Settings) -> World:
         ranges=ranges,
         notes=(mark, f"{len(names)} hours with {int(counts.sum())} requests"),
     )
+
+
+def _served(history: History, directives: DirectiveSet) -> DirectiveSet:
+    """Return the levels without those of variants that no plan has served yet."""
+    served = {row.directive_key for row in history.levels()}
+    kept = (each for each in directives.directives if each.variant is None or each.key in served)
+    return replace(directives, directives=tuple(kept))
 
 
 def _preference(store: Store, settings: Settings, directives: DirectiveSet) -> Preference:

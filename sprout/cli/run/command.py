@@ -22,6 +22,7 @@ def run(
         typer.Option(metavar="FILE", help="Failed lines; default: OUT.errors.jsonl."),
     ] = None,
     model: options.Model = None,
+    variants: options.Variants = None,
     directives: options.Directives = None,
     max_tokens: options.MaxTokens = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy, the default.")] = None,
@@ -97,6 +98,7 @@ def run(
         configured = load(
             {
                 "model": model,
+                "variants": variants,
                 "directives": directives,
                 "max_tokens": max_tokens,
                 "temperature": temperature,

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sprout import outfile
-from sprout.answers import Counting, Failed, answer_line, error_line
+from sprout.answers import Counting, Failed, Served, answer_line, error_line
 from sprout.cli.output import Out
 from sprout.cli.wiring import utc_now
 from sprout.config import Settings
 from sprout.costs import Conditions
+from sprout.directives import parted
 from sprout.planning.plan import Plan
 from sprout.report.summary import Tally
 from sprout.run import Turn, samples
@@ -57,9 +58,7 @@ class Recorder:
         """
         self.plan = turn.plan or self.plan
         now = utc_now()
-        lines = [
-            answer_line(row, self.run_id, self.counting.model_name, now) for row in turn.served
-        ]
+        lines = [answer_line(row, self.run_id, self._model_name(row), now) for row in turn.served]
         if self.answers is not None:
             self.answers.append(lines)
         elif lines:
@@ -97,6 +96,12 @@ class Recorder:
             self.answers.close()
             if self.changed:
                 outfile.keep_last_lines(self.answers.path, self.changed)
+
+    def _model_name(self, served: Served) -> str:
+        """Return the name of the model that answered."""
+        variant, _ = parted(served.admission.level)
+        path = self.settings.variants.get(variant)
+        return self.counting.model_name if path is None else path.stem
 
     def _store(self, turn: Turn) -> None:
         now = utc_now()

@@ -20,10 +20,10 @@ MIN_SHOWN = 0.5  # of a prompt, in a slot
 
 def check(out: Out, flags: RunFlags, settings: Settings) -> None:
     """Validate every line, naming each bad one."""
-    directives = wiring.directive_set(settings.directives)
+    levels = wiring.level_names(settings)
     num_good = num_bad = 0
     shown: list[Failed] = []
-    with open_prompts(flags.source, flags.limit, settings, directives) as (_, prompts):
+    with open_prompts(flags.source, flags.limit, settings, levels) as (_, prompts):
         for row in prompts:
             if isinstance(row, Prompt):
                 num_good += 1
@@ -57,7 +57,8 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
         deadlines = Deadlines(now, moment)
         backlog: dict[Group, int] = {}
         num_bad = 0
-        with open_prompts(flags.source, flags.limit, settings, known.directives) as (_, prompts):
+        levels = known.directives.levels
+        with open_prompts(flags.source, flags.limit, settings, levels) as (_, prompts):
             for row in prompts:
                 if isinstance(row, Prompt):
                     group = deadlines.group_of(row)

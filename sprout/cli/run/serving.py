@@ -145,7 +145,8 @@ def _serve_rows(parts: _Parts, lines: Lines, rows: Iterator[Prompt | Rejected | 
 def _open_prompts(
     flags: RunFlags, known: wiring.Known
 ) -> AbstractContextManager[tuple[Lines, Iterator[Prompt | Rejected]]]:
-    return open_prompts(flags.source, flags.limit, known.config.settings, known.directives)
+    levels = known.directives.levels
+    return open_prompts(flags.source, flags.limit, known.config.settings, levels)
 
 
 def _waits(
@@ -224,7 +225,7 @@ def _summary(parts: _Parts, *, is_complete: bool) -> RunSummary:
 def _check_places(flags: RunFlags, settings: Settings) -> None:
     """Refuse to write where nothing can be written, or over a file that is read."""
     written = [path for path in (flags.output, flags.errors_path) if path is not None]
-    read_files = [model_path(settings), settings.state]
+    read_files = [model_path(settings), *settings.variants.values(), settings.state]
     if flags.source != "-":
         read_files.append(Path(flags.source))
     batch.check_places(written, read_files)
