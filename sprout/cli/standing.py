@@ -159,6 +159,15 @@ def _show_runs(out: Out, store: Store) -> None:
 
 
 def _plain(value: object) -> str:
+    found = _json(value)
+    if isinstance(found, dict):
+        found = ", ".join(f"{name}={each}" for name, each in found.items())
+    return "not set" if found in (None, [], "") else str(found)
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, dict):
-        value = ", ".join(f"{name}={each}" for name, each in value.items())
-    return "not set" if value is None or value in ([], "") else str(value)
+        return {name: _json(each) for name, each in value.items()}
+    return list(value) if isinstance(value, tuple) else value

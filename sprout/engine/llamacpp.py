@@ -379,6 +379,20 @@ def _check_memory(path: Path, num_gpu_layers: int) -> None:
         )
 
 
+def check_room(paths: Items[Path]) -> None:
+    """Refuse models that memory has no room for together; they are used by turns, so all stay.
+
+    Raises:
+        EngineError: their files are larger than what is free.
+    """
+    size, free = sum(path.stat().st_size for path in paths), psutil.virtual_memory().available
+    if size > free:
+        raise EngineError(
+            f"the model and its variants need {size / 1e9:.1f} GB and {free / 1e9:.1f} GB of "
+            "memory are free: name fewer variants"
+        )
+
+
 def _check_cache(size: int, num_cells: int) -> None:
     """Refuse a cache that Linux would promise and then kill the process for."""
     free = psutil.virtual_memory().available

@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -216,7 +216,7 @@ class _Files:
         path = self._write("sprout.toml", data)
         path.chmod(0o600)
         found = config.load({}, path)
-        json.dumps(found.settings.model_dump(mode="json"))
+        json.dumps(asdict(found.settings), default=str)
 
     def csv(self, data: bytes) -> None:
         imported = importing._electricity_maps(self._write("zone_hourly.csv", data))
