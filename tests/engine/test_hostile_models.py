@@ -49,7 +49,7 @@ def test_a_tiny_model_answers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [CONTROL, USER_DEFINED])
 def test_role_markers_that_a_user_spells_never_become_tokens(tmp_path: Path, kind: int) -> None:
-    # llama.cpp finds user-defined tokens in any text; DeepSeek's role markers are such tokens
+    # llama.cpp finds user-defined tokens in any text
     special = tuple((text, kind) for text, _ in ROLES)
     model = tiny_gguf(template=PHI, special=special)
     engine = open_tiny(write(tmp_path / "phi.gguf", model))
