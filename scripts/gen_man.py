@@ -16,10 +16,11 @@ from typing import Any, get_args
 import typer
 
 from sprout.cli.app import app
-from sprout.config import KEY_VARIABLES, PREFIX, Settings, defaults
+from sprout.config import KEY_VARIABLES, PREFIX, SETTINGS, defaults
 from sprout.errors import EXIT_CODES
 from sprout.report.prometheus import METRICS
 from sprout.report.tables import COLUMNS
+from sprout.setting import description
 from sprout.state.store import Store
 from sprout.template import UNSET, literal
 
@@ -137,9 +138,9 @@ def toml_page() -> str:
         ".SH SETTINGS",
     ]
     values = defaults()
-    for name, field in Settings.model_fields.items():
+    for name, field in SETTINGS.items():
         default = "depends on the machine" if name in MACHINE_DEFAULTS else _shown(values[name])
-        told = f"{field.description}. {_kind(field.annotation)}"
+        told = f"{description(field)}. {_kind(field.type)}"
         said = "" if "default:" in told else f"; default: {default}"
         lines += [".TP", f".B {escape(name)}", *filled(f"{told}{said}.")]
     lines += [".SH EXAMPLES", *_example('zone = "DE"\nparallel = 16\nkeep_text = false')]
@@ -300,8 +301,8 @@ def _shared(title: str) -> list[str]:
         lines += [".TP", f".B {code}", *filled(meaning)]
     lines += [".SH ENVIRONMENT"]
     if title == "sprout":
-        for name, field in Settings.model_fields.items():
-            lines += [".TP", f".B {PREFIX}{name.upper()}", escape(field.description or "")]
+        for name, field in SETTINGS.items():
+            lines += [".TP", f".B {PREFIX}{name.upper()}", escape(description(field))]
         for name, others in KEY_VARIABLES.items():
             names = ", ".join((f"{PREFIX}{name.upper()}", *others))
             lines += [".TP", f".B {escape(names)}", "a key of a grid provider, never shown"]

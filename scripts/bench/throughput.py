@@ -14,41 +14,10 @@ import tempfile
 from pathlib import Path
 
 from measure import SPROUT, in_turn, run, show
+from peer_scripts import LOOP
+from peers import write_chats
 
 from sprout.config import load, model_path
-from sprout.samples import lines
-
-LOOP = """
-import json, sys
-from llama_cpp import llama_cpp as lib
-model, threads, max_tokens, prompts = sys.argv[1:5]
-if b"AMX_INT8 = 1" in lib.llama_print_system_info():  # they crash when built by GCC
-    defaults = lib.llama_model_default_params
-    def without_amx():
-        params = defaults()
-        params.use_extra_bufts = False
-        return params
-    lib.llama_model_default_params = without_amx
-from llama_cpp import Llama
-threads = int(threads)
-llama = Llama(model, n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False)
-tokens = 0
-for line in open(prompts):
-    chat = [{"role": "user", "content": json.loads(line)["prompt"]}]
-    answer = llama.create_chat_completion(chat, max_tokens=int(max_tokens), temperature=0,
-                                          repeat_penalty=1.0)
-    tokens += answer["usage"]["completion_tokens"]
-print(tokens)
-"""
-
-
-def write_prompts(path: Path, count: int) -> None:
-    """Write the packaged prompts again and again, each a little different, all at L0."""
-    found = [json.loads(line) for line in lines("quickstart")]
-    with path.open("w") as file:
-        for number in range(count):
-            prompt = f"({number + 1}) {found[number % len(found)]['prompt']}"
-            file.write(json.dumps({"id": str(number), "prompt": prompt, "directive": "L0"}) + "\n")
 
 
 def kv_cache_mb(model: Path, ctx: int) -> float:
@@ -76,7 +45,7 @@ def main() -> None:
     model = model_path(settings)
     with tempfile.TemporaryDirectory() as folder:
         prompts, state = Path(folder, "prompts.jsonl"), Path(folder, "sprout.db")
-        write_prompts(prompts, options.chats)
+        write_chats(prompts, options.chats, None)
         limit = ["--max-tokens", str(options.max_tokens)]
         run([SPROUT, "run", prompts, "--limit", "1", *limit], state)  # measures the levels once
         peaks: list[float] = []
@@ -88,7 +57,7 @@ def main() -> None:
             return float(tokens / done.wall_s)
 
         def loop() -> float:
-            words = [model, settings.threads, options.max_tokens, prompts]
+            words = [model, settings.threads, settings.ctx, options.max_tokens, prompts]
             done = run([sys.executable, "-c", LOOP, *map(str, words)])
             return float(int(done.stdout) / done.wall_s)
 
@@ -96,7 +65,7 @@ def main() -> None:
     ratio = show("sprout run", rates[0], "tok/s") / show(
         "create_chat_completion loop", rates[1], "tok/s"
     )
-    print(f"ratio {ratio:.2f} (goal: at least 1.35)")
+    print(f"ratio {ratio:.2f} (goal: at least 1.5)")
     file_mb = model.stat().st_size / 2**20
     beyond = max(peaks) - file_mb - kv_cache_mb(model, settings.ctx)
     print(

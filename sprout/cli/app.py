@@ -1,20 +1,34 @@
 """The `sprout` command. Heavy imports stay inside the commands: --help needs none of them."""
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from sprout import __version__
-from sprout.cli import doctor, export, init, optimize, output, profile, prune, report, status
+from sprout.cli import (
+    doctor,
+    export,
+    init,
+    optimize,
+    output,
+    profile,
+    prune,
+    report,
+    requantize,
+    status,
+)
 from sprout.cli.evaluate import command as evaluate
 from sprout.cli.grid import command as grid
+from sprout.cli.lazy import LazyCommand, LazyGroup
 from sprout.cli.replay import command as replay
 from sprout.cli.run import command as run
 from sprout.errors import UsageError
 
 app = typer.Typer(
     name="sprout",
+    cls=LazyGroup,
     help="Serve LLM batches with less carbon, and account for what is left.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -38,18 +52,22 @@ def root(
     """Serve LLM batches with less carbon, and account for what is left."""
 
 
-app.command("init", short_help="Write a commented sprout.toml.")(init.init)
-app.command("run", short_help="Serve a batch of prompts, accounting for its carbon.")(run.run)
-app.command("profile", short_help="Measure what each level costs on this machine.")(profile.profile)
-app.command("evaluate", short_help="Let a judge compare the levels' answers.")(evaluate.evaluate)
-app.command("optimize", short_help="Solve for the mix of levels, and show why.")(optimize.optimize)
-app.command("replay", short_help="Replay recorded hours under any policy.")(replay.replay)
+command = partial(app.command, cls=LazyCommand)
+command("init", short_help="Write a commented sprout.toml.")(init.init)
+command("run", short_help="Serve a batch of prompts, accounting for its carbon.")(run.run)
+command("profile", short_help="Measure what each level costs on this machine.")(profile.profile)
+command("evaluate", short_help="Let a judge compare the levels' answers.")(evaluate.evaluate)
+command("optimize", short_help="Solve for the mix of levels, and show why.")(optimize.optimize)
+command("replay", short_help="Replay recorded hours under any policy.")(replay.replay)
 app.add_typer(grid.app, name="grid")
-app.command("status", short_help="Show what is known, how old, from where.")(status.status)
-app.command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
-app.command("report", short_help="Show energy, carbon and what was saved.")(report.report)
+command("status", short_help="Show what is known, how old, from where.")(status.status)
+command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
+command("report", short_help="Show energy, carbon and what was saved.")(report.report)
 app.add_typer(export.app, name="export")
-app.command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
+command("requantize", short_help="Write the model in another type of weights.")(
+    requantize.requantize
+)
+command("prune", short_help="Delete old runs with all that belongs to them.")(prune.prune)
 
 
 def main() -> None:

@@ -78,8 +78,8 @@ def _llamacpp(config: Config) -> Iterator[Finding]:
         f"llama-cpp-python {version}, built {build} GPU support",
         None
         if has_gpu
-        else 'for a GPU: CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall '
-        "--no-binary llama-cpp-python llama-cpp-python",
+        else 'for a GPU: CMAKE_ARGS="-DGGML_CUDA=on" pip install --no-cache-dir '
+        "--force-reinstall --no-binary llama-cpp-python llama-cpp-python",
         is_needed=True,
     )
     if llamacpp.has_amx_kernels():
@@ -106,7 +106,9 @@ def _grid(config: Config) -> Finding:
         with Store.open(config.settings.state) as store:
             grid = wiring.grid_reading(store, config, None, wiring.utc_now())
     except SproutError as error:
-        return Finding("grid", "missing", str(error), "set `zone` in sprout.toml")
+        return Finding(
+            "grid", "missing", str(error), "correct `zone`, `provider` or `kind` in sprout.toml"
+        )
     detail = f"{grid.intensity.g_per_kwh:.0f} g/kWh in {grid.intensity.zone} ({grid.mark})"
     fix = "; ".join((*grid.notes, *config.warnings)) or None
     return Finding("grid", "ok" if grid.failure is None else "failed", detail, fix)

@@ -7,9 +7,13 @@ from typing import Annotated
 import typer
 
 from sprout.cli import options, output
+from sprout.cli.lazy import LazyCommand, LazyGroup
 
 app = typer.Typer(
-    help="Facts of the store for other programs.", no_args_is_help=True, rich_markup_mode=None
+    cls=LazyGroup,
+    help="Facts of the store for other programs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -18,7 +22,7 @@ def root() -> None:
     """Facts of the store for other programs."""
 
 
-@app.command("prometheus")
+@app.command("prometheus", cls=LazyCommand)
 def prometheus(
     out_file: Annotated[
         Path,

@@ -8,10 +8,11 @@ import typer
 
 from sprout import template
 from sprout.cli.output import Out
-from sprout.config import Settings, check, defaults, file_path
+from sprout.config import SETTINGS, check, defaults, file_path
 from sprout.errors import NoInputError, OutputExistsError
 from sprout.grid import yearly
 from sprout.outfile import write_whole
+from sprout.setting import description
 
 QUESTIONS = {
     "zone": "Grid zone, such as DE or US-CAL-CISO (empty: the world's yearly average)",
@@ -31,7 +32,7 @@ def write(out: Out, given: Mapping[str, object], config: Path | None, *, force: 
         values |= _asked(values)
     check(values)
     _look(out, values)
-    descriptions = {name: str(f.description) for name, f in Settings.model_fields.items()}
+    descriptions = {name: description(each) for name, each in SETTINGS.items()}
     write_whole(
         path,
         template.render(descriptions, _plain(defaults()), _plain(values)),
@@ -52,7 +53,7 @@ def _asked(given: Mapping[str, object]) -> dict[str, str]:
     """Return the answers to what no flag gave."""
     found = {}
     for name, question in QUESTIONS.items():
-        if name in given or name not in Settings.model_fields:
+        if name in given or name not in SETTINGS:
             continue
         try:
             answer = typer.prompt(question, default="", show_default=False, err=True).strip()

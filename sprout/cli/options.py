@@ -27,7 +27,7 @@ Zone = Annotated[str | None, typer.Option("--zone", "-z", help="Grid zone, such 
 Provider = Annotated[
     str | None,
     typer.Option(
-        "--provider", "-p", help="neso, energy_charts, electricity_maps, watttime or eia."
+        "--provider", "-p", help="neso, energy_charts, ...: `sprout grid sources` lists them."
     ),
 ]
 TimeColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Column of times.")]

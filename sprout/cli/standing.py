@@ -1,6 +1,7 @@
 """The body of `sprout status`."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from sprout.cli import wiring
 from sprout.cli.grid.asking import series, target_of
@@ -19,19 +20,20 @@ from sprout.state.store import Store
 
 
 def show(out: Out, config: Config) -> None:
-    """Show settings, grid, profiles, the latest plan and the latest runs."""
-    _show_settings(out, config)
+    """Show grid, profiles, the latest plan and runs; then the settings, which are many."""
     with Store.open(config.settings.state) as store:
         _show_grid(out, config, store)
         _show_profiles(out, store)
         _show_runs(out, store)
+    _show_settings(out, config)
 
 
 def _show_settings(out: Out, config: Config) -> None:
-    values = config.settings.model_dump(mode="json")
+    values = asdict(config.settings)
     out.data["config_file"] = str(config.file)
     out.data["settings"] = {
-        name: {"value": value, "source": config.sources[name]} for name, value in values.items()
+        name: {"value": _json(value), "source": config.sources[name]}
+        for name, value in values.items()
     }
     rows = [(name, _plain(value), config.sources[name]) for name, value in values.items()]
     out.table(
@@ -157,4 +159,10 @@ def _show_runs(out: Out, store: Store) -> None:
 
 
 def _plain(value: object) -> str:
-    return "not set" if value is None or value == [] else str(value)
+    return "not set" if value is None or value == () else str(_json(value))
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

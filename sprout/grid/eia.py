@@ -2,10 +2,7 @@
 
 Endpoint: /electricity/rto/fuel-type-data/data/ (hourly, UTC, paged by 5,000 rows). Fields:
 `period`, `fueltype`, `value` (MWh as text, may be negative or null). It gives generation, not
-carbon, so the intensity is ours: the mean of FACTORS weighted by positive generation. Storage is
-left out on both sides, and so is a fuel of no known factor, unless it makes more than a quarter of
-the hour: then there is no value. An hour that lacks a fuel which makes more than a twentieth of
-the reply is not complete yet, and left out.
+carbon, so the intensity is ours (sprout.grid.mix).
 
 Imports are not counted: rows say `eia_production_mix` and are marked as estimated. They lag by 1
 to 24 hours and there is no forecast. An unknown respondent is answered with no rows. The key is in
@@ -19,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sprout.errors import InputError
+from sprout.grid import mix
 from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
 
 if TYPE_CHECKING:
@@ -41,26 +39,20 @@ ABOUT: Final = About(
     link="https://www.eia.gov/opendata",
 )
 FACTORS: Final[Mapping[str, float]] = {
-    "COL": 820.0,
-    "NG": 490.0,
-    "OIL": 700.0,
-    "BIO": 230.0,
-    "SUN": 48.0,
-    "SNB": 48.0,
-    "GEO": 38.0,
-    "WAT": 24.0,
-    "NUC": 12.0,
-    "WND": 11.0,
-    "WNB": 11.0,
+    "COL": mix.COAL,
+    "NG": mix.GAS,
+    "OIL": mix.OIL,
+    "BIO": mix.BIOMASS,
+    "SUN": mix.SOLAR,
+    "SNB": mix.SOLAR,
+    "GEO": mix.GEOTHERMAL,
+    "WAT": mix.HYDRO,
+    "NUC": mix.NUCLEAR,
+    "WND": mix.ONSHORE_WIND,
+    "WNB": mix.ONSHORE_WIND,
 }
-"""gCO2eq/kWh by fuel: lifecycle medians of IPCC AR5 WG3 (2014), Annex III, table A.III.2.
-
-Utility-scale solar; onshore wind; the B of SNB and WNB is a battery beside. Oil is not in that
-table: 700 lies between the 650 and 740 in use.
-"""
+"""gCO2eq/kWh by fuel; the B of SNB and WNB is a battery beside."""
 STORAGE: Final = frozenset({"BAT", "PS", "OES", "UES"})
-MAX_UNKNOWN_SHARE = 0.25
-MAIN_SHARE = 0.05
 PAGE = 5000
 HOUR_S = 3600
 RESPONDENTS: Final[Mapping[str, str]] = {
@@ -107,11 +99,15 @@ class Eia:
                 f"{start:%Y-%m-%d} to {end:%Y-%m-%d}; `sprout grid zones --provider eia` lists some"
             )
         harvest = Harvest(ABOUT, self._zone, "lifecycle", now)
-        main_fuels = _main_fuels(generation)
+        main_fuels = mix.main_fuels(generation)
         for hour, by_fuel in sorted(generation.items()):
             if start <= hour < end and main_fuels <= by_fuel.keys():
                 harvest.add(
-                    hour, HOUR_S, intensity_of(by_fuel), is_forecast=False, is_estimated=True
+                    hour,
+                    HOUR_S,
+                    mix.intensity_of(by_fuel, FACTORS),
+                    is_forecast=False,
+                    is_estimated=True,
                 )
         return harvest.reply()
 
@@ -149,32 +145,11 @@ def zones() -> tuple[tuple[str, str], ...]:
     return tuple((f"US-{code}", name) for code, name in RESPONDENTS.items())
 
 
-def intensity_of(generation_mwh: Mapping[str, float]) -> float | None:
-    """Return the intensity of one hour's mix, in gCO2eq/kWh; None when too much is unknown."""
-    positive = {f: mwh for f, mwh in generation_mwh.items() if mwh > 0 and f not in STORAGE}
-    known = {fuel: mwh for fuel, mwh in positive.items() if fuel in FACTORS}
-    total_mwh, known_mwh = sum(positive.values()), sum(known.values())
-    if known_mwh <= 0 or total_mwh - known_mwh > MAX_UNKNOWN_SHARE * total_mwh:
-        return None
-    return sum(FACTORS[fuel] * mwh for fuel, mwh in known.items()) / known_mwh
-
-
 def _generation(rows: Iterator[Mapping[str, Any]]) -> dict[datetime, dict[str, float]]:
-    """Return MWh by hour and fuel; a null value is left out."""
+    """Return MWh by hour and fuel, without storage; a null value is left out."""
     found: dict[datetime, dict[str, float]] = defaultdict(dict)
     for row in rows:
         hour = parse_time(f"{row['period']}:00")
-        if row["value"] is not None:
+        if row["value"] is not None and row["fueltype"] not in STORAGE:
             found[hour][row["fueltype"]] = float(row["value"])
     return found
-
-
-def _main_fuels(generation: Mapping[datetime, Mapping[str, float]]) -> set[str]:
-    """Return the fuels without which an hour is not complete."""
-    totals: dict[str, float] = defaultdict(float)
-    for by_fuel in generation.values():
-        for fuel, mwh in by_fuel.items():
-            if mwh > 0 and fuel not in STORAGE:
-                totals[fuel] += mwh
-    all_mwh = sum(totals.values())
-    return {fuel for fuel, mwh in totals.items() if mwh > MAIN_SHARE * all_mwh}

@@ -39,6 +39,7 @@ from sprout.grid.provider import ThrottledError
 from sprout.keys import scrub
 
 OK = 200
+NO_CONTENT = 204
 UNAUTHORIZED = 401
 FORBIDDEN = 403
 UNKNOWN = frozenset({400, 404, 422})
@@ -123,6 +124,10 @@ class Client:
         """Start the deadline of the next piece of work."""
         self._until_s = time.perf_counter() + self._limits.total_s
 
+    def clean(self, text: str) -> str:
+        """Return what a provider said, short and without any secret."""
+        return " ".join(scrub(text, self._secrets).split())[:MAX_MESSAGE]
+
     def hide(self, secret: str) -> None:
         """Keep one more secret, such as a token, out of every message."""
         self._secrets = (*self._secrets, secret)
@@ -206,7 +211,7 @@ class Client:
             raise self._throttled(retry)
         if answer.status in RETRIED or answer.status > max(RETRIED):
             raise TryLaterError(f"{self.who} answered {answer.status}: try again later")
-        if OK < answer.status < min(UNKNOWN):
+        if OK < answer.status < min(UNKNOWN) and answer.status != NO_CONTENT:
             raise TryLaterError(
                 f"{self.who} answered {answer.status} and no data "
                 "(redirects are not followed): check its base URL, or try again later"

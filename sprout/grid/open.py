@@ -12,7 +12,16 @@ from sprout.keys import Keys
 if TYPE_CHECKING:
     from sprout.grid.http import Client, Limits
 
-NAMES: Final = ("neso", "energy_charts", "electricity_maps", "watttime", "eia")
+NAMES: Final = (
+    "neso",
+    "energy_charts",
+    "electricity_maps",
+    "watttime",
+    "eia",
+    "entsoe",
+    "open_electricity",
+    "carbon_aware_sdk",
+)
 
 
 def about(name: str) -> About:
@@ -32,13 +41,19 @@ def about(name: str) -> About:
             from sprout.grid.watttime import ABOUT
         case "eia":
             from sprout.grid.eia import ABOUT
+        case "entsoe":
+            from sprout.grid.entsoe import ABOUT
+        case "open_electricity":
+            from sprout.grid.open_electricity import ABOUT
+        case "carbon_aware_sdk":
+            from sprout.grid.carbon_aware_sdk import ABOUT
         case _:
             raise UsageError(f"no provider {name!r}: choose one of {', '.join(NAMES)}")
     return ABOUT
 
 
 def check_zone(name: str, zone: str) -> None:
-    """Refuse a zone that a provider cannot know; two of them tell without being asked.
+    """Refuse a zone that a provider cannot know; four of them tell without being asked.
 
     Raises:
         UsageError: there is no such provider.
@@ -53,6 +68,14 @@ def check_zone(name: str, zone: str) -> None:
             from sprout.grid import energy_charts
 
             energy_charts.country_of(zone)
+        case "entsoe":
+            from sprout.grid import entsoe
+
+            entsoe.area_of(zone)
+        case "open_electricity":
+            from sprout.grid import open_electricity
+
+            open_electricity.region_of(zone)
         case _:
             about(name)
 
@@ -68,7 +91,12 @@ def series_of(
     if provider is None:
         return Series(zone, kind or "average", factor_type or "lifecycle")
     offer = about(provider)
-    if kind not in {None, offer.kind}:
+    if offer.kind is None and kind is None:
+        raise NotReadyError(
+            f"{offer.title} does not say whether its intensities are average or marginal: set "
+            "`kind` in sprout.toml (SPROUT_KIND) to what its own data source has"
+        )
+    if offer.kind is not None and kind not in {None, offer.kind}:
         raise NotReadyError(
             f"{offer.title} has {offer.kind} intensities, and `kind` is {kind}: the two are never "
             "mixed; leave `kind` out, or fetch from another provider (`sprout grid sources`)"
@@ -79,12 +107,12 @@ def series_of(
             f"{factor_type}: the two are never mixed; leave `factor` out, or fetch from another "
             "provider (`sprout grid sources`)"
         )
-    return Series(zone, offer.kind, factor_type or offer.factors[0])
+    return Series(zone, offer.kind or kind or "average", factor_type or offer.factors[0])
 
 
 @contextmanager
 def open_provider(
-    name: str, zone: str, factor_type: FactorType, base_url: str, keys: Keys, limits: "Limits"
+    name: str, wanted: Series, base_url: str, keys: Keys, limits: "Limits"
 ) -> Iterator[Provider]:
     """Open one zone of a provider; nothing is sent before it is asked.
 
@@ -93,6 +121,7 @@ def open_provider(
         PermissionDeniedError: a key that it needs is not set.
         InputError: it cannot know such a zone.
     """
+    zone = wanted.zone
     with _client(name, base_url, keys, limits) as client:
         match name:
             case "neso":
@@ -106,18 +135,32 @@ def open_provider(
             case "electricity_maps":
                 from sprout.grid.electricity_maps import ElectricityMaps
 
-                yield ElectricityMaps(client, zone, factor_type, keys)
+                yield ElectricityMaps(client, zone, wanted.factor_type, keys)
             case "watttime":
                 from sprout.grid.watttime import WattTime
 
                 yield WattTime(client, zone, keys)
+            case "entsoe":
+                from sprout.grid.entsoe import Entsoe
+
+                yield Entsoe(client, zone, keys)
+            case "open_electricity":
+                from sprout.grid.open_electricity import OpenElectricity
+
+                yield OpenElectricity(client, zone, keys)
+            case "carbon_aware_sdk":
+                from sprout.grid.carbon_aware_sdk import CarbonAwareSdk
+
+                yield CarbonAwareSdk(client, zone, wanted.kind)
             case _:
                 from sprout.grid.eia import Eia
 
                 yield Eia(client, zone, keys)
 
 
-def zones(name: str, base_url: str, keys: Keys, limits: "Limits") -> tuple[tuple[str, str], ...]:
+def zones(  # noqa: PLR0911 - one a provider
+    name: str, base_url: str, keys: Keys, limits: "Limits"
+) -> tuple[tuple[str, str], ...]:
     """Return a provider's zones with their names; two of the providers are asked for them.
 
     Raises:
@@ -142,6 +185,16 @@ def zones(name: str, base_url: str, keys: Keys, limits: "Limits") -> tuple[tuple
 
             with _client(name, base_url, keys, limits) as client:
                 return WattTime(client, "", keys).regions()
+        case "entsoe":
+            from sprout.grid import entsoe
+
+            return entsoe.zones()
+        case "open_electricity":
+            from sprout.grid import open_electricity
+
+            return open_electricity.zones()
+        case "carbon_aware_sdk":
+            raise NotReadyError("the zones of a Carbon Aware SDK are those of its own data source")
         case _:
             from sprout.grid import eia
 

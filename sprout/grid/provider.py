@@ -40,6 +40,7 @@ class About:
     Args:
         name: as it is set; also the stem of the setting of its base URL.
         source: what its rows say of their origin.
+        kind: of its intensities; None where its replies do not tell: then `kind` must be set.
         factors: emission factors that it offers, the usual one first.
         key_names: the keys that it needs; none for an open one.
         max_span: longest history that one request may ask for.
@@ -49,7 +50,7 @@ class About:
     title: str
     areas: str
     source: str
-    kind: Kind
+    kind: Kind | None
     factors: tuple[FactorType, ...]
     has_forecast: bool
     key_names: tuple[str, ...]
@@ -80,8 +81,16 @@ class Provider(Protocol):
 class Harvest:
     """Collects the rows of one reply, all of one zone, kind and factor type."""
 
-    def __init__(self, about: About, zone: str, factor_type: FactorType, now: datetime) -> None:
+    def __init__(
+        self,
+        about: About,
+        zone: str,
+        factor_type: FactorType,
+        now: datetime,
+        kind: Kind | None = None,
+    ) -> None:
         self._about = about
+        self._kind = about.kind or kind
         self._zone = zone
         self._factor_type = factor_type
         self._now = now
@@ -114,13 +123,15 @@ class Harvest:
         if not is_forecast and start > self._now + CLOCK_TOLERANCE:
             self._num_future += 1
             return
+        if self._kind is None:
+            raise RuntimeError(f"nobody said of which kind {self._about.title} is")
         self._rows[start, is_forecast] = Intensity(
             source=self._about.source,
             zone=self._zone,
             start=start,
             duration_s=duration_s,
             g_per_kwh=float(g_per_kwh),
-            kind=self._about.kind,
+            kind=self._kind,
             factor_type=self._factor_type,
             is_forecast=is_forecast,
             is_estimated=is_estimated,

@@ -12,19 +12,22 @@ class, v a level. With one slot, one class and one floor this is the programme o
 paper.
 
 Solved by GLOP in variables that are shares of the demand, with the largest cost as the unit:
-energies near 1e-4 kWh would drown in the solver's tolerances.
+energies near 1e-4 kWh would drown in the solver's tolerances. OR-Tools is imported when the first
+problem comes: that takes a third of a second, and who only shows a plan needs none.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.glop.parameters_pb2 import GlopParameters
-from ortools.math_opt.python import mathopt
 
 from sprout.errors import InputError
 from sprout.planning.problem import FloatArray, Floor, Mix, Problem, mix_of
+
+if TYPE_CHECKING:
+    from ortools.math_opt.python import mathopt
 
 IntArray = NDArray[np.int64]
 
@@ -36,17 +39,8 @@ SMALLEST_COEFFICIENT = 1e-12
 # Room above the least shortfall, so that the second solve is feasible in floating point.
 SHORTFALL_ROOM = 1e-8
 
-PARAMETERS = mathopt.SolveParameters(
-    # GLOP calls a solution imprecise, and gives none, for residues that do not matter here.
-    glop=GlopParameters(change_status_to_imprecise=False),
-    # A week of hours takes less than a second; should GLOP ever cycle, a run must not hang with it.
-    time_limit=timedelta(seconds=60),
-)
-
-INFEASIBLE = (
-    mathopt.TerminationReason.INFEASIBLE,
-    mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED,  # carbon is never unbounded
-)
+TIME_LIMIT = timedelta(seconds=60)
+"""A week of hours takes less than a second; should GLOP ever cycle, a run must not hang with it."""
 
 
 def solve(problem: Problem) -> Mix:
@@ -99,8 +93,8 @@ def _cells(problem: Problem) -> _Cells:
 class _FloorRow:
     """A floor in the model: its row, the slack that may relax it, its cells and their demand."""
 
-    row: mathopt.LinearConstraint
-    slack: mathopt.Variable
+    row: "mathopt.LinearConstraint"
+    slack: "mathopt.Variable"
     cells: IntArray
     units: float
 
@@ -109,6 +103,8 @@ class _Programme:
     """The model in MathOpt; variable [n, v] is the share of cell n's group served there at v."""
 
     def __init__(self, problem: Problem) -> None:
+        from ortools.math_opt.python import mathopt
+
         self._problem = problem
         self._cells = _cells(problem)
         self._is_alone = np.bincount(self._cells.group)[self._cells.group] == 1
@@ -140,6 +136,8 @@ class _Programme:
 
     def relax_floors(self) -> None:
         """Lower every floor by its part of the least shortfall of all."""
+        from ortools.math_opt.python import mathopt
+
         slacks = [floor.slack for floor in self._floors]
         for slack in slacks:
             slack.upper_bound = np.inf
@@ -154,7 +152,7 @@ class _Programme:
         for slack, shortfall in zip(slacks, result.variable_values(slacks), strict=True):
             slack.upper_bound = shortfall + SHORTFALL_ROOM
 
-    def _add_variables(self) -> list[list[mathopt.Variable]]:
+    def _add_variables(self) -> "list[list[mathopt.Variable]]":
         """Return the variables [n, v]; where a cell is alone their bounds are the levels'."""
         least, most = self._problem.share_bounds
         lower = np.where(self._is_alone[:, None], least[self._cells.task_class], 0.0)
@@ -215,13 +213,13 @@ class _Programme:
             self._set_row(row, n, margin * (self._cells.units[n] / units))
         return _FloorRow(row, slack, cells, units)
 
-    def _set_row(self, row: mathopt.LinearConstraint, cell: int, values: FloatArray) -> None:
+    def _set_row(self, row: "mathopt.LinearConstraint", cell: int, values: FloatArray) -> None:
         """Give the levels of one cell their coefficients in a row."""
         for variable, value in zip(self._variables[cell], values.tolist(), strict=True):
             if abs(value) > SMALLEST_COEFFICIENT:
                 row.set_coefficient(variable, value)
 
-    def _shares(self, result: mathopt.SolveResult) -> FloatArray:
+    def _shares(self, result: "mathopt.SolveResult") -> FloatArray:
         """Return the variables' values [n, v], without rounding: none negative, groups sum to 1."""
         shares = np.array([result.variable_values(variables) for variables in self._variables])
         shares[shares < SMALLEST_SHARE] = 0.0
@@ -240,11 +238,21 @@ class _Programme:
         return float((shares[floor.cells].sum(axis=1) * self._cells.units[floor.cells]).sum())
 
 
-def _run(model: mathopt.Model) -> mathopt.SolveResult:
+def _run(model: "mathopt.Model") -> "mathopt.SolveResult":
     """Return the optimal result, or raise _InfeasibleError."""
-    result = mathopt.solve(model, mathopt.SolverType.GLOP, params=PARAMETERS)
+    from ortools.glop.parameters_pb2 import GlopParameters
+    from ortools.math_opt.python import mathopt
+
+    parameters = mathopt.SolveParameters(
+        # GLOP calls a solution imprecise, and gives none, for residues that do not matter here.
+        glop=GlopParameters(change_status_to_imprecise=False),
+        time_limit=TIME_LIMIT,
+    )
+    result = mathopt.solve(model, mathopt.SolverType.GLOP, params=parameters)
     reason = result.termination.reason
     if reason is not mathopt.TerminationReason.OPTIMAL:
-        failure = _InfeasibleError if reason in INFEASIBLE else RuntimeError
+        reasons = mathopt.TerminationReason  # carbon is never unbounded
+        is_infeasible = reason in {reasons.INFEASIBLE, reasons.INFEASIBLE_OR_UNBOUNDED}
+        failure = _InfeasibleError if is_infeasible else RuntimeError
         raise failure(f"GLOP ended with {result.termination}")
     return result

@@ -4,11 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import islice
 from sqlite3 import Connection
-from typing import Any
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING, Any
 
 from sprout.answers import Admission, Counting, Failed, Grid, Served
 from sprout.clock import to_text
@@ -17,8 +16,18 @@ from sprout.state import circumstances, tallies
 from sprout.state.store import Store
 from sprout.state.values import from_text, readable
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 _LINES_PER_COMMIT = 5000  # other processes get the write lock in between
-_PLAN = TypeAdapter(Plan)
+
+
+@cache
+def _plans() -> "TypeAdapter[Plan]":
+    """Return what reads and writes a plan; pydantic is imported for it alone."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +174,7 @@ class Runs:
 
     def add_plan(self, plan: Plan, run_id: str | None) -> None:
         """Store a plan with all its inputs."""
-        document = _PLAN.dump_json(plan).decode()
+        document = _plans().dump_json(plan).decode()
         with self._store.write() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO plans VALUES (?, ?, ?, ?, ?)",
@@ -183,7 +192,7 @@ class Runs:
         if row is None:
             return None
         with readable(row[0]):
-            return _PLAN.validate_json(row[0])
+            return _plans().validate_json(row[0])
 
     def level_counts(self, run_id: str, plan_id: str) -> dict[tuple[str, str], int]:
         """Return how many prompts each (task, level) of a plan was given to."""

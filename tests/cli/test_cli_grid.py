@@ -25,6 +25,9 @@ ZONES = {
     "electricity_maps": "DE",
     "watttime": "CAISO_NORTH",
     "eia": "US-CISO",
+    "entsoe": "FR",
+    "open_electricity": "AU-NSW",
+    "carbon_aware_sdk": "eastus",
 }
 
 
@@ -55,8 +58,12 @@ def use_provider(
     monkeypatch.setenv("SPROUT_PROVIDER", name)
     monkeypatch.setenv("SPROUT_ELECTRICITY_MAPS_KEY", KEY)
     monkeypatch.setenv("SPROUT_EIA_KEY", KEY)
+    monkeypatch.setenv("SPROUT_ENTSOE_KEY", KEY)
+    monkeypatch.setenv("SPROUT_OPEN_ELECTRICITY_KEY", KEY)
     monkeypatch.setenv("SPROUT_WATTTIME_USER", USER)
     monkeypatch.setenv("SPROUT_WATTTIME_PASSWORD", PASSWORD)
+    if name == "carbon_aware_sdk":
+        monkeypatch.setenv("SPROUT_KIND", "average")
     server.behave = getattr(grid_server, name)(now())
 
 
@@ -257,7 +264,9 @@ SLOWER = [pytest.param(fault, marks=pytest.mark.slow) for fault in FAULTS if fau
 
 
 @pytest.mark.parametrize("fault", ["none", "echo", *LEAKIEST, *SLOWER])
-@pytest.mark.parametrize("name", ["electricity_maps", "watttime", "eia"])
+@pytest.mark.parametrize(
+    "name", ["electricity_maps", "watttime", "eia", "entsoe", "open_electricity"]
+)
 def test_no_key_is_ever_written(
     name: str,
     fault: str,

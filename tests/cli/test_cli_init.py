@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cli.program import PATIENCE_S, command_line, sprout
 
-from sprout.config import Settings, defaults, file_path, load
+from sprout.config import SETTINGS, defaults, file_path, load
+from sprout.setting import description
 from sprout.template import UNSET, literal
 
 
@@ -38,8 +39,8 @@ def test_without_anything_said_every_value_is_its_default(file: Path) -> None:
 def test_every_setting_is_there_with_its_meaning_and_its_default(file: Path) -> None:
     sprout("init", "--config", file)
     text = file.read_text()
-    for name, field in Settings.model_fields.items():
-        assert f"\n# {field.description}\n# {name} = " in text
+    for name, field in SETTINGS.items():
+        assert f"\n# {description(field)}\n# {name} = " in text
     shown = [
         line.removeprefix("# ")
         for line in text.splitlines()

@@ -15,9 +15,10 @@ from sprout.errors import (
     TryLaterError,
     UsageError,
 )
-from sprout.grid import eia
+from sprout.grid import eia, entsoe
 from sprout.grid.http import Limits
-from sprout.grid.intensity import FactorType
+from sprout.grid.intensity import FactorType, Kind
+from sprout.grid.mix import intensity_of
 from sprout.grid.open import NAMES, about, open_provider, series_of, zones
 from sprout.grid.provider import NoAccessError, Reply
 from sprout.keys import Key, Keys
@@ -30,8 +31,11 @@ KEYS = Keys(
         "watttime_user": Key(USER, "test"),
         "watttime_password": Key(PASSWORD, "test"),
         "eia_key": Key(KEY, "test"),
+        "entsoe_key": Key(KEY, "test"),
+        "open_electricity_key": Key(KEY, "test"),
     }
 )
+KINDS: dict[str, Kind] = {"carbon_aware_sdk": "marginal"}  # as its user would set it
 QUICK = Limits(total_s=20, num_retries=0, connect_s=10, read_s=10, backoff_s=0)
 
 
@@ -48,14 +52,14 @@ def recent(
     factor: FactorType | None = None,
     keys: Keys = KEYS,
 ) -> Reply:
-    wanted = series_of(zone, name, None, factor)
-    with open_provider(name, zone, wanted.factor_type, server.url, keys, QUICK) as provider:
+    wanted = series_of(zone, name, KINDS.get(name), factor)
+    with open_provider(name, wanted, server.url, keys, QUICK) as provider:
         return provider.recent(NOW)
 
 
 def past(server: GridServer, name: str, zone: str, start: datetime, end: datetime) -> Reply:
-    wanted = series_of(zone, name, None, None)
-    with open_provider(name, zone, wanted.factor_type, server.url, KEYS, QUICK) as provider:
+    wanted = series_of(zone, name, KINDS.get(name), None)
+    with open_provider(name, wanted, server.url, KEYS, QUICK) as provider:
         return provider.past(start, end, NOW)
 
 
@@ -72,6 +76,9 @@ def counts(reply: Reply) -> tuple[int, int]:
         ("electricity_maps", "DE", "average", "lifecycle"),
         ("watttime", "US-CAISO_NORTH", "marginal", "direct"),
         ("eia", "US-CAL-CISO", "average", "lifecycle"),
+        ("entsoe", "FR", "average", "lifecycle"),
+        ("open_electricity", "AU-NSW", "average", "unknown"),
+        ("carbon_aware_sdk", "eastus", "marginal", "unknown"),
     ],
 )
 def test_every_row_says_what_it_is_and_none_comes_twice(
@@ -334,13 +341,235 @@ def test_an_hour_without_a_main_fuel_is_not_complete(server: GridServer) -> None
         ({"COL": 100.0, "WND": 100.0}, 415.5),  # (820 + 11) / 2
         ({"COL": 100.0, "OTH": 20.0}, 820.0),
         ({"COL": 100.0, "OTH": 50.0}, None),  # a third of it is unknown
-        ({"COL": 100.0, "PS": 900.0, "SUN": -5.0}, 820.0),
-        ({"PS": 900.0}, None),
+        ({"COL": 100.0, "SUN": -5.0}, 820.0),
+        ({"OTH": 900.0}, None),
         ({}, None),
     ],
 )
 def test_the_mean_of_a_mix(mix: dict[str, float], expected: float | None) -> None:
-    assert eia.intensity_of(mix) == expected
+    assert intensity_of(mix, eia.FACTORS) == expected
+
+
+# ENTSO-E
+
+
+def test_entsoe_makes_an_intensity_of_whole_hours(server: GridServer) -> None:
+    server.behave = grid_server.entsoe(NOW)
+    reply = recent(server, "entsoe", "FR")
+    (seen,) = server.seen
+    assert seen.query["in_Domain"] == "10YFR-RTE------C"
+    assert (seen.query["periodStart"], seen.query["periodEnd"]) == ("202603270100", "202603290200")
+    # half gas (490), half nuclear (12), which is told once and repeated; pumping does not count
+    assert {row.g_per_kwh for row in reply.intensities} == {251.0}
+    assert {row.duration_s for row in reply.intensities} == {3600}
+    assert all(row.is_estimated for row in reply.intensities)
+    # 02:00 on the 27th (01:40 is inside the hour before) to 23:00 on the 28th, two hours before now
+    assert counts(reply) == (46, 0)
+    assert max(row.start for row in reply.intensities) == NOW.replace(minute=0) - 2 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("zone", "area"),
+    [
+        ("fr", "10YFR-RTE------C"),
+        ("DK-DK1", "10YDK-1--------W"),
+        ("10Y1001A1001A82H", "10Y1001A1001A82H"),
+        ("DE-10Y1001A1001A82H", "10Y1001A1001A82H"),
+    ],
+)
+def test_entsoe_takes_names_and_codes(zone: str, area: str) -> None:
+    assert entsoe.area_of(zone) == area
+
+
+@pytest.mark.parametrize("zone", ["XX", "US-CAL-CISO", "10YFR", "", "DE-"])
+def test_entsoe_knows_no_other_zones_and_asks_nobody(server: GridServer, zone: str) -> None:
+    with pytest.raises(InputError, match="name an EIC code"):
+        recent(server, "entsoe", zone)
+    assert server.seen == []
+
+
+def test_entsoe_leaves_out_what_is_not_whole(server: GridServer) -> None:
+    start = datetime(2026, 3, 28, tzinfo=UTC)
+    series = grid_server.time_series
+    document = grid_server.gl_document(
+        # the second hour lacks a quarter of its gas, the third all its nuclear power
+        series("B04", start, {1: 4, 2: 4, 3: 4, 4: 4, 5: 4, 6: 4, 8: 4}, 12, 15),
+        series("B04", start + 2 * HOUR, {1: 4}, 1),
+        series("B14", start, {1: 4, 2: 4}, 3),
+        series("B16", start, {1: 0, 2: 0, 3: 0}, 3),
+    )
+    server.behave = lambda _request: grid_server.xml(document)
+    (row,) = recent(server, "entsoe", "FR").intensities
+    assert (row.start, row.g_per_kwh) == (start, 251.0)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_entsoe_without_data_is_no_error_but_told(server: GridServer, status: int) -> None:
+    said = grid_server.acknowledgement("999", "No matching data found for FR")
+    server.behave = lambda _request: grid_server.xml(said, status)
+    reply = recent(server, "entsoe", "FR")
+    assert reply.intensities == ()
+    assert reply.notes == ("ENTSO-E: No matching data found for FR",)
+
+
+def test_entsoe_tells_a_refused_token_from_a_refused_area(server: GridServer) -> None:
+    server.behave = grid_server.entsoe(NOW)
+    wrong = Keys({"entsoe_key": Key("wrong-token", "test")})
+    with pytest.raises(PermissionDeniedError, match="check entsoe_key") as raised:
+        recent(server, "entsoe", "FR", keys=wrong)
+    assert "wrong-token" not in str(raised.value)
+    said = grid_server.acknowledgement("A01", f"The area is not valid, {KEY}")
+    server.behave = lambda _request: grid_server.xml(said, 400)
+    with pytest.raises(InputError, match="The area is not valid") as refused:
+        recent(server, "entsoe", "FR")
+    assert KEY not in str(refused.value)
+
+
+LAUGHS = "".join(f'<!ENTITY l{i + 1} "{f"&l{i};" * 10}">' for i in range(9))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY l0 "ha">{LAUGHS}]><a>&l9;</a>',
+        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+        '<!DOCTYPE a SYSTEM "http://127.0.0.1:9/a.dtd"><a/>',
+        "<GL_MarketDocument><TimeSeries>",
+        '<?xml version="1.0" encoding="nonsense"?><a/>',
+        "<a/>",
+        "<GL_MarketDocument><TimeSeries/></GL_MarketDocument>",
+        grid_server.gl_document(
+            grid_server.time_series("B04", NOW, {1: 1}, 1).replace("PT60M", "P1Y")
+        ),
+        grid_server.gl_document(grid_server.time_series("B04", NOW, {1: 1}, 10**6)),
+        grid_server.gl_document(
+            grid_server.time_series("B04", NOW, {1: 1}, 1).replace(">MAW<", ">MWH<")
+        ),
+        "<a>" * 20_000 + "</a>" * 20_000,
+        "",
+    ],
+)
+def test_another_xml_is_no_answer_and_no_entity_is_expanded(server: GridServer, text: str) -> None:
+    server.behave = lambda _request: grid_server.xml(text)
+    with pytest.raises(TryLaterError):
+        recent(server, "entsoe", "FR")
+
+
+# OpenElectricity
+
+
+def test_open_electricity_divides_emissions_by_energy(server: GridServer) -> None:
+    server.behave = grid_server.open_electricity(NOW, 600)
+    reply = recent(server, "open_electricity", "AU-VIC")
+    query = server.seen[0].query
+    # 00:40 the day before to 01:40 UTC, ten hours later in the network's time
+    assert (query["date_start"], query["date_end"]) == (
+        "2026-03-28T10:40:00",
+        "2026-03-29T11:40:00",
+    )
+    # 1200 t over 1000 MWh; New South Wales has half of it
+    assert {row.g_per_kwh for row in reply.intensities} == {1200.0}
+    # 00:00 the day before, which reaches into the span, to 00:00; 01:00 has not ended
+    assert counts(reply) == (25, 0)
+    assert max(row.start for row in reply.intensities) == NOW.replace(hour=0, minute=0)
+
+
+def test_open_electricity_history_is_cut_to_what_it_accepts(server: GridServer) -> None:
+    server.behave = grid_server.open_electricity(NOW)
+    span = about("open_electricity").max_span
+    reply = past(
+        server, "open_electricity", "NSW1", NOW - 40 * 24 * HOUR, NOW - 40 * 24 * HOUR + span
+    )
+    assert counts(reply)[0] == 31 * 24 + 1
+    with pytest.raises(InputError, match="Maximum range is 32 days"):
+        past(server, "open_electricity", "NSW1", NOW - 60 * 24 * HOUR, NOW)
+
+
+def test_open_electricity_faults_are_told_apart(server: GridServer) -> None:
+    server.behave = grid_server.open_electricity(NOW)
+    wrong = Keys({"open_electricity_key": Key("wrong", "test")})
+    with pytest.raises(PermissionDeniedError, match="Invalid API key"):
+        recent(server, "open_electricity", "AU-SA", keys=wrong)
+    with pytest.raises(InputError, match="it knows AU-NSW"):
+        recent(server, "open_electricity", "AU-WA")
+    body = {"data": [{"metric": "energy", "unit": "GWh", "results": []}]}
+    server.behave = lambda _request: Answer(body)
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "open_electricity", "AU-SA")
+
+
+def test_open_electricity_nulls_and_hours_without_energy_are_gaps(server: GridServer) -> None:
+    def block(metric: str, unit: str, values: list[float | None]) -> dict[str, Any]:
+        hours = [f"2026-03-28T{10 + i}:00:00" for i in range(4)]  # no offset: network time
+        data = [list(pair) for pair in zip(hours, values, strict=True)]
+        results = [{"columns": {"network_region": "SA1"}, "data": data}]
+        return {"metric": metric, "unit": unit, "results": results}
+
+    blocks = [block("energy", "MWh", [10, None, 0, 10]), block("emissions", "t", [1, 1, 1, None])]
+    server.behave = lambda _request: Answer({"data": blocks})
+    (row,) = past(server, "open_electricity", "AU-SA", NOW - 48 * HOUR, NOW).intensities
+    assert (row.start, row.g_per_kwh) == (datetime(2026, 3, 28, tzinfo=UTC), 100.0)
+
+
+# Carbon Aware SDK
+
+
+def test_a_carbon_aware_sdk_is_asked_for_the_past_and_the_forecast(server: GridServer) -> None:
+    server.behave = grid_server.carbon_aware_sdk(NOW, 65)
+    reply = recent(server, "carbon_aware_sdk", "eastus")
+    assert [(seen.path, seen.query) for seen in server.seen] == [
+        (
+            "/emissions/bylocation",
+            {
+                "location": "eastus",
+                "time": "2026-03-28T01:40:00Z",
+                "toTime": "2026-03-29T01:40:00Z",
+            },
+        ),
+        ("/emissions/forecasts/current", {"location": "eastus"}),
+    ]
+    assert counts(reply) == (288, 12)
+    assert {row.duration_s for row in reply.intensities} == {300}
+    assert {row.g_per_kwh for row in reply.intensities} == {65, 66.5}
+
+
+def test_a_carbon_aware_sdk_needs_to_be_told_its_kind() -> None:
+    with pytest.raises(NotReadyError, match="SPROUT_KIND"):
+        series_of("eastus", "carbon_aware_sdk", None, None)
+    assert series_of("eastus", "carbon_aware_sdk", "marginal", None).kind == "marginal"
+
+
+@pytest.mark.parametrize("status", [204, 400, 404, 501])
+def test_a_carbon_aware_sdk_without_a_forecast_still_has_the_past(
+    server: GridServer, status: int
+) -> None:
+    good = grid_server.carbon_aware_sdk(NOW)
+    problem = Answer({"title": "x", "detail": "no forecasts"} if status > 204 else b"", status)
+
+    def behave(request: Request) -> Answer:
+        return problem if request.path.endswith("current") else good(request)
+
+    server.behave = behave
+    reply = recent(server, "carbon_aware_sdk", "eastus")
+    assert counts(reply) == (288, 0)
+    assert "no forecast of eastus" in reply.notes[0]
+
+
+def test_a_carbon_aware_sdk_without_data_or_location_says_so(server: GridServer) -> None:
+    server.behave = lambda _request: Answer(b"", status=204)
+    assert past(server, "carbon_aware_sdk", "eastus", NOW - HOUR, NOW).intensities == ()
+    server.behave = grid_server.carbon_aware_sdk(NOW)
+    with pytest.raises(InputError, match="Unknown: nowhere"):
+        recent(server, "carbon_aware_sdk", "nowhere")
+
+
+def test_a_carbon_aware_sdk_has_no_place_until_one_is_set() -> None:
+    wanted = series_of("eastus", "carbon_aware_sdk", "average", None)
+    with (
+        pytest.raises(NotReadyError, match="base URL"),
+        open_provider("carbon_aware_sdk", wanted, "", KEYS, QUICK),
+    ):
+        pass
 
 
 # what cannot be true
@@ -385,17 +614,23 @@ def test_another_shape_is_no_answer_and_no_traceback(
     server: GridServer, name: str, body: Any
 ) -> None:
     server.behave = lambda _request: Answer(body if body != "null" else b"null")
+    if (name, body) == ("carbon_aware_sdk", []):
+        assert recent(server, name, "DE").intensities == ()  # its way of having no data
+        return
     with pytest.raises((TryLaterError, InputError)):
-        recent(server, name, {"neso": "GB", "eia": "CISO"}.get(name, "DE"))
+        recent(
+            server, name, {"neso": "GB", "eia": "CISO", "open_electricity": "AU-SA"}.get(name, "DE")
+        )
 
 
 # before anything is sent
 
 
 def test_a_missing_key_says_where_it_may_be(server: GridServer) -> None:
-    for name in ("electricity_maps", "watttime", "eia"):
+    for name in ("electricity_maps", "watttime", "eia", "entsoe", "open_electricity"):
+        zone = "AU-SA" if name == "open_electricity" else "DE"
         with pytest.raises(PermissionDeniedError, match="SPROUT_"):
-            recent(server, name, "DE", keys=Keys())
+            recent(server, name, zone, keys=Keys())
     assert server.seen == []
 
 
@@ -419,6 +654,8 @@ def test_another_kind_or_factor_than_the_provider_has_is_refused() -> None:
         ("electricity_maps", "DE"),
         ("watttime", "CAISO_NORTH"),
         ("eia", "US-CISO"),
+        ("entsoe", "FR"),
+        ("open_electricity", "AU-VIC"),
     ],
 )
 def test_every_provider_lists_zones(server: GridServer, name: str, zone: str) -> None:

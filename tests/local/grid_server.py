@@ -26,6 +26,7 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class GridServer:
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(parts.path, dict(parse_qsl(parts.query)), headers)
+                pairs = tuple(parse_qsl(parts.query))
+                request = Request(parts.path, dict(pairs), headers, pairs)
                 outer.seen.append(request)
                 answer = outer.behave(request)
                 outer.stop.wait(answer.hang_s)
@@ -347,5 +349,184 @@ def eia(now: datetime, lag_h: int = 2, page: int = 5000) -> Behaviour:
         part = rows[offset : offset + min(page, int(query["length"]))]
         response = {"total": str(len(rows)), "frequency": "hourly", "data": part}
         return Answer({"response": response, "request": echo, "apiVersion": "2.1.12"})
+
+    return behave
+
+
+def xml(text: str, status: int = 200) -> Answer:
+    return Answer(text.encode(), status=status, headers={"Content-Type": "text/xml"})
+
+
+def gl_document(*series: str) -> str:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><GL_MarketDocument xmlns="urn:iec62325.351:'
+        'tc57wg16:451-6:generationloaddocument:3:0"><mRID>1</mRID>'
+        + "".join(series)
+        + "</GL_MarketDocument>"
+    )
+
+
+def time_series(
+    fuel: str,
+    start: datetime,
+    quantities: dict[int, float],
+    num_points: int,
+    minutes: int = 60,
+    domain: str = "inBiddingZone_Domain.mRID",
+    curve: str = "A01",
+) -> str:
+    points = "".join(
+        f"<Point><position>{position}</position><quantity>{mw:g}</quantity></Point>"
+        for position, mw in quantities.items()
+    )
+    end = start + num_points * timedelta(minutes=minutes)
+    return (
+        f'<TimeSeries><{domain} codingScheme="A01">10YFR-RTE------C</{domain}>'
+        "<quantity_Measure_Unit.name>MAW</quantity_Measure_Unit.name>"
+        f"<curveType>{curve}</curveType><MktPSRType><psrType>{fuel}</psrType></MktPSRType>"
+        f"<Period><timeInterval><start>{start:%Y-%m-%dT%H:%MZ}</start>"
+        f"<end>{end:%Y-%m-%dT%H:%MZ}</end></timeInterval>"
+        f"<resolution>PT{minutes}M</resolution>{points}</Period></TimeSeries>"
+    )
+
+
+def acknowledgement(code: str, text: str) -> str:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><Acknowledgement_MarketDocument xmlns="urn:'
+        'iec62325.351:tc57wg16:451-1:acknowledgementdocument:7:0"><mRID>1</mRID>'
+        f"<Reason><code>{code}</code><text>{text}</text></Reason></Acknowledgement_MarketDocument>"
+    )
+
+
+def entsoe(now: datetime, lag_h: int = 2) -> Behaviour:
+    def behave(request: Request) -> Answer:
+        query = request.query
+        assert request.path == "/api"
+        assert request.headers["accept"] == "application/xml"
+        assert (query["documentType"], query["processType"]) == ("A75", "A16")
+        if query["securityToken"] != KEY:
+            return xml(acknowledgement("999", f"Unauthorized {query['securityToken']}"), 401)
+        start, end = (
+            datetime.strptime(query[name], "%Y%m%d%H%M").replace(tzinfo=UTC)
+            for name in ("periodStart", "periodEnd")
+        )
+        assert end - start <= timedelta(days=366)
+        num = (min(end, hour_of(now) - (lag_h - 1) * HOUR) - start) // HOUR
+        if num <= 0:
+            return xml(acknowledgement("999", "No matching data found"))
+        # half gas, half nuclear; pumps consume
+        return xml(
+            gl_document(
+                time_series("B04", start, {i + 1: 500 for i in range(num)}, num),
+                time_series("B14", start, {1: 500}, 4 * num, 15, curve="A03"),
+                time_series(
+                    "B10", start, {1: 90}, num, domain="outBiddingZone_Domain.mRID", curve="A03"
+                ),
+            )
+        )
+
+    return behave
+
+
+def open_electricity(now: datetime, value: float = 600.0) -> Behaviour:
+    def behave(request: Request) -> Answer:
+        assert request.path == "/data/network/NEM"
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            error = {"code": "unauthorized", "message": "Invalid API key"}
+            return Answer({"error": error}, status=401)
+        query = request.query
+        assert [pair for pair in request.pairs if pair[0] == "metrics"] == [
+            ("metrics", "emissions"),
+            ("metrics", "energy"),
+        ]
+        assert (query["interval"], query["primary_grouping"]) == ("1h", "network_region")
+        ten = timedelta(hours=10)
+        start, end = (
+            datetime.fromisoformat(query[name]).replace(tzinfo=UTC) - ten
+            for name in ("date_start", "date_end")
+        )
+        if end - start > timedelta(days=32):
+            message = "Date range too large for hour interval. Maximum range is 32 days."
+            return Answer({"detail": message}, status=400)
+        hours = [
+            hour_of(start) + i * HOUR for i in range((min(end, now) - hour_of(start)) // HOUR + 1)
+        ]
+
+        def block(metric: str, unit: str, amount: float) -> dict[str, Any]:
+            results = [
+                {
+                    "name": f"{metric}_{region}",
+                    "date_start": iso(start),
+                    "date_end": iso(end),
+                    "columns": {"network_region": region},
+                    "data": [[iso(hour).replace(".000", ""), amount * scale] for hour in hours],
+                }
+                for region, scale in (("NSW1", 1.0), ("VIC1", 2.0 if metric == "emissions" else 1))
+            ]
+            return {
+                "network_code": "NEM",
+                "metric": metric,
+                "unit": unit,
+                "interval": "1h",
+                "start": iso(start),
+                "end": iso(end),
+                "groupings": [],
+                "results": results,
+                "network_timezone_offset": "+10:00",
+            }
+
+        blocks = [block("energy", "MWh", 1000.0), block("emissions", "t", value)]
+        more = {"version": "4.0.3.dev0", "created_at": "2025-02-18T07:27:28+11:00", "success": True}
+        return Answer(more | {"data": blocks})
+
+    return behave
+
+
+def carbon_aware_sdk(now: datetime, value: float = 65) -> Behaviour:
+    five = timedelta(minutes=5)
+
+    def behave(request: Request) -> Answer:
+        query = request.query
+        location = query["location"]
+        if location == "nowhere":
+            problem = {"title": "LocationException", "status": 400, "detail": "Unknown: nowhere"}
+            return Answer(problem, status=400, headers={"Content-Type": "application/problem+json"})
+        if request.path == "/emissions/bylocation":
+            start, end = (datetime.fromisoformat(query[name]) for name in ("time", "toTime"))
+            start = start.replace(minute=start.minute // 5 * 5, second=0)
+            return Answer(
+                [
+                    {
+                        "location": location,
+                        "time": f"{start + i * five:%Y-%m-%dT%H:%M:%S+00:00}",
+                        "rating": value,
+                    }
+                    for i in range((end - start) // five)
+                ]
+            )
+        assert request.path == "/emissions/forecasts/current"
+        points = [
+            {
+                "location": location,
+                "timestamp": f"{now + i * five:%Y-%m-%dT%H:%M:%S+00:00}",
+                "duration": 5,
+                "value": value + 1.5,
+            }
+            for i in range(12)
+        ]
+        return Answer(
+            [
+                {
+                    "requestedAt": iso(now),
+                    "generatedAt": iso(now),
+                    "location": location,
+                    "dataStartAt": iso(now),
+                    "dataEndAt": iso(now + HOUR),
+                    "windowSize": 5,
+                    "optimalDataPoint": points[0],
+                    "forecastData": points,
+                }
+            ]
+        )
 
     return behave

@@ -210,8 +210,7 @@ def _retry_at(error: Exception, now: datetime) -> datetime | None:
 def opened(config: Config, target: Target, limits: "Limits") -> Iterator[Provider]:
     """Open what is to be asked."""
     url = config.settings.base_url(target.provider)
-    zone, factor_type = target.series.zone, target.series.factor_type
-    with open_provider(target.provider, zone, factor_type, url, config.keys, limits) as provider:
+    with open_provider(target.provider, target.series, url, config.keys, limits) as provider:
         yield provider
 
 

@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from sprout.cli import options, output
+from sprout.cli.lazy import LazyCommand, LazyGroup
 
-app = typer.Typer(help="Carbon intensity of the grid.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    cls=LazyGroup, help="Carbon intensity of the grid.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.callback()
@@ -15,7 +18,7 @@ def root() -> None:
     """Carbon intensity of the grid."""
 
 
-@app.command("use", short_help="Set zone and provider in sprout.toml.")
+@app.command("use", cls=LazyCommand, short_help="Set zone and provider in sprout.toml.")
 def use(
     zone: Annotated[str, typer.Argument(metavar="ZONE", help="Grid zone, such as DE.")],
     provider: Annotated[
@@ -23,7 +26,7 @@ def use(
         typer.Option(
             "--provider",
             "-p",
-            help="neso, energy_charts, electricity_maps, watttime, eia; none: ask nobody.",
+            help="neso, energy_charts, ... (see `sprout grid sources`); none: ask nobody.",
         ),
     ] = None,
     config: options.ConfigFile = None,
@@ -43,7 +46,7 @@ def use(
         choosing.use(out, config, zone, provider)
 
 
-@app.command("fetch", short_help="Fetch the last day, now and the forecast.")
+@app.command("fetch", cls=LazyCommand, short_help="Fetch the last day, now and the forecast.")
 def fetch(
     zone: options.Zone = None,
     provider: options.Provider = None,
@@ -72,7 +75,7 @@ def fetch(
         fetching.fetch(out, load(flags, config), parse_age(max_age))
 
 
-@app.command("history", short_help="Fetch a stretch of history.")
+@app.command("history", cls=LazyCommand, short_help="Fetch a stretch of history.")
 def history(
     start: Annotated[
         str, typer.Option("--from", metavar="DAY", help="First day, UTC, such as 2026-01-31.")
@@ -103,7 +106,7 @@ def history(
         fetching.history(out, load(flags, config), start, end)
 
 
-@app.command("show", short_help="Show the last day and the coming two.")
+@app.command("show", cls=LazyCommand, short_help="Show the last day and the coming two.")
 def show(
     zone: options.Zone = None,
     state: options.State = None,
@@ -125,7 +128,7 @@ def show(
         showing.show(out, load({"zone": zone, "state": state}, config).settings)
 
 
-@app.command("backtest", short_help="Test Sprout's own forecast on history.")
+@app.command("backtest", cls=LazyCommand, short_help="Test Sprout's own forecast on history.")
 def backtest(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="CSV of hours; default: the store.")
@@ -167,7 +170,7 @@ def backtest(
             backtesting.try_file(out, file, columns, zone_column)
 
 
-@app.command("zones", short_help="List the zones of a provider.")
+@app.command("zones", cls=LazyCommand, short_help="List the zones of a provider.")
 def zones(
     provider: options.Provider = None,
     config: options.ConfigFile = None,
@@ -187,7 +190,7 @@ def zones(
         showing.zones(out, load({"provider": provider}, config), provider)
 
 
-@app.command("sources", short_help="List sources, licences and attributions.")
+@app.command("sources", cls=LazyCommand, short_help="List sources, licences and attributions.")
 def sources(
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -202,7 +205,7 @@ def sources(
         showing.sources(out)
 
 
-@app.command("import", short_help="Import CSV files.")
+@app.command("import", cls=LazyCommand, short_help="Import CSV files.")
 def import_csv(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files.")],
     time_column: options.TimeColumn = None,

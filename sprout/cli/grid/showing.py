@@ -110,7 +110,7 @@ def sources(out: Out) -> None:
             "name": offer.name,
             "title": offer.title,
             "areas": offer.areas,
-            "kind": offer.kind,
+            "kind": offer.kind or "as set",
             "factor_types": list(offer.factors),
             "has_forecast": offer.has_forecast,
             "keys": list(offer.key_names),

@@ -1,0 +1,49 @@
+"""Commands that leave alone what needs no conversion, so that they start without pydantic.
+
+Typer 0.29 converts the value of every option by an adapter of pydantic: also the None of an option
+that nobody gave, and text where text is wanted. Importing pydantic takes as long as all else that a
+short command does.
+"""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+
+class LazyOption(TyperOption):
+    """An option whose value is converted when it was given and is to be anything but text."""
+
+    def process_value(self, ctx: Any, value: Any) -> Any:  # noqa: ANN401 - whatever the option takes
+        """Return the value that the command gets."""
+        is_single = self.nargs == 1 and not self.multiple
+        is_unset = value is None and not self.required
+        described = getattr(self, "type_descriptor", None)
+        is_text = isinstance(value, str) and getattr(described, "annotation", None) is str
+        if not is_single or not (is_unset or is_text):
+            return super().process_value(ctx, value)
+        return value if self.callback is None else self.callback(ctx, self, value)
+
+
+class LazyCommand(TyperCommand):
+    """A command with lazy options; for the `cls` of `typer.Typer.command`."""
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer does not export their types
+        """Return the options, --help among them, and the arguments."""
+        return _made_lazy(super().get_params(ctx))
+
+
+class LazyGroup(TyperGroup):
+    """A group of commands with lazy options; for the `cls` of `typer.Typer`."""
+
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer does not export their types
+        """Return the options, --help among them."""
+        return _made_lazy(super().get_params(ctx))
+
+
+def _made_lazy(params: list[Any]) -> list[Any]:
+    for param in params:
+        if type(param) is TyperOption:
+            # Typer makes its options itself and cannot be told their class; parsing compares
+            # options by identity, so copies would not do
+            param.__class__ = LazyOption
+    return params

@@ -1,0 +1,119 @@
+"""Writes a model's weights in another type, by llama.cpp's own quantiser.
+
+Written against llama-cpp-python 0.3.36: llama_model_quantize and the lines that it logs.
+"""
+
+import ctypes
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import llama_cpp.llama_cpp as lib
+
+from sprout.engine.llamacpp import fingerprint
+from sprout.errors import DiskError, EngineError, PermissionDeniedError
+
+TYPES: dict[str, int] = {
+    "bf16": lib.LLAMA_FTYPE_MOSTLY_BF16,
+    "f16": lib.LLAMA_FTYPE_MOSTLY_F16,
+    "q8_0": lib.LLAMA_FTYPE_MOSTLY_Q8_0,
+    "q6_k": lib.LLAMA_FTYPE_MOSTLY_Q6_K,
+    "q5_k_m": lib.LLAMA_FTYPE_MOSTLY_Q5_K_M,
+    "q5_0": lib.LLAMA_FTYPE_MOSTLY_Q5_0,
+    "q4_k_m": lib.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+    "iq4_nl": lib.LLAMA_FTYPE_MOSTLY_IQ4_NL,
+    "q4_0": lib.LLAMA_FTYPE_MOSTLY_Q4_0,
+    "q3_k_m": lib.LLAMA_FTYPE_MOSTLY_Q3_K_M,
+}
+"""llama.cpp's types of weights that need no importance matrix, the most exact first."""
+
+_TENSOR = re.compile(r"\[ *(\d+)/ *(\d+)\]")
+_WARNING, _ERROR = 3, 4
+
+
+def requantize(
+    source: Path,
+    target: Path,
+    type_name: str,
+    num_threads: int,
+    on_tensor: Callable[[int, int], None],
+) -> int:
+    """Write a model with its weights in another type; the target is there whole or not at all.
+
+    Args:
+        type_name: one of TYPES.
+        on_tensor: called with the number of the tensor that is being written, and that of all.
+
+    Returns:
+        How many tensors do not fit the type and were written in the next larger one.
+
+    Raises:
+        NoInputError, InputError, PermissionDeniedError: the source cannot be read as GGUF.
+        DiskError, PermissionDeniedError: the target cannot be written.
+        EngineError: llama.cpp cannot convert it.
+    """
+    fingerprint(source)  # refuses what is no GGUF file, and says why
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.touch()
+        status, num_kept, reason = _quantize(source, partial, type_name, num_threads, on_tensor)
+        if "iostream error" in reason:  # all that llama.cpp says when a write fails
+            raise DiskError(f"{target} cannot be written: make room, then run the command again")
+        if status != 0:
+            raise EngineError(f"llama.cpp cannot convert {source} to {type_name}: {reason}")
+        partial.replace(target)
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{target} may not be written: {error.strerror}") from error
+    except OSError as error:
+        raise DiskError(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return num_kept
+
+
+def _quantize(
+    source: Path,
+    target: Path,
+    type_name: str,
+    num_threads: int,
+    on_tensor: Callable[[int, int], None],
+) -> tuple[int, int, str]:
+    """Return llama.cpp's status, how many tensors fell back, and what it said went wrong."""
+    errors: list[str] = []
+    num_fallbacks = 0
+
+    @lib.llama_log_callback  # type: ignore[untyped-decorator]
+    def listen(level: int, text: bytes, _data: object) -> None:
+        nonlocal num_fallbacks
+        said = text.decode(errors="replace").strip()
+        found = _TENSOR.match(said)
+        if found:
+            on_tensor(int(found.group(1)), int(found.group(2)))
+        elif level == _ERROR:
+            errors.append(said)
+        elif level == _WARNING and said.startswith("-> falling back"):
+            num_fallbacks += 1
+
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = TYPES[type_name]
+    params.allow_requantize = True
+    params.nthread = num_threads
+    statuses: list[int] = []
+
+    def work() -> None:
+        lib.llama_log_set(listen, ctypes.c_void_p(0))
+        statuses.append(lib.llama_model_quantize(bytes(source), bytes(target), params))
+        lib.llama_log_set(_forget, ctypes.c_void_p(0))  # the listener ends with this function
+
+    # Not in the main thread: an interrupt would arrive inside the listener, and be lost in C.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.1)
+    return statuses[0], num_fallbacks, "; ".join(errors[-3:]) or "no reason given"
+
+
+@lib.llama_log_callback  # type: ignore[untyped-decorator]
+def _forget(_level: int, _text: bytes, _data: object) -> None:
+    """Hear nothing."""

@@ -1,0 +1,145 @@
+"""One setting: its type, default, limits and meaning, and how a given value becomes its own.
+
+Values come as TOML, as the text of a variable, or as a flag has them, so numbers and booleans may
+be text. Done by hand because every command reads settings: importing pydantic takes as long as all
+else that a short command does.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+_LIMITS = "limits"
+_DESCRIPTION = "description"
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+_FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a number must be (at least, above, at most, below); whether one may stand for text."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    takes_numbers: bool = False
+
+
+def setting(default: Any = MISSING, description: str = "", **limits: Any) -> Any:  # noqa: ANN401 - of any type
+    """Declare a setting in a dataclass; one without a default is computed. For limits see above."""
+    return field(
+        default=default,
+        metadata={_DESCRIPTION: description, _LIMITS: Limits(**limits)},
+    )
+
+
+def description(declared: "Field[Any]") -> str:
+    """Return what a setting is about."""
+    return str(declared.metadata[_DESCRIPTION])
+
+
+def declared(settings: type) -> Mapping[str, "Field[Any]"]:
+    """Return the settings that a dataclass declares, by name."""
+    return {each.name: each for each in fields(settings)}
+
+
+def converted(value: object, declared: "Field[Any]") -> object:
+    """Return a given value in the setting's own type.
+
+    Raises:
+        ValueError: it is none; the message says what it should be.
+    """
+    kind: Any = declared.type
+    if get_origin(kind) in {Union, UnionType}:  # it may be left unset
+        if value is None:
+            return None
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+    return _of_kind(value, kind, declared.metadata[_LIMITS])
+
+
+def _of_kind(value: object, kind: Any, limits: Limits) -> object:  # noqa: ANN401 - a type form
+    if get_origin(kind) is Literal:
+        return _choice(value, get_args(kind))
+    if get_origin(kind) is tuple:
+        return _texts(value)
+    if kind is Path:
+        return _path(value)
+    if kind is bool:
+        return _truth(value)
+    if kind is str:
+        return _text(value, takes_numbers=limits.takes_numbers)
+    number = _whole(value) if kind is int else _number(value)
+    _check(number, limits)
+    return number
+
+
+def _choice(value: object, choices: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"should be one of {', '.join(choices)}")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    raise ValueError("should be a list of texts")
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        raise ValueError("should be a path")  # noqa: TRY004 - a value, not a call, is wrong
+    return Path(value)
+
+
+def _truth(value: object) -> bool:
+    word = str(value).strip().lower() if isinstance(value, bool | int | str) else ""
+    if word not in _TRUE | _FALSE:
+        raise ValueError("should be true or false")
+    return word in _TRUE
+
+
+def _text(value: object, *, takes_numbers: bool) -> str:
+    if isinstance(value, str):
+        return value
+    if takes_numbers and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError("should be text")
+
+
+def _whole(value: object) -> int:
+    try:
+        if isinstance(value, str):
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+    except ValueError:
+        pass
+    raise ValueError("should be a whole number")
+
+
+def _number(value: object) -> float:
+    try:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            number = float(value)
+            if math.isfinite(number):
+                return number
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("should be a number")
+
+
+def _check(number: float, limits: Limits) -> None:
+    if limits.ge is not None and number < limits.ge:
+        raise ValueError(f"should be at least {limits.ge:g}")
+    if limits.gt is not None and number <= limits.gt:
+        raise ValueError(f"should be above {limits.gt:g}")
+    if limits.le is not None and number > limits.le:
+        raise ValueError(f"should be at most {limits.le:g}")
+    if limits.lt is not None and number >= limits.lt:
+        raise ValueError(f"should be below {limits.lt:g}")
