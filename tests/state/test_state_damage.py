@@ -10,6 +10,7 @@ import pytest
 from plain_records import NOW, admission, prompt, served
 
 from sprout.errors import DiskError, SproutError
+from sprout.state import reports
 from sprout.state.reservoir import Reservoir
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
@@ -35,6 +36,11 @@ def change(path: Path, sql: str) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(sql)
+
+
+def preferences(store: Store) -> object:
+    with reports.reading(store, None) as reading:
+        return reading.known(NOW)
 
 
 def test_a_whole_store_has_no_damage(path: Path) -> None:
@@ -72,6 +78,11 @@ def test_a_store_of_the_first_release_has_none_either(tmp_path: Path) -> None:
             "UPDATE reservoir SET chat = replace(chat, 'role', 'rule')",
             lambda store: Reservoir(store, 10).cases(),
             "rule",
+        ),
+        (
+            "UPDATE plans SET document = replace(document, 'directive_key', 'd1rective_key')",
+            preferences,
+            "where Sprout writes no such",
         ),
         (
             "UPDATE reservoir SET sampling = '{}'",
