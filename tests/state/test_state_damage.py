@@ -107,6 +107,18 @@ def test_a_value_that_sprout_did_not_write_is_a_damaged_store(
     assert "\n" not in str(raised.value)
 
 
+def complete(path: Path) -> None:
+    with Store.open(path) as store:
+        Runs(store).complete("run-1", [served(admission(prompt("a")))], NOW)
+
+
+def test_a_damaged_definition_that_speaks_of_busy_seconds_is_no_lock(path: Path) -> None:
+    change(path, "UPDATE sqlite_master SET sql = replace(sql, 'busy_s REAL', 'bxsy_s REAL')")
+    with pytest.raises(DiskError, match="table completions is not as it was made") as raised:
+        complete(path)
+    assert "no such column: busy_s" in str(raised.value.__cause__)
+
+
 def leave_with(path: Path, error: Exception) -> None:
     with Store.open(path):
         raise error
