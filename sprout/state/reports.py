@@ -144,14 +144,15 @@ class Reports:
         """Return the preferences of the newest plan of each model."""
         rows = self._connection.execute(
             "SELECT model, document FROM (SELECT r.model, p.document, row_number() OVER"
-            " (PARTITION BY r.model ORDER BY p.made_at DESC, p.rowid DESC) AS age"
+            " (PARTITION BY r.model ORDER BY p.rowid DESC) AS age"
             " FROM plans p JOIN runs r USING (run_id)) WHERE age = 1"
         )
         names = _names(self._circumstances())
-        return {
-            model: _preferred(names.get(model, model), from_json(document))
-            for model, document in rows
-        }
+        found = dict[str, tuple[Preferred, ...]]()
+        for model, document in rows:
+            with readable(document):
+                found[model] = _preferred(names.get(model, model), from_json(document))
+        return found
 
     def _run_energy(self) -> RunEnergy:
         row = self._connection.execute(_RUN_ENERGY, {"since": self._since}).fetchone()

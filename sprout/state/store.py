@@ -230,7 +230,9 @@ def _tables(connection: sqlite3.Connection) -> set[tuple[str, str]]:
 
 
 def _is_locked(error: sqlite3.Error) -> bool:
-    return "locked" in str(error) or "busy" in str(error)
+    # by its code: messages quote names such as busy_s
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 
 def _translate(path: Path, error: sqlite3.Error) -> SproutError:

@@ -131,7 +131,8 @@ def test_doctor_tells_of_a_damaged_store_and_what_becomes_of_the_answers(
     prompts: Path, store: Path, out: Path
 ) -> None:
     assert run(prompts, out).code == 0
-    assert ", whole" in sprout("doctor", *REPLAY).stdout
+    checks = sprout("doctor", *REPLAY, "--json").data["checks"]
+    assert [check["detail"] for check in checks if check["name"] == "store"] == [f"{store}, whole"]
     # rows of an index are swapped for zeros, which only reading all of it finds
     ((page,),) = select(store, "SELECT rootpage FROM sqlite_master WHERE name = 'texts_by_run'")
     ((size,),) = select(store, "PRAGMA page_size")

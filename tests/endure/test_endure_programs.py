@@ -36,21 +36,22 @@ def test_every_program_says_what_it_does(program: str) -> None:
 
 @pytest.mark.slow
 def test_a_spoilt_byte_of_the_store_loses_no_answer() -> None:
-    run("damage.py", "--seeds", 12)
+    run("damage.py", "--seeds", 6)
 
 
 @pytest.mark.slow
 def test_a_crowd_on_one_store_loses_no_row() -> None:
-    run("crowd.py", "--runs", 8, "--prompts", 150)
+    run("crowd.py", "--runs", 8, "--prompts", 80)
 
 
 @pytest.mark.slow
 def test_thousands_of_prompts_take_no_more_memory_and_no_more_time_each() -> None:
-    run("million.py", "--prompts", 12_000, "--least-rate", 0.5)
+    run("million.py", "--prompts", 8000, "--least-rate", 0.5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["disk", "denied", "clock", "signals", "output"])
+# signals and standard output have tests of their own in tests/cli
+@pytest.mark.parametrize("fault", ["disk", "denied", "clock"])
 def test_a_fault_is_told_clearly_and_the_run_goes_on(fault: str) -> None:
     run("faults.py", "--quick", "--only", fault)
 
@@ -62,4 +63,4 @@ def test_bad_prompts_and_a_cache_that_cannot_be_had_end_clearly() -> None:
 
 @pytest.mark.model
 def test_runs_of_the_model_that_are_killed_come_to_what_an_uninterrupted_one_does() -> None:
-    run("kills.py", "--mode", "exact", "--kills", 4, "--prompts", 10, "--max-tokens", 4)
+    run("kills.py", "--mode", "exact", "--kills", 3, "--prompts", 8, "--max-tokens", 4)

@@ -10,6 +10,7 @@ import pytest
 from plain_records import NOW, admission, prompt, served
 
 from sprout.errors import DiskError, SproutError
+from sprout.state import reports
 from sprout.state.reservoir import Reservoir
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
@@ -35,6 +36,11 @@ def change(path: Path, sql: str) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(sql)
+
+
+def preferences(store: Store) -> object:
+    with reports.reading(store, None) as reading:
+        return reading.known(NOW)
 
 
 def test_a_whole_store_has_no_damage(path: Path) -> None:
@@ -74,6 +80,11 @@ def test_a_store_of_the_first_release_has_none_either(tmp_path: Path) -> None:
             "rule",
         ),
         (
+            "UPDATE plans SET document = replace(document, 'directive_key', 'd1rective_key')",
+            preferences,
+            "where Sprout writes no such",
+        ),
+        (
             "UPDATE reservoir SET sampling = '{}'",
             lambda store: Reservoir(store, 10).cases(),
             "'{}'",
@@ -94,6 +105,18 @@ def test_a_value_that_sprout_did_not_write_is_a_damaged_store(
     assert words in str(raised.value)
     assert "--adopt" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def complete(path: Path) -> None:
+    with Store.open(path) as store:
+        Runs(store).complete("run-1", [served(admission(prompt("a")))], NOW)
+
+
+def test_a_damaged_definition_that_speaks_of_busy_seconds_is_no_lock(path: Path) -> None:
+    change(path, "UPDATE sqlite_master SET sql = replace(sql, 'busy_s REAL', 'bxsy_s REAL')")
+    with pytest.raises(DiskError, match="table completions is not as it was made") as raised:
+        complete(path)
+    assert "no such column: busy_s" in str(raised.value.__cause__)
 
 
 def leave_with(path: Path, error: Exception) -> None:
