@@ -78,7 +78,7 @@ class Settings(BaseModel):
     )
     confidence: Annotated[float, Field(ge=0, le=5)] | None = Field(
         None,
-        description="margin on floors in standard deviations; default: 1.8 class-robust, 1 -fair",
+        description="margin on floors in standard deviations; default: 1.5 class-robust, 1 -fair",
     )
     directives: str = Field("concise", description="packaged set (concise, paper) or a TOML file")
     pue: Annotated[float, Field(ge=1, le=5)] = Field(1.0, description="power usage effectiveness")
