@@ -133,8 +133,8 @@ def test_a_stores_hours_are_priced_as_its_runs_were_not_as_the_settings_are_toda
         tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(60)]
     )
     how = (*REPLAY, "--intensity", 360, "--zone", "DE", "--explore", 0.4)
-    how = (*how, "--pue", 2, "--embodied", 0.001)
-    assert sprout("run", prompts, *how, "-o", "out.jsonl").code == 0
+    priced = ("--pue", 2, "--embodied", 0.001)
+    assert sprout("run", prompts, *how, *priced, "-o", "out.jsonl").code == 0
     change(store, "UPDATE completions SET energy_j = 30 - 10 * substr(level, 2), busy_s = 1")
     found = sprout("replay", "--data", "store", "-p", "co2-opt", "--json")
     # at 360 g/kWh and a PUE of 2 a joule is 0.2 mg: 6 mg at L0, 2 mg at L2, and 1 mg a busy second
