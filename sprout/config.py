@@ -117,7 +117,7 @@ class Settings:
     )
     confidence: float | None = setting(
         None,
-        "margin on floors in standard deviations; default: 1.8 class-robust, 1 -fair",
+        "margin on floors in standard deviations; default: 1.5 class-robust, 1 -fair",
         ge=0,
         le=5,
     )

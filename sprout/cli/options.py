@@ -65,7 +65,7 @@ ClassFloor = Annotated[
 ]
 Confidence = Annotated[
     float | None,
-    typer.Option(help="Margin on floors in standard deviations; 1 class-fair, 1.8 class-robust."),
+    typer.Option(help="Margin on floors in standard deviations; 1 class-fair, 1.5 class-robust."),
 ]
 Pue = Annotated[float | None, typer.Option(help="Power usage effectiveness of the data centre.")]
 Embodied = Annotated[

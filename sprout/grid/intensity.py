@@ -120,6 +120,11 @@ class IntensityRange:
         if not self.low_g_per_kwh <= self.high_g_per_kwh:
             raise ValueError(f"no range: {self.low_g_per_kwh} to {self.high_g_per_kwh} g/kWh")
 
+    @property
+    def middle_g_per_kwh(self) -> float:
+        """Return the intensity half way between both ends."""
+        return (self.low_g_per_kwh + self.high_g_per_kwh) / 2
+
     def position(self, g_per_kwh: float) -> float:
         """Return where an intensity lies in the range, from 0 (low end) to 1 (high end).
 

@@ -27,6 +27,9 @@ from sprout.planning.problem import FloatArray, Problem
 
 IntArray = NDArray[np.int64]
 
+OUT_OF_REACH = 1e-9
+"""A preference that is missing still, far above rounding."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Floors:
@@ -87,19 +90,39 @@ class Frontier:
         self._chains = _chains(problem.cost_g, preference)
         start = self._chains.start[..., None]
         self._start_preference = np.take_along_axis(preference, start, axis=2)[..., 0]
+        self._order: tuple[IntArray, IntArray] | None = None
 
     def solve(self, floors: Floors) -> FloatArray:
         """Return the amounts [t, c, v] of least carbon that keep the floors."""
+        return self.solve_with_price(floors)[0]
+
+    def solve_with_price(self, floors: Floors) -> tuple[FloatArray, FloatArray]:
+        """Return the amounts, and [w] what the last unit of preference cost in each window.
+
+        A unit is of preference times demand; 0 where a floor holds by itself, inf where it is out
+        of reach.
+        """
         chains, demand = self._chains, self._problem.demand
         used = _use_for_cells(chains, self._start_preference, floors)
         reached = self._start_preference + used.sum(axis=2)
         wanted = floors.overall[floors.window][:, None]
         missing = _per_window(floors, demand * (wanted - reached))
         room = (chains.gain - used) * demand[..., None]
-        bought = _buy(room, chains.price, floors.window, missing)
+        bought, price = _buy(
+            room, chains.price, floors.window, missing, self._sorted(floors.window)
+        )
         served = demand[..., None]
         used = used + np.divide(bought, served, out=np.zeros_like(bought), where=served > 0)
-        return _amount(self._problem, chains, used)
+        return _amount(self._problem, chains, used), price
+
+    def _sorted(self, window: IntArray) -> IntArray:
+        """Return all parts of the chains in order, window by window, the cheapest first."""
+        if self._order is None or self._order[0] is not window:
+            price = self._chains.price
+            owner = np.broadcast_to(window[:, None, None], price.shape).ravel()
+            # a stable sort keeps a chain's parts in order where they cost the same
+            self._order = window, np.lexsort((price.ravel(), owner))
+        return self._order[1]
 
 
 def _chains(cost_g: FloatArray, preference: FloatArray) -> _Chains:
@@ -150,12 +173,19 @@ def _per_window(floors: Floors, values: FloatArray) -> FloatArray:
     ).astype(float)
 
 
-def _buy(room: FloatArray, price: FloatArray, window: IntArray, missing: FloatArray) -> FloatArray:
-    """Return what each window buys of its chains' parts, the cheapest first, in units of `room`."""
+def _buy(
+    room: FloatArray,
+    price: FloatArray,
+    window: IntArray,
+    missing: FloatArray,
+    order: IntArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return what each window buys of its chains' parts, the cheapest first, in units of `room`.
+
+    And [w] the price of the last part that it buys.
+    """
     owner = np.broadcast_to(window[:, None, None], room.shape).ravel()
     flat_room = room.ravel()
-    # a stable sort keeps a chain's parts in order where they cost the same
-    order = np.lexsort((price.ravel(), owner))
     sorted_room = flat_room[order]
     total = np.cumsum(sorted_room)
     sizes = np.bincount(owner, weights=flat_room, minlength=len(missing))
@@ -167,7 +197,12 @@ def _buy(room: FloatArray, price: FloatArray, window: IntArray, missing: FloatAr
     wanted = np.minimum(missing, sizes)[owner[order]]
     bought = np.zeros_like(flat_room)
     bought[order] = np.clip(wanted - before, 0.0, sorted_room)
-    return bought.reshape(room.shape)
+    # prices rise within a window, so its last part that is bought is the dearest
+    last = np.flatnonzero((before < wanted) & (sorted_room > 0))
+    dearest = np.zeros(len(missing))
+    dearest[owner[order[last]]] = price.ravel()[order[last]]
+    dearest[missing > sizes + OUT_OF_REACH] = np.inf
+    return bought.reshape(room.shape), dearest
 
 
 def _amount(problem: Problem, chains: _Chains, used: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ margin, L0 takes over as much as is needed: nobody can doubt that it is as good 
 import numpy as np
 from numpy.typing import NDArray
 
-from sprout.planning.frontier import Floors
+from sprout.planning.frontier import Floors, IntArray
 from sprout.planning.outlook import Choice, Outlook, Solver, all_l0, by_frontier, sums
 from sprout.planning.problem import FloatArray, Problem
 
@@ -37,13 +37,17 @@ def choose_safely(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
     Where nothing but floors binds, the margins are found by `sprout.planning.frontier`, whose
     optimum is the programme's, and the programme is solved once.
     """
-    inner = solver if solver is by_frontier or not _falls_apart(outlook.problem) else by_frontier
-    margins, amount = _settle(outlook, floors, inner)
+    margins, amount = _settle(outlook, floors, fastest(outlook.problem, solver))
     price_g: tuple[float, ...] | None = None
     if solver is not by_frontier:
         amount, price_g = solver(outlook.problem)(_like(floors, _flat(floors) + margins))
     kept = _keep_promises(outlook, floors, amount)
     return Choice(kept, floors, _like(floors, margins), price_g if kept is amount else None)
+
+
+def fastest(problem: Problem, solver: Solver) -> Solver:
+    """Return `by_frontier` where its optimum is the programme's, and otherwise the solver."""
+    return by_frontier if _falls_apart(problem) else solver
 
 
 def _falls_apart(problem: Problem) -> bool:
@@ -105,20 +109,11 @@ def _like(floors: Floors, row: FloatArray) -> Floors:
 def _margins(outlook: Outlook, floors: Floors, amount: FloatArray) -> Floors:
     """Return the standard deviations of what `amount` has beyond each floor, times confidence."""
     problem, confidence = outlook.problem, outlook.limits.confidence or 0.0
-    factor = 1 - outlook.position * outlook.limits.tolerance
-    beyond = _beyond(problem, amount, factor[:, None])
-    first = np.flatnonzero(np.diff(floors.window, prepend=-1))
-    covariance = np.broadcast_to(np.asarray(outlook.covariance), (*problem.shape, problem.shape[2]))
-    together = np.add.reduceat(beyond, first, axis=0)
-    if outlook.past is not None:
-        together = together + outlook.past
-    variance = _quadratic(together, covariance[first]).sum(axis=1)
-    served = np.add.reduceat(problem.demand.sum(axis=1), first)
-    overall = confidence * np.sqrt(variance) / served
+    overall = confidence * deviations(outlook, floors.window, amount)
     if floors.by_class is None:
         return Floors(floors.window, overall, None)
     of_class = _beyond(problem, amount, np.array(outlook.limits.class_floor))
-    deviation = np.sqrt(_quadratic(of_class, covariance))
+    deviation = np.sqrt(_quadratic(of_class, _covariance(outlook)))
     by_class = np.divide(
         confidence * deviation,
         problem.demand,
@@ -126,6 +121,25 @@ def _margins(outlook: Outlook, floors: Floors, amount: FloatArray) -> Floors:
         where=problem.demand > 0,
     )
     return Floors(floors.window, overall, by_class)
+
+
+def deviations(outlook: Outlook, window: IntArray, amount: FloatArray) -> FloatArray:
+    """Return [w], the standard deviation of the mean preference that `amount` has beyond floors."""
+    problem = outlook.problem
+    factor = 1 - outlook.position * outlook.limits.tolerance
+    first = np.flatnonzero(np.diff(window, prepend=-1))
+    together = np.add.reduceat(_beyond(problem, amount, factor[:, None]), first, axis=0)
+    if outlook.past is not None:
+        together = together + outlook.past
+    variance = _quadratic(together, _covariance(outlook)[first]).sum(axis=1)
+    deviation: FloatArray = np.sqrt(variance) / sums(window, problem.demand.sum(axis=1))
+    return deviation
+
+
+def _covariance(outlook: Outlook) -> FloatArray:
+    """Return [t, c, v, v]."""
+    shape = outlook.problem.shape
+    return np.broadcast_to(np.asarray(outlook.covariance), (*shape, shape[2]))
 
 
 def _with_margins(outlook: Outlook, floors: Floors, amount: FloatArray) -> Floors:

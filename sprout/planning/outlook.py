@@ -39,6 +39,8 @@ class Outlook:
         window: [t], the window that a slot belongs to: 0, 1, ... without a gap, in order.
         earned: [w], preference times demand that windows have beyond their floors from slots that
             were served before; None is nothing.
+        reference_g_per_kwh: the middle of the range that intensities are judged against, at which
+            margins weigh carbon and preference; None weighs them alike at any intensity.
         past: [w, c, v], the amounts of those slots beyond their floors, whose preference is as
             uncertain as that of the rest; None is nothing.
     """
@@ -50,6 +52,7 @@ class Outlook:
     covariance: FloatArray | None = None
     earned: FloatArray | None = None
     past: FloatArray | None = None
+    reference_g_per_kwh: float | None = None
 
 
 Solved = tuple[FloatArray, tuple[float, ...] | None]
@@ -95,7 +98,12 @@ def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
     """
     if problem.min_share is None and problem.max_share is None:
         whole = frontier.Frontier(problem)
-        return lambda floors: (whole.solve(floors), None)
+
+        def solve_whole(floors: Floors) -> Solved:
+            amount, price = whole.solve_with_price(floors)
+            return amount, _price_g(price, sums(floors.window, problem.demand.sum(axis=1)))
+
+        return solve_whole
     least, most = problem.share_bounds
     preference, rest = problem.preference_by_slot, 1 - least.sum(axis=1)
     explored = problem.demand[..., None] * least
@@ -119,9 +127,15 @@ def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
         if floors.by_class is not None:
             by_class = (floors.by_class - by_level.sum(axis=2)) / rest
         overall = (floors.overall * served - reached) / left
-        return explored + chains.solve(Floors(floors.window, overall, by_class)), None
+        amount, price = chains.solve_with_price(Floors(floors.window, overall, by_class))
+        return explored + amount, _price_g(price, served)
 
     return solve
+
+
+def _price_g(price: FloatArray, served: FloatArray) -> tuple[float, ...]:
+    """Return what a preference point of all that each window serves costs, in g."""
+    return tuple((price * served * optimizer.PREFERENCE_POINT).tolist())
 
 
 def as_floors(problem: Problem, floors: Floors) -> tuple[Floor, ...]:

@@ -355,6 +355,7 @@ def outlook_of(
         limits=Limits(options.tolerance, options.class_floor, options.confidence),
         window=np.zeros(len(readings), dtype=np.int64),
         covariance=_covariance(formed, directives),
+        reference_g_per_kwh=readings[0].range.middle_g_per_kwh,
     )
 
 

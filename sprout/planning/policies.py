@@ -26,11 +26,17 @@ import numpy as np
 from sprout.planning import optimizer
 from sprout.planning.frontier import Floors
 from sprout.planning.margins import choose_safely
+from sprout.planning.newsvendor import choose_by_price
 from sprout.planning.outlook import Choice, Outlook, Solver, all_l0, as_floors, by_programme, sums
 from sprout.planning.problem import FloatArray, Mix, Problem, mix_of
 
 CLOVER_STEP = 0.1
 """MODEL_OPT's shares are multiples of this."""
+
+
+ONE_IN_FIFTEEN = 1.5
+"""Standard deviations that one normal value in fifteen exceeds: a percent of preference counts as
+much as fifteen percent of the carbon. sprout-replay.7 has what more and less would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class Policy:
         has_class_floors: whether each class keeps a floor of its own.
         spans_window: whether one floor holds over a window of slots.
         is_live: whether it can be followed without knowing the future.
-        confidence: margins in standard deviations, unless the user says otherwise.
+        confidence: margins in standard deviations, unless the user says otherwise; of a scheme
+            without class floors, where carbon and preference are even (`newsvendor`).
     """
 
     about: str
@@ -68,8 +75,7 @@ POLICIES = {
         "a mix for each task class, with a margin on the floor: saves the most",
         knows_classes=True,
         is_robust=True,
-        # what misses its floor by a point in less than 4 % of hours (sprout-replay.7)
-        confidence=1.8,
+        confidence=ONE_IN_FIFTEEN,
     ),
     "class-fair": Policy(
         "a mix for each task class, and a floor for each, with margins",
@@ -88,7 +94,7 @@ POLICIES = {
         knows_classes=True,
         is_robust=True,
         spans_window=True,
-        confidence=1.8,
+        confidence=ONE_IN_FIFTEEN,
     ),
 }
 
@@ -107,7 +113,8 @@ def choose(name: str, outlook: Outlook, solver: Solver = by_programme) -> Choice
     confidence = policy.confidence if limits.confidence is None else limits.confidence
     if policy.is_robust and confidence > 0 and outlook.covariance is not None:
         sure = replace(outlook, limits=replace(limits, confidence=confidence))
-        return choose_safely(sure, floors, solver)
+        is_priced = floors.by_class is None and outlook.reference_g_per_kwh is not None
+        return (choose_by_price if is_priced else choose_safely)(sure, floors, solver)
     amount, price_g = solver(problem)(floors)
     if name == "model-opt":
         return Choice(_rounded(amount), floors, no_margins, None)

@@ -123,6 +123,7 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
             covariance=None if covariance is None else ahead(covariance[:, hour]),
             earned=earned,
             past=past,
+            reference_g_per_kwh=stage.reference_g_per_kwh,
         )
         shares[:, hour] = shares_of(outlook, name, num_seeds)[:, 0]
         beyond = demand[:, hour, :, None] * shares[:, hour]

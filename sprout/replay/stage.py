@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sprout.grid import forecast
 from sprout.planning.classes import MIN_JUDGED
 from sprout.planning.frontier import IntArray
 from sprout.planning.outlook import Limits, Outlook
@@ -90,6 +91,11 @@ class Stage:
         return held
 
     @property
+    def reference_g_per_kwh(self) -> float:
+        """Return the middle of the range that intensities are judged against."""
+        return sum(self.low_high) / 2
+
+    @property
     def num_seeds(self) -> int:
         """Return how many draws there are."""
         return len(self.counts)
@@ -130,6 +136,16 @@ def _truth(record: FloatArray, start: int, num_hours: int) -> FloatArray:
     return record[start : start + num_hours]
 
 
+def _own_forecast(record: FloatArray, start: int, num_hours: int) -> FloatArray:
+    """Return what `sprout.grid.forecast` says at this hour; the newest value where it is silent."""
+    now, num_leads = record[start : start + 1], num_hours - 1
+    if not num_leads:
+        return now
+    known = record[: start + 1]
+    ahead = forecast.predict(known, np.array([start]), forecast.fit(known, num_leads))[0]
+    return np.concatenate((now, np.where(np.isfinite(ahead), ahead, now)))
+
+
 def _as_yesterday(record: FloatArray, start: int, num_hours: int) -> FloatArray:
     """Return the newest known value of the same hour of the day; without one, the newest value."""
     if start < HOURS_PER_DAY:
@@ -145,6 +161,7 @@ def _unchanged(record: FloatArray, start: int, num_hours: int) -> FloatArray:
 
 FORESIGHTS: dict[str, Callable[[FloatArray, int, int], FloatArray]] = {
     "truth": _truth,
+    "forecast": _own_forecast,
     "yesterday": _as_yesterday,
     "unchanged": _unchanged,
 }
@@ -326,4 +343,5 @@ def outlook_of(stage: Stage, told: Told, *, apart: bool) -> Outlook:
         limits=limits_of(stage.options),
         window=np.arange(len(composition)),
         covariance=told.covariance,
+        reference_g_per_kwh=stage.reference_g_per_kwh,
     )

@@ -18,7 +18,7 @@ class ServedHour:
 
 @dataclass(frozen=True, slots=True)
 class ServedLevel:
-    """Means of a task's finished requests with one directive."""
+    """Means of a task's finished requests with one directive; energy times the PUE of its run."""
 
     task: str
     directive_key: str
@@ -47,10 +47,20 @@ class History:
         """Return what requests cost by task and directive."""
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT task, directive_key, count(*), avg(energy_j) / 3.6e6, avg(busy_s)"
-                f" FROM completions c WHERE {_SERVED} GROUP BY 1, 2 ORDER BY 1, 2"
+                "SELECT c.task, c.directive_key, count(*), avg(c.energy_j * r.pue) / 3.6e6,"
+                " avg(c.busy_s) FROM completions c JOIN runs r USING (run_id)"
+                f" WHERE {_SERVED} GROUP BY 1, 2 ORDER BY 1, 2"
             ).fetchall()
         return [ServedLevel(*row) for row in rows]
+
+    def embodied_g_per_s(self) -> float | None:
+        """Return the rate that requests were charged, over their busy seconds; None without any."""
+        with self._store.read() as connection:
+            ((rate,),) = connection.execute(
+                "SELECT sum(c.busy_s * r.embodied_g_per_s) / nullif(sum(c.busy_s), 0)"
+                f" FROM completions c JOIN runs r USING (run_id) WHERE {_SERVED}"
+            ).fetchall()
+        return None if rate is None else float(rate)
 
     def grid(self, kind: str, factor_type: str) -> dict[str, dict[str, float]]:
         """Return the mean measured intensity of each hour by zone, in gCO2eq/kWh."""

@@ -126,6 +126,22 @@ def test_a_store_replays_what_it_served(store: Path, tmp_path: Path) -> None:
     assert any("prior" in note for note in found.data["notes"])
 
 
+def test_a_stores_hours_are_priced_as_its_runs_were_not_as_the_settings_are_today(
+    store: Path, tmp_path: Path
+) -> None:
+    prompts = write_lines(
+        tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(60)]
+    )
+    how = (*REPLAY, "--intensity", 360, "--zone", "DE", "--explore", 0.4)
+    priced = ("--pue", 2, "--embodied", 0.001)
+    assert sprout("run", prompts, *how, *priced, "-o", "out.jsonl").code == 0
+    change(store, "UPDATE completions SET energy_j = 30 - 10 * substr(level, 2), busy_s = 1")
+    found = sprout("replay", "--data", "store", "-p", "co2-opt", "--json")
+    # at 360 g/kWh and a PUE of 2 a joule is 0.2 mg: 6 mg at L0, 2 mg at L2, and 1 mg a busy second
+    saved_percent = found.data["rows"][0]["saved_percent"]
+    assert saved_percent == pytest.approx(100 * (1 - (2 + 1) / (6 + 1)))
+
+
 @needs_data
 def test_the_papers_february_in_one_call() -> None:
     data = sprout("replay", "--data", DATA, "--inputs", "hourly", "--json").data

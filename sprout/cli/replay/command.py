@@ -55,7 +55,10 @@ def replay(
     ] = 1.0,
     foresight: Annotated[
         str,
-        typer.Option(help="What horizon policies believe: truth, yesterday (again), unchanged."),
+        typer.Option(
+            help="What horizon policies believe: truth, forecast (Sprout's own), yesterday "
+            "(again), unchanged."
+        ),
     ] = "truth",
     quality: Annotated[
         str, typer.Option(help="preference, or accuracy: correct answers instead of verdicts.")

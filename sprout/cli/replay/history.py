@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from sprout.carbon import embodied
 from sprout.cli import wiring
 from sprout.cli.grid.asking import series
 from sprout.config import Settings
@@ -26,8 +25,9 @@ POOL_SIZE = 10_000  # judged prompts that stand for known shares
 def read_world(store: Store, settings: Settings) -> World:
     """Return what this store served as a world.
 
-    Its hours are those in which requests were admitted. A zone is a region when its intensity is
-    known in all of them.
+    Energy counts by the PUE, busy seconds by the embodied carbon of the runs that served, whatever
+    the settings are today. Its hours are those in which requests were admitted. A zone is a region
+    when its intensity is known in all of them.
 
     Raises:
         NotReadyError: nothing was served, or a level never was.
@@ -46,13 +46,6 @@ def read_world(store: Store, settings: Settings) -> World:
         counts[names.index(row.hour), tasks.index(row.task)] += row.num_requests
     energy_kwh, time_s = _costs(history, tasks, directives)
     intensity, ranges = _grid(history, hours, names, settings)
-    uses_gpu = settings.gpu_layers != 0
-    try:
-        rate_g_per_s = float(settings.embodied)
-    except ValueError:
-        rate_g_per_s = embodied(
-            settings.embodied, uses_gpu=uses_gpu, num_gpus=1, num_threads=settings.threads
-        ).g_per_s
     mark = f"preference from {preference.source}"
     return World(
         tasks=tuple(task or "(no task)" for task in tasks),
@@ -60,12 +53,12 @@ def read_world(store: Store, settings: Settings) -> World:
         intensity_g_per_kwh=intensity,
         composition=counts / counts.sum(axis=1, keepdims=True),
         weight=counts.sum(axis=1),
-        energy_kwh=energy_kwh * settings.pue,
+        energy_kwh=energy_kwh,
         time_s=time_s,
         patterns=np.eye(len(directives.directives)),
         pool=_pool(preference, tasks, directives),
         quality="preference",
-        embodied_g_per_s=rate_g_per_s,
+        embodied_g_per_s=history.embodied_g_per_s() or 0.0,  # without a busy second nothing is due
         ranges=ranges,
         notes=(mark, f"{len(names)} hours with {int(counts.sum())} requests"),
     )
