@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sprout.cli import interrupt, output
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
 from sprout.config import Settings, model_path
@@ -19,14 +20,18 @@ def write(out: Out, settings: Settings, type_name: str, target: Path, *, force: 
         if not (force and is_ours_to_replace):
             advice = "--force replaces it" if is_ours_to_replace else "choose another -o file"
             raise OutputExistsError(f"{target} is there already: {advice}")
-    with progress(out, f"to {type_name}") as bar:
+    with interrupt.catching() as stop, progress(out, f"to {type_name}") as bar:
         num_fallbacks = requantize(
             source,
             target,
             type_name,
             settings.threads,
             lambda number, total: bar.update(number, total, "tensors"),
+            stop.came,
         )
+    if num_fallbacks is None:
+        out.error("stopped; nothing was written")
+        out.finish(stop.exit_code or output.INTERRUPTED)
     before, after = source.stat().st_size, target.stat().st_size
     out.data |= {
         "model": str(source),

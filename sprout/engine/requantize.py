@@ -38,15 +38,18 @@ def requantize(
     type_name: str,
     num_threads: int,
     on_tensor: Callable[[int, int], None],
-) -> int:
+    should_stop: Callable[[], bool],
+) -> int | None:
     """Write a model with its weights in another type; the target is there whole or not at all.
 
     Args:
         type_name: one of TYPES.
         on_tensor: called with the number of the tensor that is being written, and that of all.
+        should_stop: asked ten times a second.
 
     Returns:
-        How many tensors do not fit the type and were written in the next larger one.
+        How many tensors do not fit the type and were written in the next larger one; None when it
+        was stopped.
 
     Raises:
         NoInputError, InputError, PermissionDeniedError: the source cannot be read as GGUF.
@@ -57,7 +60,10 @@ def requantize(
     partial = target.with_name(f".{target.name}.partial")
     try:
         partial.touch()
-        status, num_kept, reason = _quantize(source, partial, type_name, num_threads, on_tensor)
+        done = _quantize(source, partial, type_name, num_threads, on_tensor, should_stop)
+        if done is None:
+            return None
+        status, num_fallbacks, reason = done
         if "iostream error" in reason:  # all that llama.cpp says when a write fails
             raise DiskError(f"{target} cannot be written: make room, then run the command again")
         if status != 0:
@@ -69,7 +75,7 @@ def requantize(
         raise DiskError(f"{target} cannot be written: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
-    return num_kept
+    return num_fallbacks
 
 
 def _quantize(
@@ -78,7 +84,8 @@ def _quantize(
     type_name: str,
     num_threads: int,
     on_tensor: Callable[[int, int], None],
-) -> tuple[int, int, str]:
+    should_stop: Callable[[], bool],
+) -> tuple[int, int, str] | None:
     """Return llama.cpp's status, how many tensors fell back, and what it said went wrong."""
     errors: list[str] = []
     num_fallbacks = 0
@@ -106,11 +113,13 @@ def _quantize(
         statuses.append(lib.llama_model_quantize(bytes(source), bytes(target), params))
         lib.llama_log_set(_forget, ctypes.c_void_p(0))  # the listener ends with this function
 
-    # Not in the main thread: an interrupt would arrive inside the listener, and be lost in C.
+    # Not in the main thread: a signal would be handled when C returns, after minutes.
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(0.1)
+        if should_stop():
+            return None  # the thread ends with the process
     return statuses[0], num_fallbacks, "; ".join(errors[-3:]) or "no reason given"
 
 
