@@ -49,5 +49,5 @@ def in_turn(rounds: int, *sides: Callable[[], float]) -> list[list[float]]:
 def show(name: str, values: Sequence[float], unit: str) -> float:
     """Print and return the median of a side, with its range."""
     median = statistics.median(values)
-    print(f"{name:<34} {median:10.3f} {unit}  ({min(values):.3f} to {max(values):.3f})")
+    print(f"{name:<38} {median:10.3f} {unit}  ({min(values):.3f} to {max(values):.3f})")
     return median

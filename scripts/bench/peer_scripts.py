@@ -1,7 +1,8 @@
 """The peers of the benchmarks, as programs: each prints how many tokens it wrote.
 
 Arguments: model, threads, KV cells, most new tokens, chats.jsonl; then for the loop the layers on
-the GPU, if any; for the servers the parallelism, and for llama-server its path.
+the GPU, if any; for the servers the parallelism, and then for llama-server its path, for the other
+`split` to split its cache among the slots.
 """
 
 _READ = """
@@ -43,7 +44,7 @@ params = xllamacpp.CommonParams()
 params.model.path = model
 params.n_parallel = parallel
 params.n_ctx = int(ctx)
-params.kv_unified = True
+params.kv_unified = "split" not in sys.argv
 params.n_batch = params.n_ubatch = 512
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = int(threads)
 params.warmup = False

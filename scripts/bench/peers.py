@@ -7,10 +7,10 @@ process through xllamacpp (pip install --group bench), fed by as many threads; a
 threads; whole processes, start-up and model load included, sides in turn. Prints new tokens per
 second, and our best against each peer's best, as ratios of medians.
 
-With --system-tokens every chat carries the same system prompt of about that length, and our side is
-run without it too: what it costs. With --record the rounds are added to a file, and medians are of
-all that it holds: a busy machine can be measured in several quiet moments. The loop runs beside
-parallel 1.
+With --system-tokens every chat carries the same system prompt of about that length; our side is run
+without it too, to see what it costs, and the C++ server also with a cache split among its slots.
+With --record the rounds are added to a file, and medians are of all that it holds: a busy machine
+can be measured in several quiet moments. The loop runs beside parallel 1.
 """
 
 import argparse
@@ -92,6 +92,8 @@ def sides(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], f
             built = partial(peer, LLAMA_SERVER, parallel, options.llama_server)
             found[f"llama-server, parallel {parallel}"] = built
         if options.system_tokens:
+            split = partial(peer, SERVER, parallel, "split")
+            found[f"C++ server, split cache, parallel {parallel}"] = split
             found[f"without it, parallel {parallel}"] = partial(ours, bare, parallel)
     if 1 in options.parallel:
         found["loop over create_chat_completion"] = partial(peer, LOOP)
