@@ -222,6 +222,18 @@ def test_more_levels_than_a_judge_has_labels_for_are_refused_before_it_is_asked(
 # run
 
 
+def test_the_name_of_a_variants_file_need_not_be_text(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = Path(os.fsdecode(b"q4\xff.jsonl"))
+    Path("q4.jsonl").rename(odd)
+    monkeypatch.setenv("SPROUT_VARIANTS", f"q4={odd}")
+    prompts = write_lines(Path("prompts.jsonl"), [{"prompt": "Why?", "directive": "q4/L1"}])
+    found = sprout("run", prompts, "-o", out)
+    assert found.code == 0, found.stderr
+    assert [line["response"]["body"]["model"] for line in read_lines(out)] == [r"q4\udcff"]
+
+
 @pytest.mark.usefixtures("variants")
 def test_a_run_serves_each_prompt_by_the_variant_of_its_level(store: Path, out: Path) -> None:
     rows = [{"id": f"q{n}", "prompt": f"Question {n}?", "task": "qa"} for n in range(40)]

@@ -12,6 +12,7 @@ from sprout.config import Settings
 from sprout.costs import Conditions
 from sprout.directives import parted
 from sprout.planning.plan import Plan
+from sprout.report.foreign import showable
 from sprout.report.summary import Tally
 from sprout.run import Turn, samples
 from sprout.state.profiles import Profiles
@@ -101,7 +102,7 @@ class Recorder:
         """Return the name of the model that answered."""
         variant, _ = parted(served.admission.level)
         path = self.settings.variants.get(variant)
-        return self.counting.model_name if path is None else path.stem
+        return self.counting.model_name if path is None else showable(path.stem)
 
     def _store(self, turn: Turn) -> None:
         now = utc_now()
