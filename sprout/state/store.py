@@ -110,9 +110,9 @@ class Store:
             DiskError: it is damaged.
         """
         with self.read() as connection:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        if found != "ok":
-            raise damaged(str(found), self.path)
+            fault = _fault(connection)
+        if fault is not None:
+            raise damaged(fault, self.path)
 
     def damage(self) -> str | None:
         """Return what is wrong with the file when all of it is read; None: nothing is found.
@@ -131,9 +131,9 @@ class Store:
         finally:
             fresh.close()
         with self.read() as connection:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            if found != "ok":
-                return str(found)
+            fault = _fault(connection)
+            if fault is not None:
+                return fault
             changed = wanted - _tables(connection)
         return f"table {min(changed)[0]} is not as it was made" if changed else None
 
@@ -219,6 +219,12 @@ def translated(path: Path) -> Iterator[None]:
         raise _translate(path, error) from error
     except UnicodeDecodeError as error:  # a message of SQLite that quotes a damaged schema
         raise damaged(str(error), path) from error
+
+
+def _fault(connection: sqlite3.Connection) -> str | None:
+    """Return the first thing that SQLite finds wrong when it reads the whole file."""
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    return None if found == "ok" else str(found)
 
 
 def _tables(connection: sqlite3.Connection) -> set[tuple[str, str]]:
