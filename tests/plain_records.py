@@ -19,7 +19,7 @@ from sprout.engine.base import Completion, Request, StepResult
 from sprout.engine.recorded import RecordedEngine
 from sprout.grid.intensity import Intensity, IntensityRange
 from sprout.grid.reading import GridReading, known
-from sprout.planning import plan
+from sprout.planning import planner
 from sprout.planning.plan import Plan, PlanOptions, Snapshot
 from sprout.prompts import Prompt, read
 from sprout.quality.preference import Preference, prior
@@ -107,7 +107,9 @@ MEASURED = {
 
 def a_plan(g_per_kwh: float = 300.0, start: datetime = NOW, explore: float = 0.02) -> Plan:
     options = PlanOptions(tolerance=0.1, explore=explore, pue=1.0, embodied_g_per_s=0.0)
-    return plan.make(snapshot(MEASURED, g_per_kwh=g_per_kwh, start=start), LEVELS, options, start)
+    return planner.make(
+        snapshot(MEASURED, g_per_kwh=g_per_kwh, start=start), LEVELS, options, start
+    )
 
 
 def levels(*names: str) -> DirectiveSet:

@@ -7,8 +7,9 @@ import platformdirs
 import pytest
 
 from sprout import config as configuration
-from sprout.config import SETTINGS, LivePolicy, default_threads, load
+from sprout.config import SETTINGS, LivePolicy, load
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
+from sprout.machine import num_cpus
 from sprout.planning.policies import POLICIES
 
 
@@ -31,7 +32,7 @@ def test_without_anything_set_every_value_is_a_default(monkeypatch: pytest.Monke
     assert set(config.sources) == set(SETTINGS)
     assert config.settings.tolerance == 0.1
     assert config.settings.directives == "concise"
-    assert config.settings.threads == default_threads()
+    assert config.settings.threads == num_cpus()
     assert config.settings.state == platformdirs.user_state_path("sprout") / "sprout.db"
 
 
@@ -287,7 +288,7 @@ def test_without_any_model_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_threads_are_at_least_one_and_no_more_than_allowed() -> None:
-    assert 1 <= default_threads() <= len(os.sched_getaffinity(0))
+    assert 1 <= num_cpus() <= len(os.sched_getaffinity(0))
 
 
 def test_another_programs_key_is_read_where_ours_is_not_set(

@@ -114,12 +114,10 @@ def report(rates: Rates) -> None:
             print(f"sprout run / {peer}: {ours / theirs:.2f}")
 
 
-def merge(record: Path, rates: Rates) -> Rates:
-    """Add the rounds to what the file holds, and return all."""
-    earlier: Rates = json.loads(record.read_text()) if record.exists() else {}
-    merged = earlier | {name: earlier.get(name, []) + values for name, values in rates.items()}
-    record.write_text(json.dumps(merged, indent=1) + "\n")
-    return merged
+def earlier(record: Path | None) -> Rates:
+    """Return the rounds that the file holds."""
+    found: Rates = json.loads(record.read_text()) if record and record.exists() else {}
+    return found
 
 
 def parse() -> argparse.Namespace:
@@ -142,11 +140,15 @@ def main() -> None:
         f"{platform.machine()}, {psutil.cpu_count()} CPUs; llama-cpp-python "
         f"{version('llama-cpp-python')}, xllamacpp {version('xllamacpp')}"
     )
+    rates = earlier(options.record)
     with tempfile.TemporaryDirectory() as folder:
         measured = sides(options, Path(folder))
-        values = in_turn(options.rounds, *measured.values())
-    rates = dict(zip(measured, values, strict=True))
-    report(merge(options.record, rates) if options.record else rates)
+        for _ in range(options.rounds):
+            for name, (value,) in zip(measured, in_turn(1, *measured.values()), strict=True):
+                rates.setdefault(name, []).append(value)
+            if options.record:  # each round, since the next may be interrupted
+                options.record.write_text(json.dumps(rates, indent=1) + "\n")
+    report(rates)
 
 
 if __name__ == "__main__":

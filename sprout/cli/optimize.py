@@ -35,7 +35,7 @@ def optimize(
     with output.command("optimize", json=json, quiet=quiet) as out:
         from sprout.cli import wiring
         from sprout.config import load
-        from sprout.planning import plan as planning
+        from sprout.planning import planner
         from sprout.report import terminal
         from sprout.state.runs import Runs
         from sprout.state.store import Store
@@ -68,9 +68,9 @@ def optimize(
             rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
             snapshot = known.snapshot(now)
             if strict:
-                planning.check_strict(snapshot, known.directives)
+                planner.check_strict(snapshot, known.directives)
             options_ = wiring.plan_options(settings, rate)
-            plan = planning.make(snapshot, known.directives, options_, now)
+            plan = planner.make(snapshot, known.directives, options_, now)
             Runs(store).add_plan(plan, None)
         ahead = terminal.ahead_data(snapshot.coming) if snapshot.coming else None
         out.data |= terminal.plan_data(plan) | {

@@ -16,8 +16,8 @@ import llama_cpp
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
-import psutil
 
+from sprout import machine
 from sprout.chat import Sampling
 from sprout.engine import lastwords
 from sprout.engine.scheduler import Batch
@@ -371,11 +371,12 @@ def open_sampler(sampling: Sampling, seed: int) -> Sampler:
 
 
 def _check_memory(path: Path, num_gpu_layers: int) -> None:
-    size, total = path.stat().st_size, psutil.virtual_memory().total
+    size, total = path.stat().st_size, machine.memory().total
     if num_gpu_layers == 0 and size > total:
         raise EngineError(
-            f"the model {path} needs {size / 1e9:.1f} GB and this machine has {total / 1e9:.1f} GB "
-            "of memory: use a smaller quantisation, or a GPU with --gpu-layers"
+            f"the model {path} needs {size / 1e9:.1f} GB, and this machine or container has "
+            f"{total / 1e9:.1f} GB of memory: use a smaller quantisation, or a GPU with "
+            "--gpu-layers"
         )
 
 
@@ -385,7 +386,7 @@ def check_room(paths: Items[Path]) -> None:
     Raises:
         EngineError: their files are larger than what is free.
     """
-    size, free = sum(path.stat().st_size for path in paths), psutil.virtual_memory().available
+    size, free = sum(path.stat().st_size for path in paths), machine.memory().free
     if size > free:
         raise EngineError(
             f"the model and its variants need {size / 1e9:.1f} GB and {free / 1e9:.1f} GB of "
@@ -395,7 +396,7 @@ def check_room(paths: Items[Path]) -> None:
 
 def _check_cache(size: int, num_cells: int) -> None:
     """Refuse a cache that Linux would promise and then kill the process for."""
-    free = psutil.virtual_memory().available
+    free = machine.memory().free
     if size > free:
         raise EngineError(
             f"a KV cache of {num_cells} tokens needs {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB "

@@ -28,7 +28,8 @@ from sprout.errors import InputError
 from sprout.grid.reading import GridReading
 from sprout.planning import classes, optimizer
 from sprout.planning.classes import TaskClass
-from sprout.planning.plan import PlanOptions, Snapshot, outlook_of
+from sprout.planning.plan import PlanOptions, Snapshot
+from sprout.planning.planner import outlook_of
 from sprout.planning.policies import held
 from sprout.planning.problem import Deferrable, FloatArray, Floor, Problem
 from sprout.prompts import Prompt

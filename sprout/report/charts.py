@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
+from sprout.directives import parted
 from sprout.report.facts import Group
 from sprout.report.timeline import interval
 from sprout.report.units import count, grams, percent
@@ -17,6 +18,15 @@ LEFT, RIGHT, TOP = 64, 16, 12
 PLOT = WIDTH - LEFT - RIGHT
 MARKS_X = 6
 MAX_BAR = 44.0
+NUM_COLOURS = 6
+PATTERNS = (
+    '<pattern id="v0" width="6" height="6" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><rect class="thread" width="2.4" height="6"/></pattern>',
+    '<pattern id="v1" width="6" height="6" patternUnits="userSpaceOnUse">'
+    '<circle class="thread" cx="3" cy="3" r="1.7"/></pattern>',
+    '<pattern id="v2" width="6" height="6" patternUnits="userSpaceOnUse">'
+    '<rect class="thread" width="6" height="2.4"/></pattern>',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,21 @@ def stretches(timeline: Sequence[Group]) -> list[Stretch]:
     ]
 
 
+def looks(levels: Sequence[str]) -> dict[str, str]:
+    """Return the CSS classes of each level: its colour is the directive's, its pattern the file's.
+
+    Levels of the model itself have no pattern. Six colours and three patterns, then they repeat.
+    """
+    variants = list(dict.fromkeys(parted(level)[0] for level in levels if parted(level)[0]))
+    directives = list(dict.fromkeys(parted(level)[1] for level in levels))
+
+    def look(variant: str, directive: str) -> str:
+        colour = f"l{directives.index(directive) % NUM_COLOURS}"
+        return f"{colour} v{variants.index(variant) % len(PATTERNS)}" if variant else colour
+
+    return {level: look(*parted(level)) for level in levels}
+
+
 def intensity(timeline: Sequence[Group]) -> str:
     """Return the grid's intensity over time."""
     found = [s for s in stretches(timeline) if s.group.intensity_g_per_kwh is not None]
@@ -80,17 +105,19 @@ def intensity(timeline: Sequence[Group]) -> str:
 def mix(timeline: Sequence[Group], levels: Sequence[str]) -> str:
     """Return each level's part of the answers over time."""
     height = 170
-    lines = [*_grid(height, 100.0, "%"), *_times(timeline, height)]
+    lines = [f"<defs>{''.join(PATTERNS)}</defs>", *_grid(height, 100.0, "%")]
+    lines += _times(timeline, height)
+    look = looks(levels)
     for s in stretches(timeline):
         below = 0
-        for number, level in enumerate(levels):
+        for level in levels:
             num = s.group.levels.get(level, 0)
             if num:
                 bottom = _y(100 * below / s.group.num_answered, 100.0, height)
                 top = _y(100 * (below + num) / s.group.num_answered, 100.0, height)
                 part = percent(num, s.group.num_answered)
                 tip = f"{s.label}: {level} {part} of {count(s.group.num_answered)}"
-                lines.append(_bar(s, top, bottom, f"l{number % 6}", tip))
+                lines.append(_bar(s, top, bottom, look[level], tip))
             below += num
     return _svg("mix", "Part of the answers at each level over time, in percent", lines, height)
 
@@ -183,10 +210,10 @@ def _svg(name: str, title: str, lines: Sequence[str], height: int, *, pads: bool
 
 
 def _bar(s: Stretch, top: float, bottom: float, kind: str, tip: str) -> str:
-    return (
-        f'<rect class="{kind}" x="{s.x:.1f}" y="{top:.1f}" width="{s.bar:.1f}" '
-        f'height="{max(0.0, bottom - top):.1f}"><title>{escape(tip)}</title></rect>'
-    )
+    place = f'x="{s.x:.1f}" y="{top:.1f}" width="{s.bar:.1f}" height="{max(0.0, bottom - top):.1f}"'
+    colour, _, pattern = kind.partition(" ")
+    over = f'<rect class="over" fill="url(#{pattern})" {place}/>' if pattern else ""
+    return f'<rect class="{colour}" {place}><title>{escape(tip)}</title></rect>{over}'
 
 
 def _dot(s: Stretch, y: float, tip: str, height: int) -> str:

@@ -137,7 +137,7 @@ def _notes(report: Report) -> str:
 def _over_time(report: Report) -> str:
     levels = list(report.total.levels)
     timeline = report.timeline
-    legend = [(f"i{number % 6}", level) for number, level in enumerate(levels)]
+    legend = [(look, level) for level, look in charts.looks(levels).items()]
     carbon = [
         ("operational", "operational"),
         ("embodied", "embodied"),
@@ -223,8 +223,8 @@ def _group_table(by: By, groups: Sequence[Group], num_left_out: int, levels: Seq
 def _mini(group: Group, levels: Sequence[str]) -> str:
     """Return a group's mix as a small bar, with the shares as its name."""
     parts = "".join(
-        f'<i class="i{number % 6}" style="flex-grow:{group.levels[level]}"></i>'
-        for number, level in enumerate(levels)
+        f'<i class="{look}" style="flex-grow:{group.levels[level]}"></i>'
+        for level, look in charts.looks(levels).items()
         if group.levels.get(level)
     )
     told = escape(shares(group.levels) or "nothing answered")

@@ -70,12 +70,14 @@ figcaption { font-weight: 600; margin-bottom: 2px; }
 .place { fill: transparent; }
 .dot:hover .place { fill: var(--ghost); }
 .chart rect:hover { filter: brightness(1.15) saturate(1.2); }
-.l0, .i0 { fill: var(--l0); background: var(--l0); } .l1, .i1 { fill: var(--l1);
-  background: var(--l1); }
-.l2, .i2 { fill: var(--l2); background: var(--l2); } .l3, .i3 { fill: var(--l3);
-  background: var(--l3); }
-.l4, .i4 { fill: var(--l4); background: var(--l4); } .l5, .i5 { fill: var(--l5);
-  background: var(--l5); }
+.l0 { fill: var(--l0); background: var(--l0); } .l1 { fill: var(--l1); background: var(--l1); }
+.l2 { fill: var(--l2); background: var(--l2); } .l3 { fill: var(--l3); background: var(--l3); }
+.l4 { fill: var(--l4); background: var(--l4); } .l5 { fill: var(--l5); background: var(--l5); }
+.thread { fill: var(--surface); opacity: 0.8; } .over { pointer-events: none; }
+.v0 { background-image: repeating-linear-gradient(45deg, transparent 0 3px, var(--surface) 3px 5px);
+} .v1 { background-image: radial-gradient(var(--surface) 1.4px, transparent 1.6px);
+  background-size: 5px 5px; }
+.v2 { background-image: repeating-linear-gradient(transparent 0 3px, var(--surface) 3px 5px); }
 .operational { fill: var(--operational); background: var(--operational); }
 .embodied { fill: var(--embodied); background: var(--embodied); }
 .ghost { fill: var(--ghost); background: var(--ghost); }

@@ -13,6 +13,7 @@ from plain_records import KEYS, UNDER, prompt
 from sprout.answers import Admission, Counting, Failed, Grid, Served
 from sprout.carbon import EmbodiedRate, footprint
 from sprout.costs import Conditions
+from sprout.directives import parted
 from sprout.engine.base import Completion
 from sprout.report import facts
 from sprout.report.facts import BYS, By, Period, Report
@@ -167,7 +168,7 @@ class Writing:
         row = prompt(f"p{self.num}", **({"task": task} if task else {}))
         self.num += 1
         plan_id = None if is_pinned else f"{self.run_id}-plan"
-        admission = Admission(row, level, KEYS[level], plan_id)
+        admission = Admission(row, level, KEYS[parted(level)[1]], plan_id)
         Runs(self.writer.store).admit(self.run_id, [admission], at)
         return admission
 

@@ -19,7 +19,8 @@ from sprout.errors import (
     PermissionDeniedError,
     UsageError,
 )
-from sprout.planning.plan import Plan, PlanOptions, check_strict, make
+from sprout.planning.plan import Plan, PlanOptions
+from sprout.planning.planner import check_strict, make
 from sprout.prompts import Prompt
 from sprout.report.foreign import showable
 from sprout.run import Remembered

@@ -10,7 +10,7 @@ from sprout.cli.run.recorder import MAX_SHOWN_FAILURES
 from sprout.cli.source import open_prompts
 from sprout.config import Config, Settings
 from sprout.planning.deferral import Deadlines, Group, Wave, decide
-from sprout.planning.plan import check_strict, make, unmeasured
+from sprout.planning.planner import check_strict, make, unmeasured
 from sprout.prompts import Prompt
 from sprout.report import terminal
 from sprout.state.store import Store

@@ -27,7 +27,7 @@ from sprout.grid import yearly
 from sprout.grid.reading import GridReading
 from sprout.metering import MeteredEngine
 from sprout.planning.deferral import Deadlines, Waiting, decide
-from sprout.planning.plan import check_strict, unmeasured
+from sprout.planning.planner import check_strict, unmeasured
 from sprout.prompts import Prompt, Rejected
 from sprout.report import terminal
 from sprout.report.foreign import showable

@@ -12,7 +12,8 @@ from sprout.costs import ALL_TASKS, Cost
 from sprout.directives import PRIOR_SOURCE
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading as grid
-from sprout.planning.plan import Plan, PlanOptions, Snapshot, check_strict, make, unmeasured
+from sprout.planning.plan import Plan, PlanOptions, Snapshot
+from sprout.planning.planner import check_strict, make, unmeasured
 from sprout.quality.preference import Preference, Shares, estimate, prior
 
 HALF = {"L0": 0.4, "L1": 0.2}
