@@ -111,8 +111,24 @@ def show(name: str, num: int, counts: Counter[str], seconds: float, slowest_s: f
 # models, each in a process of its own
 
 
+def broken_weights(rng: random.Random) -> bytes:
+    """Return a model some of whose weights are no numbers, huge, or any bytes."""
+    data = bytearray(tiny_gguf())
+    end = len(data) - 4
+    begin = data.index(b"blk.0.ffn_down.weight") + 64
+    for _ in range(rng.choice((1, 1, 4, 64))):
+        at = rng.randrange(begin, end) & ~3
+        number = rng.choice((float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e-45, 0.0))
+        spoilt = struct.pack("<f", number) if rng.random() < 0.7 else rng.randbytes(4)  # noqa: PLR2004
+        num = rng.choice((1, 1, 32, 1024))
+        data[at : at + 4 * num] = spoilt * min(num, (end + 4 - at) // 4)
+    return bytes(data)
+
+
 def broken_model(rng: random.Random) -> bytes:
-    """Return a model with a broken header, vocabulary or metadata."""
+    """Return a model with a broken header, vocabulary or metadata, or with spoilt weights."""
+    if rng.random() < 0.3:  # noqa: PLR2004
+        return broken_weights(rng)
     base = tiny_gguf()
     if rng.random() < 0.5:  # noqa: PLR2004
         changes: dict[str, tuple[int, Any]] = {

@@ -9,6 +9,7 @@ from sprout.cli.output import Out
 from sprout.config import Config, model_path
 from sprout.engine import llamacpp
 from sprout.engine.open import check_variants, fingerprint
+from sprout.engine.recorded import is_recording
 from sprout.errors import NotReadyError, SproutError
 from sprout.meter.open import probe
 from sprout.report import terminal
@@ -48,6 +49,7 @@ def _findings(config: Config) -> Iterator[Finding]:
     for name, path in config.settings.variants.items():
         yield _variant(config, name, path)
     yield from _llamacpp(config)
+    yield from _weights(config)
     settings = config.settings
     uses_gpu = settings.gpu_layers != 0
     for found in probe(
@@ -102,6 +104,26 @@ def _llamacpp(config: Config) -> Iterator[Finding]:
             "ok",
             "this build has AMX kernels, which crash when built by GCC; they are left unused",
             'for repacked kernels: CMAKE_ARGS="-DCMAKE_CXX_FLAGS=-mno-amx-tile" and reinstall',
+        )
+
+
+def _weights(config: Config) -> Iterator[Finding]:
+    """Say when another type of the same weights is likely to be faster; measuring it decides."""
+    settings = config.settings
+    try:
+        path = model_path(settings)
+        if settings.gpu_layers != 0 or is_recording(path):
+            return
+        slow = llamacpp.unbatched_type(path)
+    except SproutError:
+        return  # said of the model already
+    if slow is not None:
+        yield Finding(
+            "model: weights",
+            "ok",
+            f"{slow}: llama.cpp decodes batches of it row by row on a CPU",
+            f"`sprout requantize q8_0 -o {path.stem}.Q8_0.gguf` writes a type that it decodes "
+            "together; `sprout profile --variants` measures which takes less",
         )
 
 

@@ -14,7 +14,14 @@ from sprout.chat import Chat
 from sprout.directives import TemplateTraits
 from sprout.engine.answer import Answer
 from sprout.engine.base import Completion, FinishReason, Request, StepResult
-from sprout.engine.llamacpp import DecodeError, LlamaContext, LlamaModel, Sampler, open_sampler
+from sprout.engine.llamacpp import (
+    DecodeError,
+    LlamaContext,
+    LlamaModel,
+    NotANumberError,
+    Sampler,
+    open_sampler,
+)
 from sprout.engine.scheduler import Batch, Chunk, Limits, Scheduler
 from sprout.engine.sequence import Prefix, Sequence
 from sprout.engine.template import ChatTemplate
@@ -161,6 +168,8 @@ class BatchingEngine:
                 self._scheduler.advance(chunk)
         logits = self._context.logits(sequence).astype(np.float64)
         self._scheduler.finish(sequence)
+        if not np.isfinite(logits.max()):
+            raise NotANumberError
         return logits
 
     def _decode(self, batch: Batch) -> list[tuple[Sequence, FinishReason]]:
@@ -176,10 +185,9 @@ class BatchingEngine:
             self._context.decode(batch)
         except DecodeError as error:
             if len(batch.chunks) == 1:
-                self._give_up(batch.chunks[0], error)
+                self._give_up(batch.chunks[0], f"llama.cpp refuses this request alone: {error}")
                 return []
         else:
-            self._num_refused = 0
             return self._advance(batch)
         for chunk in batch.chunks:
             self._context.forget(chunk.row, chunk.first_position)
@@ -188,11 +196,11 @@ class BatchingEngine:
             finished += self._decode(Batch((), (), (chunk,)))
         return finished
 
-    def _give_up(self, chunk: Chunk, error: DecodeError) -> None:
+    def _give_up(self, chunk: Chunk, reason: str) -> None:
         """Fail the request of a row that is refused, or decode a shared prefix in no row."""
         self._num_refused += 1
         if self._num_refused > MAX_REFUSED:
-            raise EngineError(f"{error}; {MAX_REFUSED} requests before it were refused too")
+            raise EngineError(f"{reason}; so did {MAX_REFUSED} requests before it")
         self._context.forget(chunk.row)  # its cells may be what the others lack
         if isinstance(chunk.row, Prefix):
             self._scheduler.give_up(chunk.row)
@@ -203,7 +211,7 @@ class BatchingEngine:
         self._scheduler.finish(sequence)
         now_s = time.perf_counter()
         started_s = now_s if live.started_s is None else live.started_s
-        num_tokens, reason = len(sequence.tokens), f"llama.cpp refuses this request alone: {error}"
+        num_tokens = len(sequence.tokens)
         self._failed.append(
             Completion(sequence.id, "", None, num_tokens, 0, started_s, now_s, reason)
         )
@@ -214,7 +222,12 @@ class BatchingEngine:
         for chunk in batch.chunks:
             self._scheduler.advance(chunk)
             if isinstance(chunk.row, Sequence) and chunk.wants_logits:
-                reason = self._append_token(chunk.row)
+                try:
+                    reason = self._append_token(chunk.row)
+                except NotANumberError as error:
+                    self._give_up(chunk, str(error))
+                    continue
+                self._num_refused = 0
                 if reason is not None:
                     finished.append((chunk.row, reason))
         return finished

@@ -29,11 +29,24 @@ _SAMPLED_BYTES = 1 << 20  # read at each of the sampled places of a model file
 _NUM_SAMPLED_PLACES = 64
 _F16_BYTES = 2
 _NO_CELLS = 1  # what llama_decode returns when the KV cache has no room for the batch
+_UNBATCHED = {lib.LLAMA_FTYPE_MOSTLY_Q4_1: "Q4_1", lib.LLAMA_FTYPE_MOSTLY_Q5_1: "Q5_1"}
+"""Types of weights for which llama.cpp has no kernel that takes many rows at once on a CPU."""
+
 _log_lines: list[str] = []
 
 
 class DecodeError(EngineError):
     """llama.cpp refuses a batch; its rows may hold a part of it."""
+
+
+class NotANumberError(EngineError):
+    """The model's logits are no numbers, as damaged weights and overflows make them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the model computes no numbers for this prompt (its logits are NaN or infinite): its "
+            "file is damaged, or its weights overflow their type"
+        )
 
 
 def fingerprint(path: Path) -> str:
@@ -102,6 +115,20 @@ def dialect(path: Path) -> Dialect:
         model.close()
 
 
+def unbatched_type(path: Path) -> str | None:
+    """Return the type of a model's weights if a CPU decodes batches of it row by row.
+
+    Raises:
+        InputError: it is not a GGUF file.
+        EngineError: it cannot be read.
+    """
+    model = LlamaModel(path, 0, has_weights=False)
+    try:
+        return _UNBATCHED.get(model.weights_type)
+    finally:
+        model.close()
+
+
 class LlamaModel:
     """A loaded GGUF file and its vocabulary; without weights it only reads."""
 
@@ -148,6 +175,14 @@ class LlamaModel:
             raise EngineError(
                 "the chat template of this GGUF is not UTF-8: it is damaged"
             ) from error
+
+    @property
+    def weights_type(self) -> int | None:
+        """What most weights are, one of LLAMA_FTYPE_MOSTLY_*; None where the file does not say."""
+        buffer = ctypes.create_string_buffer(16)
+        key = b"general.file_type"
+        length = lib.llama_model_meta_val_str(self.handle, key, buffer, len(buffer))
+        return int(buffer.value) if length > 0 and buffer.value.isdigit() else None
 
     @property
     def cell_bytes(self) -> int:
@@ -325,9 +360,17 @@ class LlamaContext:
         return np.ctypeslib.as_array(pointer, shape=(self._vocab_size,))
 
     def sample(self, row: object, sampler: Sampler) -> int:
-        """Return the next token of a row that this batch completed."""
+        """Return the next token of a row that this batch completed.
+
+        Raises:
+            NotANumberError: there is no largest logit; a sampler would choose anything.
+        """
+        logits = self.logits(row)
+        likeliest = int(logits.argmax())  # NaN is the largest of all to it
+        if not np.isfinite(logits[likeliest]):
+            raise NotANumberError
         if sampler.chain is None:
-            return int(self.logits(row).argmax())
+            return likeliest
         index = self._rows_with_logits[row]
         return int(lib.llama_sampler_sample(sampler.chain, self._context, index))
 

@@ -93,6 +93,7 @@ AREAS: Final[Mapping[str, str]] = {
 NO_DATA: Final = "999"
 HOUR: Final = timedelta(hours=1)
 HOUR_S = 3600
+LONGEST = timedelta(days=32)  # of one period; at most 30 days are asked for
 OK = 200
 _REFUSED: Final = frozenset({401, 403})
 _EIC: Final = re.compile(r"(?:[A-Z]{2}-)?(\d\d[A-Z][A-Z0-9-]{12}[A-Z0-9])")
@@ -224,7 +225,7 @@ def _hours(period: ET.Element, *, repeats: bool) -> Iterator[tuple[datetime, flo
     interval = _child(period, "timeInterval")
     start, end = parse_time(_text(interval, "start")), parse_time(_text(interval, "end"))
     matched = _MINUTES.fullmatch(_text(period, "resolution"))
-    if matched is None or not timedelta() < end - start <= timedelta(days=400):
+    if matched is None or not timedelta() < end - start <= LONGEST:
         raise ValueError("a resolution or an interval of no known kind")
     step = timedelta(minutes=int(matched[1] or 60))
     points = {

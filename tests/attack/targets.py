@@ -9,12 +9,13 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import plain_traces
+from local import grid_server
 
 from sprout import config, directives, outfile, prompts
 from sprout.answers import Admission, Grid, Served, answer_line, error_line, failed_line
@@ -27,13 +28,16 @@ from sprout.engine import base
 from sprout.engine.recorded import RecordedEngine
 from sprout.engine.template import ChatTemplate
 from sprout.errors import SproutError
+from sprout.grid.carbon_aware_sdk import CarbonAwareSdk
 from sprout.grid.columns_csv import Columns
 from sprout.grid.eia import Eia
 from sprout.grid.electricity_maps import ElectricityMaps
 from sprout.grid.energy_charts import EnergyCharts
+from sprout.grid.entsoe import Entsoe
 from sprout.grid.http import Answer, Client, Limits
 from sprout.grid.intensity import Series, rank
 from sprout.grid.neso import Neso
+from sprout.grid.open_electricity import OpenElectricity
 from sprout.grid.provider import Provider
 from sprout.grid.watttime import WattTime
 from sprout.keys import Key, Keys
@@ -301,6 +305,9 @@ _PROVIDERS: Mapping[str, Callable[[Client], Provider]] = {
     "electricity_maps": lambda client: ElectricityMaps(client, "DE", "lifecycle", _KEYS),
     "watttime": lambda client: WattTime(client, "CAISO_NORTH", _KEYS),
     "eia": lambda client: Eia(client, "US-CISO", _KEYS),
+    "entsoe": lambda client: Entsoe(client, "FR", _KEYS),
+    "open_electricity": lambda client: OpenElectricity(client, "AU-NSW", _KEYS),
+    "carbon_aware_sdk": lambda client: CarbonAwareSdk(client, "eastus", "marginal"),
 }
 
 
@@ -321,6 +328,15 @@ def _bodies(name: str) -> tuple[bytes, ...]:
     fuel = {"period": "2026-11-24T05", "respondent": "CISO", "fueltype": "NG", "value": "841"}
     sun = fuel | {"fueltype": "SUN", "value": "100"}
     seconds = [1795518000, 1795518900, 1795519800]
+    columns = {"network_region": "NSW1"}
+    metrics = [
+        {"metric": metric, "unit": unit, "interval": "1h", "results": [
+            {"columns": columns, "data": [["2026-11-24T20:00:00+10:00", amount], ["", None]]}
+        ]} for metric, unit, amount in (("energy", "MWh", 1000.0), ("emissions", "t", 600.0))
+    ]
+    rating = {"location": "eastus", "time": "2026-11-24T11:00:00+00:00", "rating": 65}
+    window = {"timestamp": "2026-11-24T13:00:00+00:00", "duration": 5, "value": 66.5}
+    forecast = {"generatedAt": "2026-11-24T12:00:00+00:00", "forecastData": [window, window]}
     bodies: dict[str, list[Any]] = {
         "neso": [
             {"data": [slot]},
@@ -337,8 +353,31 @@ def _bodies(name: str) -> tuple[bytes, ...]:
         ],
         "watttime": [{"data": [point], "meta": meta}, {"error": "no", "message": "Invalid scope"}],
         "eia": [{"response": {"total": "2", "data": [fuel, sun]}, "request": {"params": SECRET}}],
+        "open_electricity": [
+            {"data": metrics, "success": True}, {"detail": "Maximum range is 32 days."},
+        ],
+        "carbon_aware_sdk": [
+            [rating | forecast, rating | forecast],  # one body answers both of its questions
+            {"title": "LocationException", "status": 400, "detail": f"Unknown: {SECRET}"},
+        ],
     }  # fmt: skip
+    if name == "entsoe":
+        return _documents()
     return tuple(json.dumps(body).encode() for body in bodies[name])
+
+
+def _documents() -> tuple[bytes, ...]:
+    """Return what ENTSO-E answers: generation, and why there is none."""
+    start = NOW - timedelta(hours=6)
+    gas = grid_server.time_series("B04", start, {1: 500, 2: 510}, 2)
+    nuclear = grid_server.time_series("B14", start, {1: 500}, 8, 15, curve="A03")
+    pumping = grid_server.time_series("B10", start, {1: 9}, 2, domain="outBiddingZone_Domain.mRID")
+    texts = (
+        grid_server.gl_document(gas, nuclear, pumping),
+        grid_server.acknowledgement("999", f"No matching data found {SECRET}"),
+        grid_server.acknowledgement("100", "no such area"),
+    )
+    return tuple(text.encode() for text in texts)
 
 
 _HEADER = (

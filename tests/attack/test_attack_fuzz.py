@@ -15,7 +15,7 @@ from sprout.errors import SproutError
 NAMES = (
     *("prompts", "config", "directives", "neso", "energy_charts", "electricity_maps", "watttime"),
     *("eia", "csv", "columns", "recording", "resume", "judge", "verdict", "replay", "template"),
-    "injection",
+    *("injection", "entsoe", "open_electricity", "carbon_aware_sdk"),
 )
 
 

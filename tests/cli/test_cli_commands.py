@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cli.program import REPLAY, change, read_lines, select, sprout, write_lines
+from local.tiny_gguf import U32, tiny_gguf
 
 PROFILE = ("profile", *REPLAY, "--idle", 0, "--repeats", 1)
 OPTIMIZE_KEYS = {
@@ -120,6 +121,21 @@ def test_doctor_explains_a_counter_that_may_not_be_read() -> None:
     rapl = next(check for check in found.data["checks"] if check["name"] == "energy: rapl")
     assert rapl["status"] != "ok"
     assert rapl["fix"]
+
+
+@pytest.mark.parametrize(
+    ("file_type", "told"), [(3, "Q4_1"), (9, "Q5_1"), (7, None), (None, None), (4711, None)]
+)
+def test_doctor_says_when_a_cpu_decodes_the_weights_row_by_row(
+    file_type: int | None, told: str | None
+) -> None:
+    facts = {} if file_type is None else {"general.file_type": (U32, file_type)}
+    Path("m.gguf").write_bytes(tiny_gguf(changes=facts))
+    found = sprout("doctor", "--model", "m.gguf", "--json")
+    assert found.code == 0
+    weights = [check for check in found.data["checks"] if check["name"] == "model: weights"]
+    assert [check["detail"].partition(":")[0] for check in weights] == ([told] if told else [])
+    assert all("`sprout requantize q8_0 -o m.Q8_0.gguf`" in check["fix"] for check in weights)
 
 
 # optimize

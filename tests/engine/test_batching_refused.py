@@ -133,5 +133,5 @@ def test_a_cache_that_fills_up_fails_who_finds_no_room_and_answers_the_others(
 
 def test_an_engine_that_refuses_everything_ends_the_run(model: OddModel) -> None:
     engine = opened(model, parallel=3)
-    with pytest.raises(EngineError, match=f"{MAX_REFUSED} requests before it were refused too"):
+    with pytest.raises(EngineError, match=f"so did {MAX_REFUSED} requests before it"):
         answers(engine, [f"{BAD} {number}" for number in range(20)])

@@ -1,5 +1,6 @@
 """Models from hostile hands, through llama.cpp itself; each is made here, of one layer."""
 
+import math
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from local.tiny_gguf import ARRAY, CONTROL, STRING, U32, USER_DEFINED, tiny_gguf
 
 from sprout.chat import Message, Sampling
 from sprout.engine.base import Completion, Request
-from sprout.engine.batching import BatchingEngine
+from sprout.engine.batching import MAX_REFUSED, BatchingEngine
 from sprout.engine.open import EngineOptions, open_engine
 from sprout.errors import EngineError, InputError
 
@@ -80,6 +81,28 @@ def test_a_template_bomb_in_a_model_is_refused(tmp_path: Path) -> None:
     data = tiny_gguf(template="{{ 'a' * 10 ** 10 }}")
     with pytest.raises(InputError, match="too much memory"):
         open_tiny(write(tmp_path / "m.gguf", data))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("weights", [{"output_norm.weight": math.nan}, {"output_norm.weight": math.inf}])
+def test_weights_that_give_no_numbers_fail_their_prompts_and_then_the_run(
+    tmp_path: Path, weights: dict[str, float], temperature: float
+) -> None:
+    # a sampler would choose from them whatever comes first, and the answer would be made of that
+    engine = open_tiny(write(tmp_path / "m.gguf", tiny_gguf(weights=weights)))
+    sampling = Sampling(max_tokens=4, temperature=temperature)
+    for number in range(MAX_REFUSED + 1):
+        engine.submit(Request(f"{number}", (Message("user", "Hi"),), sampling, "L0"))
+    done: list[Completion] = []
+    with pytest.raises(EngineError, match=f"no numbers.*so did {MAX_REFUSED} requests before it"):
+        while engine.is_busy:
+            done += engine.step().completions
+    assert 0 < len(done) <= MAX_REFUSED
+    assert all("no numbers for this prompt" in (each.error or "") for each in done)
+    assert all(each.text == "" for each in done)
+    with pytest.raises(EngineError, match="no numbers"):
+        engine.option_logits((Message("user", "Hi"),), ("A", "B"))
+    engine.close()
 
 
 LOADER = """

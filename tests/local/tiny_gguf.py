@@ -27,12 +27,14 @@ def tiny_gguf(
     template: str | None = CHATML,
     special: Sequence[tuple[str, int]] = SPECIAL,
     changes: Mapping[str, tuple[int, Any]] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> bytes:
     """Return the bytes of a model.
 
     Args:
         special: tokens behind the byte tokens, with their kinds; the second ends an answer.
         changes: metadata, by key: (type, value), over what stands here.
+        weights: tensors whose every number is this one.
     """
     tokens = [*_byte_tokens(), "Hi", *(text for text, _ in special)]
     kinds = [NORMAL] * 257 + [kind for _, kind in special]
@@ -54,7 +56,7 @@ def tiny_gguf(
     if template is not None:
         facts["tokenizer.chat_template"] = (STRING, template)
     facts |= changes or {}
-    shapes = _shapes(len(tokens))
+    shapes, fixed = _shapes(len(tokens)), weights or {}
     rng = random.Random(1)  # noqa: S311 - to be repeatable
     head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(facts))
     for key, (kind, value) in facts.items():
@@ -65,7 +67,8 @@ def tiny_gguf(
         size = 1
         for side in shape:
             size *= side
-        data += struct.pack(f"<{size}f", *(rng.gauss(0, 0.1) for _ in range(size)))
+        numbers = [rng.gauss(0, 0.1) for _ in range(size)]
+        data += struct.pack(f"<{size}f", *([fixed[name]] * size if name in fixed else numbers))
         data += bytes(-len(data) % ALIGNMENT)
     return head + bytes(-len(head) % ALIGNMENT) + data
 
