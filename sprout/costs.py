@@ -17,6 +17,22 @@ HALF_LIFE_REQUESTS = 200
 
 DECAY = 0.5 ** (1 / HALF_LIFE_REQUESTS)
 
+_T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+def t_95(degrees: int) -> float:
+    """Return the two-sided 95 % point of Student's t, for at least one degree of freedom.
+
+    Beyond the table Fisher's expansion around the normal distribution's, good to 1e-3.
+    """
+    if degrees <= len(_T_95):
+        return _T_95[degrees - 1]
+    z = 1.959964
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
@@ -102,6 +118,14 @@ class Cost:
         if variance is None:
             return None
         return math.sqrt(variance * self.weight_squared) / self.weight
+
+    def half_width(self, moments: Moments) -> float | None:
+        """Return that of the mean's 95 % interval (Student's t), or None for fewer than two."""
+        error = self.standard_error(moments)
+        if error is None:
+            return None
+        num_effective = self.weight**2 / self.weight_squared
+        return t_95(max(1, round(num_effective) - 1)) * error
 
 
 CostTable = Mapping[tuple[str, str], Cost]

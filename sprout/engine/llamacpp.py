@@ -124,7 +124,7 @@ def unbatched_type(path: Path) -> str | None:
     """
     model = LlamaModel(path, 0, has_weights=False)
     try:
-        return _UNBATCHED.get(model.weights_type)
+        return _UNBATCHED.get(model.weights_type or 0)
     finally:
         model.close()
 

@@ -206,7 +206,7 @@ def _generation(document: ET.Element) -> dict[datetime, dict[str, float]]:
     """Return MWh by whole hour and type, without storage and consumption."""
     found: dict[datetime, dict[str, float]] = defaultdict(dict)
     for series in _children(document, "TimeSeries"):
-        if any(_children(series, "outBiddingZone_Domain.mRID")):
+        if next(_children(series, "outBiddingZone_Domain.mRID"), None) is not None:
             continue
         fuel = _text(_child(series, "MktPSRType"), "psrType")
         if _text(series, "quantity_Measure_Unit.name") != "MAW":

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sprout.carbon import JOULES_PER_KWH
-from sprout.costs import Cost
+from sprout.costs import Cost, t_95
 from sprout.directives import BASELINE
 from sprout.report.cells import Cell
 
@@ -37,22 +37,6 @@ COUNTERFACTUAL = (
 
 Conditions = tuple[object, ...]
 Stratum = tuple[Conditions, str | None]  # None: all tasks
-
-_T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-
-
-def t_95(degrees: int) -> float:
-    """Return the two-sided 95 % point of Student's t, for at least one degree of freedom.
-
-    Beyond the table Fisher's expansion around the normal distribution's, good to 1e-3.
-    """
-    if degrees <= len(_T_95):
-        return _T_95[degrees - 1]
-    z = 1.959964
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / degrees + second / degrees**2 + third / degrees**3
 
 
 @dataclass(slots=True)

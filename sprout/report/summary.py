@@ -2,7 +2,7 @@
 
 Savings are counterfactual: the same prompts, all at L0, at the same intensities. A request that was
 served at L0 is its own counterfactual; for the others L0's mean joules and busy seconds stand for
-what each would have cost, so the interval is that mean's:
+what each would have cost, so the interval is that mean's (95 %, Student's t):
 
     saved = sum over requests not at L0 of (k0 e[L0] + k1 p[L0] - carbon of the request)
 
@@ -21,15 +21,13 @@ from sprout.directives import BASELINE, in_order
 from sprout.planning.classes import MIN_MEASURED
 from sprout.planning.plan import Plan
 
-Z_95 = 1.96  # of the normal distribution, two-sided
-
 
 @dataclass(slots=True)
 class Tally:
     """Sums over what was served.
 
-    `mix_carbon_g` leaves out lines that pinned their directive; `num_reduced`, `reduced_carbon_g`
-    and `reduced_g_per_kwh` leave out L0 as well.
+    `mix_carbon_g` and `num_at_l0` leave out lines that pinned their directive; `num_reduced`,
+    `reduced_carbon_g` and `reduced_g_per_kwh` leave out L0 as well.
     """
 
     num_served: int = 0
@@ -42,6 +40,7 @@ class Tally:
     operational_g: float = 0.0
     embodied_g: float = 0.0
     mix_carbon_g: float = 0.0
+    num_at_l0: int = 0
     num_reduced: int = 0
     reduced_carbon_g: float = 0.0
     reduced_g_per_kwh: float = 0.0  # summed over requests
@@ -62,7 +61,9 @@ class Tally:
         if row.admission.plan_id is None:
             return
         self.mix_carbon_g += row.footprint.carbon_g
-        if level != BASELINE:
+        if level == BASELINE:
+            self.num_at_l0 += 1
+        else:
             self.num_reduced += 1
             self.reduced_carbon_g += row.footprint.carbon_g
             self.reduced_g_per_kwh += row.grid.g_per_kwh
@@ -160,10 +161,10 @@ def _counterfactuals(
 
 def _half_width_g(cost: Cost, expected_g: float) -> float | None:
     """Return the half-width of what so many requests at L0 would have emitted, in gCO2eq."""
-    error = cost.standard_error(cost.energy_j)
-    if error is None or cost.energy_j.mean <= 0:
+    half_width_j = cost.half_width(cost.energy_j)
+    if half_width_j is None or cost.energy_j.mean <= 0:
         return None
-    return Z_95 * error / cost.energy_j.mean * expected_g
+    return half_width_j / cost.energy_j.mean * expected_g
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,5 +230,6 @@ class RunSummary:
             "moved_g": self.moved_g,
             "baseline": "all-L0, from the mean cost of requests at L0",
             "baseline_requests": saved.num_baseline_requests if saved else None,
+            "baseline_requests_served": tally.num_at_l0,
             "notes": list(plan.notes) if plan else [],
         }

@@ -192,8 +192,16 @@ def _saved(summary: RunSummary) -> str:
         spread = f" ± {100 * saving.half_width_g / saving.baseline_g:.0f}"
     return (
         f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0, by the "
-        f"mean of {saving.num_baseline_requests} requests at L0"
+        f"mean of {saving.num_baseline_requests} requests at L0{_whose(summary)}"
     )
+
+
+def _whose(summary: RunSummary) -> str:
+    """Return how many of the baseline's requests are this run's: other prompts cost otherwise."""
+    saving, num_own = summary.saving, summary.tally.num_at_l0
+    if saving is None or not summary.tally.num_reduced or num_own >= saving.num_baseline_requests:
+        return ""
+    return f", {num_own or 'none'} of them served here"
 
 
 def plan_data(plan: Plan) -> dict[str, object]:

@@ -17,10 +17,14 @@ class IdSet:
     def __init__(self) -> None:
         # An empty name is a private temporary database, in memory only up to its page cache.
         self._connection = sqlite3.connect("", isolation_level=None)
-        with _translated():
-            self._connection.execute("PRAGMA journal_mode=OFF")
-            self._connection.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
-            self._connection.execute("BEGIN")
+        try:
+            with _translated():
+                self._connection.execute("PRAGMA journal_mode=OFF")
+                self._connection.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
+                self._connection.execute("BEGIN")
+        except DiskError:
+            self.close()
+            raise
 
     def add(self, value: str) -> bool:
         """Remember an id; return whether it is new."""

@@ -28,7 +28,14 @@ CHUNKS: tuple[bytes, ...] = (
         b"x" * 200_000,
     ),
     *(b"0001-01-01T00:00:00+23:59", b"9999-12-31T23:59:59", b"99999999999", b"\xe2\x80\xae"),
-    *(b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&b;", b"&#0;", b"<a>" * 3000, b"</Period>", b"<![CDATA["),
+    *(
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
+        b"&b;",
+        b"&#0;",
+        b"<a>" * 3000,
+        b"</Period>",
+        b"<![CDATA[",
+    ),
 )
 
 

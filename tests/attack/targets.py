@@ -330,9 +330,15 @@ def _bodies(name: str) -> tuple[bytes, ...]:
     seconds = [1795518000, 1795518900, 1795519800]
     columns = {"network_region": "NSW1"}
     metrics = [
-        {"metric": metric, "unit": unit, "interval": "1h", "results": [
-            {"columns": columns, "data": [["2026-11-24T20:00:00+10:00", amount], ["", None]]}
-        ]} for metric, unit, amount in (("energy", "MWh", 1000.0), ("emissions", "t", 600.0))
+        {
+            "metric": metric,
+            "unit": unit,
+            "interval": "1h",
+            "results": [
+                {"columns": columns, "data": [["2026-11-24T20:00:00+10:00", amount], ["", None]]}
+            ],
+        }
+        for metric, unit, amount in (("energy", "MWh", 1000.0), ("emissions", "t", 600.0))
     ]
     rating = {"location": "eastus", "time": "2026-11-24T11:00:00+00:00", "rating": 65}
     window = {"timestamp": "2026-11-24T13:00:00+00:00", "duration": 5, "value": 66.5}

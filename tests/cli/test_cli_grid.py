@@ -6,6 +6,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -290,16 +291,15 @@ def test_no_key_is_ever_written(
         return Answer(told, status=400) if fault == "echo" else FAULTS[fault][0]
 
     server.behave = behave
-    connection = sqlite3.connect(tmp_path / "sprout.db")  # keeps the write-ahead log
-    outputs = [
-        sprout("grid", "fetch", "-v"),
-        sprout("grid", "fetch", "--max-age", "0m", "--json"),
-        sprout("grid", "history", "--from", f"{now() - timedelta(days=2):%Y-%m-%d}", "-v"),
-        sprout("status", "--json"),
-    ]
-    shown = "".join(found.stdout + found.stderr for found in outputs) + caplog.text
-    written = shown.encode() + everything_written(tmp_path)
-    connection.close()
+    with closing(sqlite3.connect(tmp_path / "sprout.db")):  # keeps the write-ahead log
+        outputs = [
+            sprout("grid", "fetch", "-v"),
+            sprout("grid", "fetch", "--max-age", "0m", "--json"),
+            sprout("grid", "history", "--from", f"{now() - timedelta(days=2):%Y-%m-%d}", "-v"),
+            sprout("status", "--json"),
+        ]
+        shown = "".join(found.stdout + found.stderr for found in outputs) + caplog.text
+        written = shown.encode() + everything_written(tmp_path)
     assert server.seen
     for secret in (KEY, PASSWORD, TOKEN, USER):
         assert secret.encode() not in written

@@ -84,7 +84,9 @@ def test_a_template_bomb_in_a_model_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
-@pytest.mark.parametrize("weights", [{"output_norm.weight": math.nan}, {"output_norm.weight": math.inf}])
+@pytest.mark.parametrize(
+    "weights", [{"output_norm.weight": math.nan}, {"output_norm.weight": math.inf}]
+)
 def test_weights_that_give_no_numbers_fail_their_prompts_and_then_the_run(
     tmp_path: Path, weights: dict[str, float], temperature: float
 ) -> None:
@@ -94,9 +96,13 @@ def test_weights_that_give_no_numbers_fail_their_prompts_and_then_the_run(
     for number in range(MAX_REFUSED + 1):
         engine.submit(Request(f"{number}", (Message("user", "Hi"),), sampling, "L0"))
     done: list[Completion] = []
-    with pytest.raises(EngineError, match=f"no numbers.*so did {MAX_REFUSED} requests before it"):
+
+    def finish() -> None:
         while engine.is_busy:
-            done += engine.step().completions
+            done.extend(engine.step().completions)
+
+    with pytest.raises(EngineError, match=f"no numbers.*so did {MAX_REFUSED} requests before it"):
+        finish()
     assert 0 < len(done) <= MAX_REFUSED
     assert all("no numbers for this prompt" in (each.error or "") for each in done)
     assert all(each.text == "" for each in done)

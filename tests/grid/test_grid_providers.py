@@ -397,6 +397,8 @@ def test_entsoe_leaves_out_what_is_not_whole(server: GridServer) -> None:
         series("B04", start + 2 * HOUR, {1: 4}, 1),
         series("B14", start, {1: 4, 2: 4}, 3),
         series("B16", start, {1: 0, 2: 0, 3: 0}, 3),
+        # what plants consume is told like generation, but for the area's element
+        series("B04", start, {1: 900}, 1, domain="outBiddingZone_Domain.mRID"),
     )
     server.behave = lambda _request: grid_server.xml(document)
     (row,) = recent(server, "entsoe", "FR").intensities

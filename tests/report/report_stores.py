@@ -12,12 +12,12 @@ from plain_records import KEYS, UNDER, prompt
 
 from sprout.answers import Admission, Counting, Failed, Grid, Served
 from sprout.carbon import EmbodiedRate, footprint
-from sprout.costs import Conditions
+from sprout.costs import Conditions, t_95
 from sprout.directives import parted
 from sprout.engine.base import Completion
 from sprout.report import facts
 from sprout.report.facts import BYS, By, Period, Report
-from sprout.report.saved import MIN_OF_TASK, t_95
+from sprout.report.saved import MIN_OF_TASK
 from sprout.state import reports
 from sprout.state.runs import Run, Runs, Waits
 from sprout.state.store import Store

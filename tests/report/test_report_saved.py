@@ -19,8 +19,8 @@ from report.report_stores import (
     write_mixed,
 )
 
+from sprout.costs import t_95
 from sprout.report.facts import BYS, By, Group
-from sprout.report.saved import t_95
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 

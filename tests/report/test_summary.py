@@ -1,10 +1,14 @@
+import math
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from plain_records import a_plan, admission, cost, prompt, served
+from rich.console import Console
 
 from sprout.carbon import EmbodiedRate, footprint
-from sprout.costs import Cost
+from sprout.costs import Cost, t_95
+from sprout.report import terminal
 from sprout.report.summary import RunSummary, Tally, own_baselines, saving
 
 PUE = 1.5
@@ -74,7 +78,9 @@ def test_the_half_width_is_the_relative_error_of_the_mean_cost_of_l0() -> None:
     saved = saving(tally, base, PUE, EMBODIED)
     assert saved is not None
     expected_g = 2 * footprint(base.energy_j.mean, base.busy_s.mean, 100, PUE, EMBODIED).carbon_g
-    assert saved.half_width_g == pytest.approx(1.96 * error / base.energy_j.mean * expected_g)
+    assert saved.half_width_g == pytest.approx(
+        t_95(15) * error / base.energy_j.mean * expected_g, rel=1e-6
+    )
 
 
 def test_a_task_that_was_measured_at_l0_is_its_own_baseline() -> None:
@@ -101,7 +107,7 @@ def test_a_task_that_was_measured_at_l0_is_its_own_baseline() -> None:
         each.standard_error(each.energy_j) / each.energy_j.mean * g  # type: ignore[operator]
         for each, g in ((quiz, 2 * quiz_g), (both, both_g))
     ]
-    assert saved.half_width_g == pytest.approx(1.96 * (errors_g[0] ** 2 + errors_g[1] ** 2) ** 0.5)
+    assert saved.half_width_g == pytest.approx(t_95(39) * math.hypot(*errors_g))
 
 
 def test_a_task_that_was_hardly_measured_is_not_its_own_baseline() -> None:
@@ -183,7 +189,26 @@ def test_the_closing_record_carries_every_mark() -> None:
     assert data["intensity_mark"] == "measured"
     assert data["preference_source"] == "a judge"
     assert data["baseline_requests"] == 2
+    assert data["baseline_requests_served"] == 1
     assert data["notes"] == []
+
+
+def test_the_summary_says_how_much_of_the_baseline_was_served_by_the_run() -> None:
+    # calibration measures L0 on packaged prompts: what others cost may be far from it
+    def told(*rows: tuple[str, str | None, float, float, float]) -> str:
+        console = Console(file=StringIO(), width=300)
+        console.print(*terminal.run_summary(summary(tally_of(*rows))))
+        assert isinstance(console.file, StringIO)
+        shown = console.file.getvalue().splitlines()
+        (line,) = (line.strip("│ ") for line in shown if "saved" in line)
+        return line
+
+    at_l0, at_l1 = ("L0", "plan", 36.0, 2.0, 200.0), ("L1", "plan", 18.0, 1.0, 200.0)
+    pinned = ("L0", None, 36.0, 2.0, 200.0)
+    assert told(at_l1, pinned).endswith("requests at L0, none of them served here")
+    assert told(at_l1, at_l0).endswith("requests at L0, 1 of them served here")
+    assert told(at_l1, at_l0, at_l0).endswith("requests at L0")
+    assert told(at_l0).endswith("requests at L0")  # nothing rests on them
 
 
 def test_what_is_not_known_is_none_in_the_closing_record() -> None:
