@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from sprout import __version__
@@ -189,7 +190,8 @@ def _say(text: str) -> None:
 
 def _abandon(stream: TextIO) -> None:
     """Point a stream at nothing, so that the interpreter's last flush does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
