@@ -78,8 +78,9 @@ def watch(process: subprocess.Popen[bytes], place: Place, output: Path, count: i
     peak_mb(process.pid)  # of loading, which is no part
     begun = (counter.num_lines, time.perf_counter(), cpu_seconds(process.pid))
     while process.poll() is None and len(parts) < NUM_PARTS - 1:
-        time.sleep(0.05)
-        if counter.update() < (len(parts) + 1) * count // NUM_PARTS:
+        time.sleep(0.01)
+        # an equal part of what was left: lines are seen in bursts, which may pass a whole part
+        if counter.update() < begun[0] + (count - begun[0]) // (NUM_PARTS - len(parts)):
             continue
         now = (counter.num_lines, time.perf_counter(), cpu_seconds(process.pid))
         parts.append(_part(begun, now, peak_mb(process.pid), place))
@@ -89,7 +90,7 @@ def watch(process: subprocess.Popen[bytes], place: Place, output: Path, count: i
     peak = 0.0
     while counter.update() < count and process.poll() is None:
         now = (counter.num_lines, time.perf_counter(), cpu_seconds(process.pid))
-        time.sleep(0.02)
+        time.sleep(0.005)
     if process.poll() is None:
         now = (counter.num_lines, time.perf_counter(), cpu_seconds(process.pid))
         peak = peak_mb(process.pid)

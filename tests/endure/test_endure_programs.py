@@ -46,7 +46,8 @@ def test_a_crowd_on_one_store_loses_no_row() -> None:
 
 @pytest.mark.slow
 def test_thousands_of_prompts_take_no_more_memory_and_no_more_time_each() -> None:
-    run("million.py", "--prompts", 8000, "--least-rate", 0.5)
+    # lines come in bursts: with a tenth of fewer its rate is chance
+    run("million.py", "--prompts", 40_000, "--least-rate", 0.5)
 
 
 @pytest.mark.slow
