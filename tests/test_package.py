@@ -1,5 +1,6 @@
 """What the package says of itself agrees everywhere."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -73,3 +74,11 @@ def test_every_error_has_a_documented_exit_code() -> None:
 
 def test_the_layers_hold() -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "check_layers.py"], check=True)
+
+
+def test_every_script_that_names_its_interpreter_can_be_started() -> None:
+    # the README calls them by their paths
+    scripts = [path for path in (ROOT / "scripts").rglob("*") if path.is_file()]
+    named = [path for path in scripts if path.read_bytes().startswith(b"#!")]
+    assert len(named) > 10
+    assert [path.name for path in named if not os.access(path, os.X_OK)] == []
