@@ -30,7 +30,8 @@ def schedule() -> list[tuple[str, str]]:
 
 
 def words_of(command: str) -> list[str]:
-    """Return the words behind `sprout` of a command."""
+    """Return the words behind `sprout` of a command, which a shell may run."""
+    command = shlex.split(command)[2] if command.startswith("/bin/sh -c ") else command
     return shlex.split(re.split(r"(?:\$SPROUT|/sprout) ", command, maxsplit=1)[1])
 
 
@@ -52,6 +53,13 @@ def test_a_scheduled_command_has_only_options_that_exist(command: str) -> None:
         found = children[words.pop(0)]
     known = {name for p in found.params for name in (*p.opts, *p.secondary_opts)}
     assert {word for word in words if word.startswith("-")} <= known
+
+
+def test_a_nightly_batch_has_a_file_of_its_own_each_night() -> None:
+    nightly = [command for command in COMMANDS if "prompts.jsonl" in command]
+    assert len(nightly) == 2
+    for command in nightly:
+        assert re.search(r'-o "answers-\$\(date \+(?:\\|%)%F\)\.jsonl"', command), command
 
 
 def test_every_job_of_the_crontab_says_when_and_is_quiet() -> None:
