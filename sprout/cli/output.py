@@ -8,6 +8,7 @@ People see them spelled out, on a terminal and in every message; in files and pi
 they are.
 """
 
+import codecs
 import io
 import json
 import os
@@ -84,6 +85,14 @@ class Out:
         shown = showable(text) if _is_terminal(sys.stdout) else text
         _print(f"{shown}\n")
 
+    def json(self, text: str) -> None:
+        """Print JSON as results: in ASCII where standard output is not UTF-8, as JSON has to be.
+
+        Raises:
+            DiskError: standard output is closed or full.
+        """
+        self.line(text if _takes_utf_8(sys.stdout) else _in_ascii(text))
+
     def table(self, table: "Table") -> None:
         """Show a result to people; with --json the data stand for it."""
         if not self.is_json:
@@ -104,7 +113,7 @@ class Out:
         """End the command, printing the envelope when it was asked for."""
         status = {0: "ok", PARTIAL: "partial"}.get(code, "error")
         if self.is_json:
-            self.line(envelope(self.name, status, self.data, code, errors))
+            self.json(envelope(self.name, status, self.data, code, errors))
         raise ReportedExit(code)
 
 
@@ -192,6 +201,16 @@ def _abandon(stream: TextIO) -> None:
     """Point a stream at nothing, so that the interpreter's last flush does not fail."""
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _takes_utf_8(stream: TextIO | None) -> bool:
+    """Return whether a stream writes any character as JSON wants it."""
+    return stream is None or codecs.lookup(stream.encoding or "utf-8").name == "utf-8"
+
+
+def _in_ascii(text: str) -> str:
+    """Return JSON with every character that is not ASCII spelled out."""
+    return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

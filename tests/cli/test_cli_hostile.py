@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -22,6 +23,7 @@ HTML = "<script>alert(1)</script><img src=http://127.0.0.1/x onerror=a>"
 LINK = "![x](http://127.0.0.1/beacon) a|b"
 MARKUP = "[/red] [bold] :smile:"
 FORMULA = "=cmd|' /C calc'!A0"
+NAME = "caf\xe9 \U0001f331"
 PATH = "../../../etc/passwd"
 TASKS = (ESCAPES, SQL, HTML, LINK, MARKUP, FORMULA, PATH, 'a"b\\c\nd{}')
 ANSWER = "Red \x1b[31mtext\x07 \x9b5m \u202e \U0001f331"
@@ -182,6 +184,20 @@ def test_a_stream_that_lacks_a_character_spells_it_out(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
     output.Out("status").line("gCO\u2082eq \udcff \xb1")
     assert raw.getvalue() == b"gCO\\u2082eq \\udcff \xb1\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_answers_are_json_whatever_the_encoding_of_a_pipe(tmp_path: Path, encoding: str) -> None:
+    prompts = write_lines(tmp_path / "p.jsonl", [{"id": NAME, "prompt": "Hi"}])
+    for words, code in ((REPLAY, 0), (("--model", tmp_path / NAME, "--json"), 66)):
+        done = subprocess.run(
+            [sys.executable, "-m", "sprout", "run", prompts, *words],
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+            check=False,
+            capture_output=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert NAME in json.dumps(json.loads(done.stdout), ensure_ascii=False)
 
 
 def test_a_message_forges_no_line_of_a_log(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Recorder:
         if self.answers is not None:
             self.answers.append(lines)
         elif lines:
-            self.out.line("\n".join(lines))
+            self.out.json("\n".join(lines))
         metered_j, idle_j = self.unstored_j
         self.unstored_j = (metered_j + turn.metered_j, idle_j + turn.idle_j)
         # Most steps only add a token to every answer, which is nothing to store.
