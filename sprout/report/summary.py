@@ -7,11 +7,13 @@ what each would have cost, so the interval is that mean's (95 %, Student's t):
     saved = sum over requests not at L0 of (k0 e[L0] + k1 p[L0] - carbon of the request)
 
 A plan may brief one task and not another, so e[L0] and p[L0] are those of the request's own task as
-soon as enough of its requests were measured at L0; until then those of all tasks.
+soon as enough of its requests were measured at L0; until then those of all tasks. Means of
+different tasks are independent; a mean over all tasks shares its requests with them, so its error
+is added, not squared, and its requests are counted alone.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sprout.answers import Served
@@ -119,23 +121,23 @@ def saving(
     """
     if base.num_requests == 0:
         return None
-    expected_g, num_measured, half_widths_g = 0.0, 0, []
+    found = []
     for cost, num, g_per_kwh in _counterfactuals(tally, base, by_task or {}):
         one = footprint(
             cost.energy_j.mean, cost.busy_s.mean, g_per_kwh / num, pue, embodied_g_per_s
         )
-        expected_g += num * one.carbon_g
-        num_measured += cost.num_requests
-        half_widths_g.append(_half_width_g(cost, num * one.carbon_g))
-    saved_g = expected_g - tally.reduced_carbon_g
-    known_g = [half_g for half_g in half_widths_g if half_g is not None]
-    if not half_widths_g:
-        known_g, half_widths_g = [0.0], [_half_width_g(base, 0.0)]
+        found.append((cost, num * one.carbon_g))
+    saved_g = sum(expected_g for _, expected_g in found) - tally.reduced_carbon_g
+    found = found or [(base, 0.0)]
+    own = [cost for cost, _ in found if cost is not base]
     return Saving(
         saved_g=saved_g,
-        half_width_g=math.hypot(*known_g) if None not in half_widths_g else None,
+        half_width_g=_together_g(found, base),
         baseline_g=tally.mix_carbon_g + saved_g,
-        num_baseline_requests=num_measured or base.num_requests,
+        # a mean over all tasks holds the requests of each task
+        num_baseline_requests=sum(
+            cost.num_requests for cost in (own if len(own) == len(found) else [base])
+        ),
     )
 
 
@@ -157,6 +159,25 @@ def _counterfactuals(
     if others:
         own.append((base, sum(num for num, _ in others), sum(g for _, g in others)))
     return own
+
+
+def _together_g(found: Sequence[tuple[Cost, float]], base: Cost) -> float | None:
+    """Return the half-width of expectations together, in gCO2eq; None when one's is not known.
+
+    Args:
+        found: what requests cost at L0, and what they would have emitted, in gCO2eq.
+        base: the one among the costs that shares its requests with the others.
+    """
+    own_g, shared_g = [], 0.0
+    for cost, expected_g in found:
+        half_g = _half_width_g(cost, expected_g)
+        if half_g is None:
+            return None
+        if cost is base:
+            shared_g += half_g
+        else:
+            own_g.append(half_g)
+    return math.hypot(*own_g) + shared_g
 
 
 def _half_width_g(cost: Cost, expected_g: float) -> float | None:

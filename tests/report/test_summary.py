@@ -96,18 +96,36 @@ def test_a_task_that_was_measured_at_l0_is_its_own_baseline() -> None:
         )
         priced = footprint(4.0, 0.4, 200.0, PUE, EMBODIED)
         tally.add(replace(row, footprint=priced))
-    both, quiz = cost([10.0, 100.0] * 20), cost([9.0, 11.0] * 20)
+    # a mean over all tasks holds the quizzes: their errors are no independent ones
+    quiz, both = cost([9.0, 11.0] * 20), cost([9.0, 11.0, 90.0, 110.0] * 20)
     saved = saving(tally, both, PUE, EMBODIED, {"quiz": quiz})
     assert saved is not None
     quiz_g = footprint(quiz.energy_j.mean, quiz.busy_s.mean, 200.0, PUE, EMBODIED).carbon_g
     both_g = footprint(both.energy_j.mean, both.busy_s.mean, 200.0, PUE, EMBODIED).carbon_g
     assert saved.saved_g == pytest.approx(2 * quiz_g + both_g - tally.carbon_g)
-    assert saved.num_baseline_requests == 80
-    errors_g = [
-        each.standard_error(each.energy_j) / each.energy_j.mean * g  # type: ignore[operator]
+    assert saved.num_baseline_requests == 80  # all that exist, of both tasks
+    halves_g = [
+        each.half_width(each.energy_j) / each.energy_j.mean * g  # type: ignore[operator]
         for each, g in ((quiz, 2 * quiz_g), (both, both_g))
     ]
-    assert saved.half_width_g == pytest.approx(t_95(39) * math.hypot(*errors_g))
+    assert saved.half_width_g == pytest.approx(sum(halves_g))
+
+
+def test_tasks_that_are_their_own_baselines_err_independently() -> None:
+    tally, tasks = Tally(), {"quiz": cost([9.0, 11.0] * 20), "poem": cost([90.0, 110.0] * 15)}
+    for number, task in enumerate(tasks):
+        admitted = admission(prompt(f"p{number}", task=task), "L1", "plan")
+        tally.add(served(admitted, g_per_kwh=200.0))
+    saved = saving(tally, cost([9.0, 11.0, 90.0, 110.0] * 20), PUE, EMBODIED, tasks)
+    assert saved is not None
+    assert saved.num_baseline_requests == 40 + 30
+    halves_g = [
+        each.half_width(each.energy_j)  # type: ignore[operator]
+        / each.energy_j.mean
+        * footprint(each.energy_j.mean, each.busy_s.mean, 200.0, PUE, EMBODIED).carbon_g
+        for each in tasks.values()
+    ]
+    assert saved.half_width_g == pytest.approx(math.hypot(*halves_g))
 
 
 def test_a_task_that_was_hardly_measured_is_not_its_own_baseline() -> None:
