@@ -59,6 +59,11 @@ class Circumstances:
         return ESTIMATE in self.energy_method
 
 
+def energy_mark(method: str) -> str:
+    """Return the mark of energy that was obtained so: estimated, also in part, or measured."""
+    return "estimated" if ESTIMATE in method else "measured"
+
+
 def mark_of(source: str | None) -> str:
     """Return the mark of a described source: "eia (forecast)" is a forecast."""
     if source is None:
@@ -122,18 +127,57 @@ class RunEnergy:
 
 
 @dataclass(frozen=True, slots=True)
+class Metered:
+    """What evaluations drew by one energy method.
+
+    Args:
+        name: the method.
+        energy_j: without PUE.
+        operational_g: what it emitted, with PUE.
+    """
+
+    name: str
+    energy_j: float
+    operational_g: float
+
+    @property
+    def mark(self) -> str:
+        """Return what kind of number the energy is: measured or estimated."""
+        return energy_mark(self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluating:
-    """What judging answers cost: part of the price of directives."""
+    """What judging answers cost: part of the price of directives.
+
+    Args:
+        energy: by method, in the order of their names.
+    """
 
     num_evaluations: int
-    metered_j: float
-    operational_g: float
+    energy: tuple[Metered, ...]
     embodied_g: float
+
+    @property
+    def metered_j(self) -> float:
+        """Return the energy by all methods, in joules without PUE."""
+        return sum(each.energy_j for each in self.energy)
+
+    @property
+    def operational_g(self) -> float:
+        """Return what that energy emitted, in gCO2eq."""
+        return sum(each.operational_g for each in self.energy)
 
     @property
     def carbon_g(self) -> float:
         """Return both parts together, in gCO2eq."""
         return self.operational_g + self.embodied_g
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Return what kinds of numbers its carbon rests on; the intensity's was not kept."""
+        energy = dict.fromkeys(each.mark for each in self.energy)
+        return (*energy, "modelled") if self.embodied_g else tuple(energy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,14 @@ from typing import Literal, TypeVar, get_args
 
 from sprout.costs import Cost
 from sprout.directives import in_order
-from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy, Waited
+from sprout.report.cells import (
+    Cell,
+    Circumstances,
+    Evaluating,
+    RunEnergy,
+    Waited,
+    energy_mark,
+)
 from sprout.report.preferred import Preferred, by_class
 from sprout.report.saved import Baselines, Conditions, Pools, Reduced, Saved
 
@@ -306,10 +313,9 @@ class _Origins:
         sums[4] += cell.g_per_kwh
 
     def energy(self) -> tuple[Origin, ...]:
-        found = self._by(lambda c: (c.energy_method, c.is_energy_estimated))
         return tuple(
-            Origin(name, "estimated" if estimated else "measured", None, int(n), joules, op_g, None)
-            for (name, estimated), (n, joules, op_g, _, _) in found
+            Origin(name, energy_mark(name), None, int(n), joules, op_g, None)
+            for (name,), (n, joules, op_g, _, _) in self._by(lambda c: (c.energy_method,))
         )
 
     def intensity(self) -> tuple[Origin, ...]:

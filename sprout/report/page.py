@@ -94,8 +94,8 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     more = f"{failed}{count(total.num_new_tokens)} tokens written"
     yield "Answers", count(total.num_answered), more, ()
     parts = f"{grams(total.operational_g)} operational + {grams(total.embodied_g)} embodied"
-    marks = tuple(dict.fromkeys(each.mark for each in (*report.intensity, *report.embodied)))
-    yield "Carbon", f"{grams(total.carbon_g)}CO<sub>2</sub>eq", parts, marks
+    big = f"{grams(total.carbon_g)}CO<sub>2</sub>eq"
+    yield "Carbon", big, parts, words.marks_of_carbon(report)
     energy = tuple(dict.fromkeys(each.mark for each in report.energy))
     names = ", ".join(dict.fromkeys(each.name for each in report.energy)) or "nothing metered"
     yield "Energy", watt_hours(total.energy_j), f"without PUE; {names}", energy
@@ -115,7 +115,8 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
         yield "Preference kept", kept, f"{model}of all-L0's; {each.source}", (mark,)
     found = report.evaluating
     cost = "none recorded" if found is None else f"{grams(found.carbon_g)}CO<sub>2</sub>eq"
-    yield "Evaluating", cost, "carbon of judging answers, beside the above", ()
+    marks = () if found is None else found.marks
+    yield "Evaluating", cost, "carbon of judging answers, beside the above", marks
 
 
 def _tile(name: str, big: str, more: str, marks: Iterable[str]) -> str:

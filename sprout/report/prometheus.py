@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from sprout import __version__
 from sprout.errors import DiskError, PermissionDeniedError
 from sprout.report import words
+from sprout.report.cells import Evaluating
 from sprout.report.facts import Report
 
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -21,7 +22,10 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sprout_saved_grams": ("Carbon saved against all-L0, in gCO2eq.", ()),
     "sprout_saved_half_width_grams": ("Half of the 95 % interval of that.", ()),
     "sprout_preference_kept_ratio": ("Preference kept, of all-L0's.", ("model", "mark")),
-    "sprout_evaluating_carbon_grams": ("Carbon of evaluations, in gCO2eq.", ()),
+    "sprout_evaluating_carbon_grams": (
+        "Carbon of evaluations, in gCO2eq.",
+        ("component", "mark"),
+    ),
     "sprout_open_prompts": ("Prompts that were begun and are not finished.", ()),
     "sprout_report_timestamp_seconds": ("When these metrics were made.", ()),
     "sprout_info": ("The program, always 1.", ("version",)),
@@ -81,9 +85,20 @@ def registry(report: Report) -> CollectorRegistry:
     for known in words.overall(report):
         mark = "prior" if known.is_prior else "judged"
         put("sprout_preference_kept_ratio", known.kept, known.model, mark)
-    if report.evaluating is not None:
-        put("sprout_evaluating_carbon_grams", report.evaluating.carbon_g)
+    for labels, carbon_g in _evaluating(report.evaluating).items():
+        put("sprout_evaluating_carbon_grams", carbon_g, *labels)
     put("sprout_open_prompts", report.num_open)
     put("sprout_report_timestamp_seconds", report.made_at.timestamp())
     put("sprout_info", 1, __version__)
     return found
+
+
+def _evaluating(found: Evaluating | None) -> dict[tuple[str, str], float]:
+    """Return what evaluations emitted, in gCO2eq, by component and mark."""
+    if found is None:
+        return {}
+    sums = {("embodied", "modelled"): found.embodied_g}
+    for each in found.energy:
+        key = ("operational", each.mark)
+        sums[key] = sums.get(key, 0.0) + each.operational_g
+    return sums

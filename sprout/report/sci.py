@@ -13,7 +13,8 @@ from sprout import __version__
 from sprout.carbon import JOULES_PER_KWH
 from sprout.clock import to_text
 from sprout.report import foreign, words
-from sprout.report.facts import Report
+from sprout.report.cells import Evaluating, Metered
+from sprout.report.facts import Origin, Report
 from sprout.report.units import digits
 
 NOT_STATED = "not stated: set `{}` in sprout.toml"
@@ -144,13 +145,13 @@ class _Parts:
 
     def of(self, report: Report) -> Iterator[Part]:
         for each in report.energy:
-            kind = "measured" if each.mark == "measured" else "modelled"
             method = f"energy by {each.name} ({each.mark}), shared among requests by tokens"
-            yield self.part(f"requests, {each.name}", "O", kind, method, each.carbon_g)
+            yield self.part(
+                f"requests, {each.name}", "O", _kind({each.mark}), method, each.carbon_g
+            )
         if report.runs.num_runs:
             method = "counters' difference less the requests' energy, at the runs' intensities"
-            kinds = {each.mark for each in report.energy}
-            kind = "measured" if kinds == {"measured"} else "modelled"
+            kind = _kind({each.mark for each in report.energy})
             idle_g = report.runs.operational_g
             yield self.part("idle and unfinished work", "O", kind, method, idle_g)
         for each in report.embodied:
@@ -159,10 +160,17 @@ class _Parts:
             )
             yield self.part(f"hardware, {each.name}", "M", "sourced", method, each.carbon_g)
         if report.evaluating is not None:
-            method = "as for requests, at the intensity when each evaluation began"
-            found = report.evaluating
-            yield self.part("evaluations", "O", "measured", method, found.operational_g)
-            yield self.part("evaluations", "M", "sourced", method, found.embodied_g)
+            yield from self.of_evaluations(report.evaluating)
+
+    def of_evaluations(self, found: Evaluating) -> Iterator[Part]:
+        for each in found.energy:
+            method = (
+                f"energy by {each.name} ({each.mark}), at the intensity when each evaluation began"
+            )
+            kind = _kind({each.mark})
+            yield self.part(f"evaluations, {each.name}", "O", kind, method, each.operational_g)
+        method = "busy seconds times the rate of embodied carbon, as for requests"
+        yield self.part("evaluations", "M", "sourced", method, found.embodied_g)
 
     def part(self, name: str, term: str, kind: str, method: str, carbon_g: float) -> Part:
         return Part(
@@ -176,6 +184,11 @@ class _Parts:
         )
 
 
+def _kind(marks: set[str]) -> str:
+    """Return the template's word for operational carbon by energy of these marks."""
+    return "measured" if marks == {"measured"} else "modelled"
+
+
 def _names(report: Report) -> str:
     return ", ".join(group.key for group in report.groups.get("model", ())) or "none"
 
@@ -183,11 +196,18 @@ def _names(report: Report) -> str:
 def _summary(report: Report, per_request_g: float | None) -> str:
     if per_request_g is None:
         return "No request was answered in this period: there is no score."
-    estimated = "an estimate" if report.total.estimated_j else "measured"
+    is_measured = all(each.mark == "measured" for each in _energy(report))
+    estimated = "measured" if is_measured else "an estimate"
     return (
         f"{digits(1000 * per_request_g)} mgCO2eq per answered request; energy is {estimated}, "
         f"intensity is {_kinds(report)}, location-based; embodied carbon is sourced."
     )
+
+
+def _energy(report: Report) -> tuple[Origin | Metered, ...]:
+    """Return where all energy in the score comes from: that of requests and of evaluations."""
+    judging = report.evaluating
+    return report.energy if judging is None else (*report.energy, *judging.energy)
 
 
 def _kinds(report: Report) -> str:
@@ -238,7 +258,7 @@ def _methods(report: Report) -> Iterator[tuple[str, str]]:
         "M",
         "modelled: busy seconds times a sourced rate (TE / EL, for the share that is reserved)",
     )
-    energy = ", ".join(_source(each.name, each.mark) for each in report.energy)
+    energy = ", ".join(dict.fromkeys(_source(e.name, e.mark) for e in _energy(report)))
     yield "E", f"{energy or 'none'}; read from counters where marked measured, else modelled"
     intensity = ", ".join(_source(each.name, each.mark) for each in report.intensity)
     yield "I", f"sourced: {intensity or 'none'}; location-based"

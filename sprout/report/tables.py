@@ -6,6 +6,7 @@ from typing import Any
 
 from sprout.clock import to_text
 from sprout.report import foreign, words
+from sprout.report.cells import Evaluating
 from sprout.report.facts import By, Group, Origin, Report
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL
@@ -72,7 +73,7 @@ def data(report: Report) -> dict[str, object]:
             "method": words.METHOD,
         },
         "runs": asdict(report.runs),
-        "evaluating": None if report.evaluating is None else asdict(report.evaluating),
+        "evaluating": None if report.evaluating is None else _evaluating(report.evaluating),
         "waited": None if report.waited is None else asdict(report.waited),
         "num_open": report.num_open,
         "num_ahead": report.num_ahead,
@@ -121,6 +122,16 @@ def _origin(origin: Origin) -> dict[str, object]:
         "energy_j": origin.energy_j,
         "carbon_g": origin.carbon_g,
         "mean": origin.mean,
+    }
+
+
+def _evaluating(found: Evaluating) -> dict[str, object]:
+    return {
+        "num_evaluations": found.num_evaluations,
+        "metered_j": found.metered_j,
+        "operational_g": found.operational_g,
+        "embodied_g": found.embodied_g,
+        "energy": [asdict(each) | {"mark": each.mark} for each in found.energy],
     }
 
 

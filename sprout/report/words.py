@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from sprout.report.cells import Waited
+from sprout.report.cells import Metered, Waited
 from sprout.report.facts import Group, Origin, Report
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL, Saved
@@ -66,9 +66,7 @@ def _facts(report: Report) -> Iterator[Fact]:
     yield Fact("energy", _energy(report), _marks(report.energy))
     if total.intensity_g_per_kwh is not None:
         yield Fact("grid", _grid(report), _marks(report.intensity))
-    yield Fact(
-        "carbon", _carbon(report), _marks((*report.energy, *report.intensity, *report.embodied))
-    )
+    yield Fact("carbon", _carbon(report), marks_of_carbon(report))
     yield Fact("saved", saved(total), ("counterfactual",))
     for each in overall(report):
         yield Fact(
@@ -76,7 +74,8 @@ def _facts(report: Report) -> Iterator[Fact]:
         )
     if report.waited is not None:
         yield Fact("waiting", _waited(report.waited), ("counterfactual",))
-    yield Fact("evaluating", _evaluating(report))
+    judging = report.evaluating
+    yield Fact("evaluating", _evaluating(report), () if judging is None else judging.marks)
     if total.carbon_g >= CAR_G_PER_KM / 1000:
         yield Fact("equivalent", f"{_car(total.carbon_g)} in a passenger car ({CAR_SOURCE})")
 
@@ -209,9 +208,10 @@ def _evaluating(report: Report) -> str:
     saved_g = report.total.saved.saved_g
     if saved_g is not None and saved_g > 0:
         part = f", {percent(found.carbon_g, saved_g)} of what was saved"
+    methods = ", ".join(f"{each.name}{_marked(each)}" for each in found.energy)
     return (
-        f"{grams(found.carbon_g)}CO2eq, evaluations: {count(found.num_evaluations)}{part}; "
-        "not in the carbon above"
+        f"{grams(found.carbon_g)}CO2eq, evaluations: {count(found.num_evaluations)} (energy by "
+        f"{methods}){part}; not in the carbon above"
     )
 
 
@@ -282,8 +282,13 @@ def _parts(origins: Iterable[Origin], size: Callable[[Origin], float]) -> str:
     return ", ".join(f"{percent(part, total)} {name}" for name, part in found)
 
 
-def _marked(origin: Origin) -> str:
+def _marked(origin: Origin | Metered) -> str:
     return "" if origin.mark in origin.name else f" ({origin.mark})"
+
+
+def marks_of_carbon(report: Report) -> tuple[str, ...]:
+    """Return what kinds of numbers the requests' carbon rests on."""
+    return _marks((*report.energy, *report.intensity, *report.embodied))
 
 
 def _marks(origins: Iterable[Origin]) -> tuple[str, ...]:

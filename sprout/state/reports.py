@@ -10,7 +10,7 @@ from typing import Any
 from sprout.clock import to_text
 from sprout.costs import ALL_TASKS, Conditions, Cost
 from sprout.directives import BASELINE, Directive
-from sprout.report.cells import Cell, Circumstances, Evaluating, RunEnergy, Waited
+from sprout.report.cells import Cell, Circumstances, Evaluating, Metered, RunEnergy, Waited
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import ELSE, Preferred, covariance_of
 from sprout.state import tallies
@@ -162,12 +162,19 @@ class Reports:
         """Return what evaluations cost; None where none is recorded."""
         if not self._num("SELECT count(*) FROM sqlite_master WHERE name = 'evaluations'"):
             return None
-        row = self._connection.execute(
-            "SELECT count(*), total(metered_j), total(operational_g), total(embodied_g)"
-            " FROM evaluations WHERE started_at >= ?",
+        rows = self._connection.execute(
+            "SELECT energy_method, total(metered_j), total(operational_g), count(*),"
+            " total(embodied_g) FROM evaluations WHERE started_at >= ?"
+            " GROUP BY energy_method ORDER BY energy_method",
             (self._since,),
-        ).fetchone()
-        return Evaluating(*row) if row[0] else None
+        ).fetchall()
+        if not rows:
+            return None
+        return Evaluating(
+            num_evaluations=sum(row[3] for row in rows),
+            energy=tuple(Metered(*row[:3]) for row in rows),
+            embodied_g=sum(row[4] for row in rows),
+        )
 
     def _waited(self) -> Waited | None:
         """Return what waiting for greener hours moved; None where no run may wait."""

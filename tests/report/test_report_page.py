@@ -6,15 +6,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report.report_stores import START, Writer, counting, read, write_mixed
+from report.report_stores import ESTIMATED, START, Writer, counting, read, write_mixed
 
-from sprout.report import page
+from sprout.report import page, words
+from sprout.report.cells import Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.state.store import Store
 
@@ -106,6 +107,35 @@ def test_the_page_says_what_kind_each_number_is(mixed: Report) -> None:
     assert "paper, by hand" in text
     assert "eia (forecast)" in text
     assert "all-L0" in text
+
+
+def tile(text: str, name: str) -> list[str]:
+    """The marks of one tile."""
+    found = re.search(f'<div class="tile"><dt>{name}</dt><dd>(.*?)</dd></div>', text)
+    assert found is not None
+    return re.findall(r'<span class="mark \w+">(.*?)</span>', found.group(1))
+
+
+def test_tiles_have_the_marks_of_all_that_their_numbers_rest_on(mixed: Report) -> None:
+    energy = (Metered("tdp_estimate", 8.0, 0.25),)
+    report = replace(mixed, evaluating=Evaluating(1, energy, 0.25))
+    text = page.render(report)
+    (told,) = (fact.marks for fact in words.facts(report) if fact.name == "carbon")
+    assert tile(text, "Carbon") == list(told)
+    assert {"measured", "estimated", "forecast", "yearly average", "modelled"} <= set(told)
+    assert tile(text, "Evaluating") == ["estimated", "modelled"]
+    assert tile(page.render(mixed), "Evaluating") == []
+
+
+def test_carbon_of_estimated_energy_is_marked_so_where_the_intensity_was_measured(
+    tmp_path: Path,
+) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting(ESTIMATED))
+        run.answer(START)
+        run.end(START)
+        text = page.render(read(store))
+    assert tile(text, "Carbon") == ["estimated", "measured", "modelled"]
 
 
 def test_charts_have_titles_values_with_units_and_a_table(mixed: Report) -> None:

@@ -8,7 +8,7 @@ import pytest
 from report.report_stores import START, Writer, counting, read, write_mixed
 
 from sprout.report import sci
-from sprout.report.cells import Evaluating
+from sprout.report.cells import Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.report.sci import Who
 from sprout.state.store import Store
@@ -25,7 +25,9 @@ def mixed(tmp_path: Path) -> Report:
 
 
 def test_the_parts_sum_to_the_score(mixed: Report) -> None:
-    report = dataclasses.replace(mixed, evaluating=Evaluating(2, 100.0, 0.01, 0.002))
+    report = dataclasses.replace(
+        mixed, evaluating=Evaluating(2, (Metered("rapl", 100.0, 0.01),), 0.002)
+    )
     made = sci.make(report, WHO)
     assert made.per_request_g is not None
     assert made.per_token_g is not None
@@ -76,6 +78,32 @@ def test_measured_and_modelled_parts_are_told_apart(mixed: Report) -> None:
     assert kinds["requests, rapl"] == "measured"
     assert kinds["requests, tdp_estimate"] == "modelled"
     assert kinds["hardware, paper"] == "sourced"
+
+
+def test_evaluations_are_measured_only_where_their_energy_was(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting())
+        run.answer(START)
+        run.end(START)
+        report = read(store)
+    assert "energy is measured" in sci.make(report, WHO).summary
+    energy = (Metered("rapl", 5.0, 0.25), Metered("rapl+tdp_estimate", 7.0, 0.5))
+    made = sci.make(dataclasses.replace(report, evaluating=Evaluating(3, energy, 0.25)), WHO)
+    kinds = {
+        (part.name, part.term): (part.kind, part.carbon_g)
+        for part in made.parts
+        if part.name.startswith("evaluations")
+    }
+    assert kinds == {
+        ("evaluations, rapl", "O"): ("measured", 0.25),
+        ("evaluations, rapl+tdp_estimate", "O"): ("modelled", 0.5),
+        ("evaluations", "M"): ("sourced", 0.25),
+    }
+    # the score holds them, so it is no measurement, and its methods name theirs
+    assert "energy is an estimate" in made.summary
+    assert dict(made.methods)["E"].startswith(
+        "rapl (measured), rapl+tdp_estimate (estimated); read from counters"
+    )
 
 
 def test_a_name_with_a_bar_does_not_break_the_tables(mixed: Report) -> None:

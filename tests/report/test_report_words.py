@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
 
 from sprout.report import prometheus, tables, terminal_report, words
+from sprout.report.cells import Evaluating, Metered
 from sprout.report.facts import BYS, Report, step_for
 from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
 from sprout.report.timeline import interval
@@ -165,6 +166,40 @@ def test_metrics_are_read_by_prometheus_own_parser(mixed: Report) -> None:
     grams_ = sum(sample.value for sample in families["sprout_carbon_grams"].samples)
     assert grams_ == pytest.approx(mixed.total.carbon_g)
     assert families["sprout_saved_grams"].samples[0].value == mixed.total.saved.saved_g
+
+
+JUDGED = Evaluating(3, (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25)), 0.75)
+
+
+def test_evaluations_say_what_kind_their_energy_is(mixed: Report) -> None:
+    report = replace(mixed, evaluating=JUDGED)
+    (told,) = (fact for fact in words.facts(report) if fact.name == "evaluating")
+    assert "evaluations: 3 (energy by rapl (measured), tdp_estimate (estimated))" in told.text
+    assert told.marks == ("measured", "estimated", "modelled")
+    assert tables.data(report)["evaluating"] == {
+        "num_evaluations": 3,
+        "metered_j": 24.0,
+        "operational_g": 0.75,
+        "embodied_g": 0.75,
+        "energy": [
+            {"name": "rapl", "energy_j": 16.0, "operational_g": 0.5, "mark": "measured"},
+            {"name": "tdp_estimate", "energy_j": 8.0, "operational_g": 0.25, "mark": "estimated"},
+        ],
+    }
+    found = prometheus.registry(
+        replace(report, evaluating=replace(JUDGED, energy=JUDGED.energy * 2))
+    )
+    samples = {
+        (component, mark): found.get_sample_value(
+            "sprout_evaluating_carbon_grams", {"component": component, "mark": mark}
+        )
+        for component, mark in (
+            ("operational", "measured"),
+            ("operational", "estimated"),
+            ("embodied", "modelled"),
+        )
+    }
+    assert list(samples.values()) == [1.0, 0.5, 0.75]  # several methods of one mark are summed
 
 
 def test_what_is_not_known_has_no_sample(store_path: Path) -> None:

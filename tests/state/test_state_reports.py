@@ -13,9 +13,12 @@ import pytest
 from plain_records import KEYS, a_plan, admission, prompt, served
 from report.report_stores import NOW, START, Writer, counting, read, write_mixed
 
+from sprout.carbon import Footprint
 from sprout.report import words
+from sprout.report.cells import Metered
 from sprout.report.facts import Report
 from sprout.state import reports
+from sprout.state.evaluations import Evaluation, Evaluations
 from sprout.state.retention import prune
 from sprout.state.runs import Runs, Waits
 from sprout.state.store import Store
@@ -294,23 +297,24 @@ def test_the_rounding_of_sums_is_no_lost_work(store: Store) -> None:
     assert read(store).runs.lost_j == pytest.approx(0.5)
 
 
-def test_the_cost_of_evaluations_is_read_where_there_are_any(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "s.db") as store:
-        if not count(store, "sqlite_master WHERE name = 'evaluations'"):
-            assert read(store).evaluating is None
-            with store.write() as connection:
-                connection.execute(
-                    "CREATE TABLE evaluations (evaluation_id TEXT, started_at TEXT, metered_j REAL,"
-                    " operational_g REAL, embodied_g REAL)"
-                )
-            with store.write() as connection:
-                connection.execute(
-                    "INSERT INTO evaluations VALUES ('e', '2026-03-28T00:00:00.000Z', 7, 0.5, 0.25)"
-                )
-            found = read(store).evaluating
-            assert found is not None
-            assert (found.num_evaluations, found.metered_j, found.carbon_g) == (1, 7.0, 0.75)
-            assert read(store, NOW).evaluating is None
+def evaluate(store: Store, name: str, energy_method: str, energy_j: float) -> None:
+    """Record an evaluation that emitted a sixteenth of a gram for each joule, half embodied."""
+    evaluations = Evaluations(store)
+    under = ("judge", "model", "levels", "bundled", "asked", ("p",), START, "machine")
+    evaluations.start(Evaluation(name, *under, energy_method, "DE", 300.0))
+    evaluations.add_cost(name, energy_j, 1.0, Footprint(energy_j / 32, energy_j / 32))
+
+
+def test_the_cost_of_evaluations_is_read_by_energy_method(store: Store) -> None:
+    assert read(store).evaluating is None
+    for name, method, energy_j in (("a", "rapl", 4), ("b", "tdp_estimate", 8), ("c", "rapl", 12)):
+        evaluate(store, name, method, energy_j)
+    found = read(store).evaluating
+    assert found is not None
+    assert found.energy == (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25))
+    assert [each.mark for each in found.energy] == ["measured", "estimated"]
+    assert (found.num_evaluations, found.metered_j, found.carbon_g) == (3, 24.0, 1.5)
+    assert read(store, NOW).evaluating is None
 
 
 def test_rows_of_the_first_release_keep_what_was_recorded_of_them(tmp_path: Path) -> None:
