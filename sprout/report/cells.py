@@ -77,7 +77,8 @@ class Cell:
 
     Args:
         circumstances: None for requests that failed.
-        model, zone: what the requests count for in the groupings of these names.
+        model: that was to answer, itself or by the variant that the level names.
+        zone: what the requests count for in the grouping of this name.
         when: UTC; "2026-01-31T23", or shorter for a day or a month.
         energy_j, energy_j2, energy_busy_js: sums of the joules without PUE, of their squares and of
             their products with the busy seconds.

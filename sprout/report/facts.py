@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar, get_args
 
 from sprout.costs import Cost
-from sprout.directives import in_order
+from sprout.directives import in_order, parted
 from sprout.report.cells import (
     Cell,
     Circumstances,
@@ -33,11 +33,18 @@ Key = TypeVar("Key", bound=tuple[object, ...])
 _HOURS_UP_TO = timedelta(days=4)
 _DAYS_UP_TO = timedelta(days=366)
 
+
+def answered_by(cell: Cell) -> str:
+    """Return the model that the level names: itself, or "MODEL (VARIANT)"."""
+    variant, _ = parted(cell.level)
+    return f"{cell.model} ({variant})" if variant else cell.model
+
+
 KEYS: dict[By, Callable[[Cell], str]] = {
     "day": lambda cell: cell.when[: LENGTHS["day"]],
     "task": lambda cell: cell.task,
     "level": lambda cell: cell.level,
-    "model": lambda cell: cell.model,
+    "model": answered_by,
     "zone": lambda cell: cell.zone,
 }
 

@@ -15,7 +15,8 @@ SCHEMA_VERSION = 1
 
 COLUMNS: dict[str, str] = {
     "by": "grouping of the row: total, day, task, level, model or zone",
-    "key": "what the row is about; empty: no task; in CSV ' stands before what looks a formula",
+    "key": "what the row is about; empty: no task; MODEL (VARIANT): what the variant answered; in "
+    "CSV ' stands before what looks a formula",
     "num_answered": "answered requests",
     "num_failed": "requests that failed alone",
     "prompt_tokens": "tokens read",

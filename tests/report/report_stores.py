@@ -208,6 +208,8 @@ def write_mixed(store: Store, seed: int, num: int = 400) -> list[Row]:
                 weights = {"qa": (1, 2, 3), "maths": (6, 1, 1), "": (2, 2, 0), "rare": (0, 1, 1)}
                 level = rng.choices(["L0", "L1", "L2"], weights[task])[0]
                 scale = {"L0": 1.0, "L1": 0.6, "L2": 0.3}[level] * (4.0 if task == "maths" else 1.0)
+                if counted.model_name == "large" and rng.random() < 0.5:
+                    level = f"q8_0/{level}"
                 energy_j = scale * rng.uniform(5, 15)
                 run.answer(
                     at,

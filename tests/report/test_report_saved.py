@@ -1,6 +1,7 @@
 """What was saved, against a count of one request after the other."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,11 +25,17 @@ from sprout.report.facts import BYS, By, Group
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 
-KEY_OF = {
+
+def answered_by(row: Row) -> str:
+    variant = row.level.rpartition("/")[0]
+    return f"{row.model} ({variant})" if variant else row.model
+
+
+KEY_OF: dict[By, Callable[[Row], str]] = {
     "day": lambda row: row.at.strftime("%Y-%m-%d"),
     "task": lambda row: row.task,
     "level": lambda row: row.level,
-    "model": lambda row: row.model,
+    "model": answered_by,
     "zone": lambda row: row.zone,
 }
 
@@ -241,5 +248,3 @@ def test_half_of_the_intervals_width_covers_what_it_promises(tmp_path: Path) -> 
 
 def test_every_grouping_has_a_key() -> None:
     assert set(KEY_OF) == set(BYS)
-    by: By = "day"
-    assert by in KEY_OF

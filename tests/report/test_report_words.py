@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
 
-from sprout.report import prometheus, tables, terminal_report, words
+from sprout.report import page, prometheus, sci, tables, terminal_report, words
 from sprout.report.cells import Evaluating, Metered
 from sprout.report.facts import BYS, Report, step_for
 from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
@@ -124,6 +124,24 @@ def test_csv_has_a_row_for_the_total_and_each_group(mixed: Report) -> None:
     assert len(rows) == 1 + sum(len(mixed.groups[by]) for by in BYS)
     levels = [row for row in rows if row["by"] == "level"]
     assert sum(float(row["carbon_g"]) for row in levels) == pytest.approx(mixed.total.carbon_g)
+
+
+def test_what_a_variant_answered_is_not_shown_as_the_models_own(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        for level in ("L0", "L1", "q8_0/L1", "q8_0/L2", "q4_0/L0"):
+            run.answer(START, level)
+        run.end(START)
+        report = read(store)
+    expected = {"small": 2, "small (q4_0)": 1, "small (q8_0)": 2}
+    assert {g.key: g.num_answered for g in report.groups["model"]} == expected
+    assert {
+        row[1]: int(row[2]) for row in tables.rows(report, ("model",)) if row[0] == "model"
+    } == (expected)
+    assert "small (q8_0)" in terminal_report.plain(report, "model")
+    assert "small (q8_0)" in page.render(report)
+    made = sci.make(report, sci.Who(None, None, None, None))
+    assert "Models: small, small (q4_0), small (q8_0)." in made.description
 
 
 def test_what_is_not_known_is_empty_in_csv_and_null_in_json(store_path: Path) -> None:
