@@ -100,6 +100,8 @@ class Origin:
         mark: measured | estimated | forecast | yearly average | fixed | ...
         detail: sentence for people; None where there is nothing more to say.
         mean: of the number itself: g/kWh, g/s or the PUE; None for energy.
+        kind: of an intensity, average | marginal; None where it was not recorded.
+        factor: of an intensity, lifecycle | direct | unknown; None likewise.
     """
 
     name: str
@@ -109,6 +111,8 @@ class Origin:
     energy_j: float
     carbon_g: float
     mean: float | None
+    kind: str | None = None
+    factor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,12 +335,22 @@ class _Origins:
                 c.zone,
                 c.intensity_source or c.mark,
                 c.mark,
-                c.intensity_kind or "kind not recorded",
-                c.intensity_factor or "factors not recorded",
+                c.intensity_kind,
+                c.intensity_factor,
             )
         )
         return tuple(
-            Origin(f"{zone}: {source}", mark, f"{kind}, {factor}", int(n), joules, op_g, g / n)
+            Origin(
+                f"{zone}: {source}",
+                mark,
+                f"{kind or 'kind not recorded'}, {factor or 'factors not recorded'}",
+                int(n),
+                joules,
+                op_g,
+                g / n,
+                kind,
+                factor,
+            )
             for (zone, source, mark, kind, factor), (n, joules, op_g, _, g) in found
         )
 

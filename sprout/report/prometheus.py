@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from sprout import __version__
 from sprout.errors import DiskError, PermissionDeniedError
 from sprout.report import words
-from sprout.report.cells import Evaluating
+from sprout.report.cells import NOT_RECORDED, Evaluating
 from sprout.report.facts import Report
 
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -18,7 +18,10 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sprout_beyond_requests_joules": ("Energy of idle time and unfinished work.", ("kind",)),
     "sprout_busy_seconds": ("Seconds that the engine worked on requests.", ()),
     "sprout_carbon_grams": ("Carbon of requests, in gCO2eq.", ("component", "zone")),
-    "sprout_intensity_grams_per_kwh": ("Mean intensity over requests.", ("source", "mark")),
+    "sprout_intensity_grams_per_kwh": (
+        "Mean intensity over requests.",
+        ("source", "mark", "kind", "factor"),
+    ),
     "sprout_saved_grams": ("Carbon saved against all-L0, in gCO2eq.", ()),
     "sprout_saved_half_width_grams": ("Half of the 95 % interval of that.", ()),
     "sprout_preference_kept_ratio": ("Preference kept, of all-L0's.", ("model", "mark")),
@@ -79,7 +82,8 @@ def registry(report: Report) -> CollectorRegistry:
         put("sprout_carbon_grams", group.operational_g, "operational", group.key)
         put("sprout_carbon_grams", group.embodied_g, "embodied", group.key)
     for each in report.intensity:
-        put("sprout_intensity_grams_per_kwh", each.mean, each.name, each.mark)
+        of = (each.name, each.mark, each.kind or NOT_RECORDED, each.factor or NOT_RECORDED)
+        put("sprout_intensity_grams_per_kwh", each.mean, *of)
     put("sprout_saved_grams", total.saved.saved_g)
     put("sprout_saved_half_width_grams", total.saved.half_width_g)
     for known in words.overall(report):

@@ -116,6 +116,8 @@ class Writing:
         busy_s: float = 1.0,
         g_per_kwh: float = 300.0,
         source: str = "electricitymaps_csv (measured)",
+        kind: str | None = "average",
+        factor_type: str | None = "lifecycle",
     ) -> None:
         """Answer one request."""
         admission = self._admit(at, level, task, is_pinned=is_pinned)
@@ -128,7 +130,7 @@ class Writing:
             energy_method=counting.conditions.energy_method,
             busy_s=busy_s,
             footprint=print_,
-            grid=Grid(self.zone, g_per_kwh, source, "average", "lifecycle"),
+            grid=Grid(self.zone, g_per_kwh, source, kind, factor_type),
         )
         Runs(self.writer.store).complete(self.run_id, [served], at, counting)
         self.writer.rows.append(

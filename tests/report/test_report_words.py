@@ -186,6 +186,27 @@ def test_metrics_are_read_by_prometheus_own_parser(mixed: Report) -> None:
     assert families["sprout_saved_grams"].samples[0].value == mixed.total.saved.saved_g
 
 
+def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_path: Path) -> None:
+    told = (("average", "lifecycle", 400.0), ("average", "direct", 300.0), (None, None, 500.0))
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        for kind, factor_type, g_per_kwh in told:
+            run.answer(START, g_per_kwh=g_per_kwh, kind=kind, factor_type=factor_type)
+        run.end(START)
+        report = read(store)
+    text = generate_latest(prometheus.registry(report)).decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    found = {
+        (sample.labels["kind"], sample.labels["factor"]): sample.value
+        for sample in families["sprout_intensity_grams_per_kwh"].samples
+    }
+    assert found == {
+        ("average", "lifecycle"): 400.0,
+        ("average", "direct"): 300.0,
+        ("not recorded", "not recorded"): 500.0,
+    }
+
+
 JUDGED = Evaluating(3, (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25)), 0.75)
 
 
