@@ -24,6 +24,7 @@ OWNERS = {
         "sprout.report.replayed",
         "sprout.report.terminal",
         "sprout.report.terminal_console",
+        "sprout.report.terminal_fit",
         "sprout.report.terminal_report",
     },
     "llama_cpp": {"sprout.engine.llamacpp", "sprout.engine.requantize"},

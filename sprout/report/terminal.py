@@ -10,6 +10,7 @@ from sprout.directives import in_order
 from sprout.grid.reading import GridReading
 from sprout.planning.plan import Plan
 from sprout.report.summary import RunSummary, Tally
+from sprout.report.terminal_fit import fitted
 from sprout.report.units import JOULES_PER_WH, grams
 
 
@@ -55,7 +56,7 @@ def classes_table(plan: Plan) -> Table:
         for each in plan.classes
     ]
     levels = tuple(level.level for level in plan.levels)
-    headers = ("task", "demand", *levels, "preferred", "L0", "floor", "judged")
+    headers = ("task", "demand", *levels, "preferred", "at L0", "floor", "judged")
     return levels_table(rows, headers, f"mix of each task ({plan.policy})")
 
 
@@ -89,8 +90,8 @@ def run_summary(summary: RunSummary) -> list[Table | str]:
     """Return the closing table of a run and its marks."""
     tally, plan = summary.tally, summary.plan
     table = Table(title=f"{summary.run_id}", title_justify="left", show_header=False)
-    table.add_column()
-    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     skipped = f", {tally.num_skipped} answered before" if tally.num_skipped else ""
     failed = f", {tally.num_failed} failed" if tally.num_failed else ""
     table.add_row("prompts", f"{tally.num_served} answered{skipped}{failed}")
@@ -153,13 +154,8 @@ def estimate_lines(plan: Plan, num_prompts: int) -> list[str]:
 
 
 def levels_table(rows: Iterable[tuple[str, ...]], headers: tuple[str, ...], title: str) -> Table:
-    """Return a table of texts, the first column flush left."""
-    table = Table(title=title, title_justify="left")
-    for position, header in enumerate(headers):
-        table.add_column(header, justify="right" if position else "left")
-    for row in rows:
-        table.add_row(*row)
-    return table
+    """Return a table of texts, the first column flush left; no number is cut."""
+    return fitted(headers, rows, title)
 
 
 def _mean(plan: Plan, name: str) -> float:

@@ -9,11 +9,15 @@ from rich.table import Table
 from sprout.report import words
 from sprout.report.facts import By, Group, Report
 from sprout.report.terminal_console import PlainConsole
+from sprout.report.terminal_fit import FittedTable, fitted
 from sprout.report.timeline import instant, interval
 from sprout.report.units import count, grams, percent, shares, watt_hours
 
 BARS = "▁▂▃▄▅▆▇█"
 CHART_COLUMNS = 60
+MIN_CHART_COLUMNS = 8
+MAX_EXTENT = len("up to 41.9 mgCO2eq")
+BORDERS = 10  # of three columns
 MAX_ROWS = 60
 FILE_WIDTH = 120
 
@@ -49,15 +53,21 @@ def overview(report: Report) -> Table:
 
 def chart(report: Report) -> Table:
     """Return the mix over time against the intensity, as lines of bars."""
+    return FittedTable(lambda width: [_chart(report, width)])
+
+
+def _chart(report: Report, width: int) -> Table:
+    labels = max(map(len, ("carbon", *report.total.levels)))
+    num_most = width - labels - MAX_EXTENT - BORDERS
     table = Table(
         title=f"mix over time against intensity, by {report.step} (UTC)",
         title_justify="left",
         show_header=False,
     )
+    table.add_column(overflow="fold")
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    columns = _columns(report)
+    table.add_column(overflow="fold")
+    columns = _columns(report, max(MIN_CHART_COLUMNS, min(num_most, CHART_COLUMNS)))
     intensity = [_intensity(groups) for groups in columns]
     table.add_row("g/kWh", _line(intensity), _extent(intensity, "g/kWh"))
     for level in report.total.levels:
@@ -76,12 +86,7 @@ def grouped(groups: tuple[Group, ...], by: By) -> Table:
     headers = (by, "answers", "tokens", "energy", "CO2eq", "a piece", "saved", "levels")
     left_out = len(groups) - len(rows)
     more = f"; {left_out} more with --format csv" if left_out else ""
-    table = Table(title=f"by {by}{more}", title_justify="left")
-    for position, header in enumerate(headers):
-        table.add_column(header, justify="right" if position else "left")
-    for row in rows:
-        table.add_row(*row)
-    return table
+    return fitted(headers, rows, f"by {by}{more}")
 
 
 def _row(group: Group) -> tuple[str, ...]:
@@ -106,11 +111,11 @@ def _estimated(group: Group) -> str:
     return f" ({percent(group.estimated_j, group.energy_j)} est.)" if is_mixed else " est."
 
 
-def _columns(report: Report) -> list[list[Group]]:
+def _columns(report: Report, num_most: int) -> list[list[Group]]:
     """Return the stretches of the timeline spread over the columns of a chart, gaps kept."""
     starts = [instant(group.key) for group in report.timeline]
     ends = interval(report.timeline[-1].key)[1]
-    num = min(CHART_COLUMNS, _num_steps(starts, ends))
+    num = min(num_most, _num_steps(starts, ends))
     columns: list[list[Group]] = [[] for _ in range(num)]
     for start, group in zip(starts, report.timeline, strict=True):
         columns[int((start - starts[0]) / (ends - starts[0]) * num)].append(group)

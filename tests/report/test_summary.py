@@ -229,6 +229,16 @@ def test_the_summary_says_how_much_of_the_baseline_was_served_by_the_run() -> No
     assert told(at_l0).endswith("requests at L0")  # nothing rests on them
 
 
+def test_the_summary_is_whole_on_a_narrow_screen() -> None:
+    made = replace(summary(tally_of(("L1", "plan", 18.0, 1.0, 200.0))), energy_method="x" * 60)
+    console = Console(file=StringIO(), width=40)
+    console.print(*terminal.run_summary(made))
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert shown.count("x") == 60
+
+
 def test_what_is_not_known_is_none_in_the_closing_record() -> None:
     data = replace(summary(Tally()), plan=None, saving=None).data()
     names = ("zone", "intensity_g_per_kwh", "saved_g", "saved_half_width_g", "saved_percent")
