@@ -97,16 +97,7 @@ class DirectiveSet:
 
         Args:
             variants: the fingerprint of each variant's file, by name.
-
-        Raises:
-            InputError: a level's name would not tell its variant.
         """
-        unclear = next((level for level in self.levels if variants and "/" in level), None)
-        if unclear is not None:
-            raise InputError(
-                f"directive set {self.name}: level {unclear!r} has a `/`, which parts a variant "
-                "from a directive: rename it"
-            )
         levels = tuple(
             replace(each, level=f"{name}/{each.level}", paper_level=None, variant=fingerprint)
             for name, fingerprint in variants.items()
@@ -248,6 +239,10 @@ def _parse_directive(value: object, where: str) -> Directive:
     """Return the directive of one TOML table."""
     table = _table(value, where, {"level", "text", "placement", "max_tokens", "paper_level"})
     level = _need(_take(table, "level", str, where), f"{where}.level")
+    if "/" in level:
+        raise InputError(
+            f"{where}.level: {level!r} has a `/`, which parts a variant from a directive: rename it"
+        )
     text = _need(_take(table, "text", str, where), f"{where}.text")
     placement = _choice(table, "placement", PLACEMENTS, where)
     if text:

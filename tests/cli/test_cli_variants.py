@@ -131,9 +131,9 @@ def test_a_level_that_would_not_tell_its_variant_is_refused() -> None:
         '[mine]\n[[mine.directives]]\nlevel = "L0"\ntext = ""\n'
         '[[mine.directives]]\nlevel = "a/b"\ntext = "Briefly."\nplacement = "suffix"\n'
     )
-    found = sprout("optimize", "--directives", "mine.toml", "--variant", "q4=q4.jsonl")
+    found = sprout("optimize", "--directives", "mine.toml")
     assert found.code == 65
-    assert "level 'a/b' has a `/`" in found.stderr
+    assert "mine.toml: mine.directives[1].level: 'a/b' has a `/`" in found.stderr
 
 
 @pytest.mark.usefixtures("variants")
