@@ -1,8 +1,9 @@
 """US Energy Information Administration, open data v2: fuel mix of a balancing authority; free key.
 
 Endpoint: /electricity/rto/fuel-type-data/data/ (hourly, UTC, paged by 5,000 rows). Fields:
-`period`, `fueltype`, `value` (MWh as text, may be negative or null). It gives generation, not
-carbon, so the intensity is ours (sprout.grid.mix).
+`period`, `fueltype`, `value` (MWh as text, may be negative or null). EIA-930 reports by hour
+ending: `period` is the end of its hour, in rows and in requests. It gives generation, not carbon,
+so the intensity is ours (sprout.grid.mix).
 
 Imports are not counted: rows say `eia_production_mix` and are marked as estimated. They lag by 1
 to 24 hours and there is no forecast. An unknown respondent is answered with no rows. The key is in
@@ -54,6 +55,7 @@ FACTORS: Final[Mapping[str, float]] = {
 """gCO2eq/kWh by fuel; the B of SNB and WNB is a battery beside."""
 STORAGE: Final = frozenset({"BAT", "PS", "OES", "UES"})
 PAGE = 5000
+HOUR: Final = timedelta(hours=1)
 HOUR_S = 3600
 RESPONDENTS: Final[Mapping[str, str]] = {
     "BPAT": "Bonneville Power Administration",
@@ -121,8 +123,9 @@ class Eia:
                 ("frequency", "hourly"),
                 ("data[0]", "value"),
                 ("facets[respondent][]", self._respondent),
-                ("start", f"{start:%Y-%m-%dT%H}"),
-                ("end", f"{end:%Y-%m-%dT%H}"),
+                # ends of hours, both inclusive: of the hours that begin in the span
+                ("start", f"{start + HOUR:%Y-%m-%dT%H}"),
+                ("end", f"{end + HOUR - timedelta.resolution:%Y-%m-%dT%H}"),
                 ("sort[0][column]", "period"),
                 ("sort[0][direction]", "asc"),
                 ("offset", str(offset)),
@@ -146,10 +149,10 @@ def zones() -> tuple[tuple[str, str], ...]:
 
 
 def _generation(rows: Iterator[Mapping[str, Any]]) -> dict[datetime, dict[str, float]]:
-    """Return MWh by hour and fuel, without storage; a null value is left out."""
+    """Return MWh by start of the hour and fuel, without storage; a null value is left out."""
     found: dict[datetime, dict[str, float]] = defaultdict(dict)
     for row in rows:
-        hour = parse_time(f"{row['period']}:00")
+        hour = parse_time(f"{row['period']}:00") - HOUR
         if row["value"] is not None and row["fueltype"] not in STORAGE:
             found[hour][row["fueltype"]] = float(row["value"])
     return found

@@ -374,6 +374,25 @@ _M006 = (
     "ALTER TABLE directives ADD COLUMN variant TEXT /* fingerprint of the variant's file, which is"
     " part of the key; NULL: the model itself */",
 )
+
+
+@migrations()
+def m007_eia_hours(db: Database) -> None:
+    """EIA's intensities were stored an hour late: they go, so that they are fetched anew."""
+    for statement in _M007:
+        db.execute(statement)
+
+
+_M007 = (
+    """
+    DELETE FROM grid_backtests WHERE (zone, kind, factor_type) IN
+        (SELECT zone, kind, factor_type FROM intensities WHERE source = 'eia_production_mix')
+    """,
+    "DELETE FROM intensities WHERE source = 'eia_production_mix'",
+    # else neither `sprout grid fetch` nor `sprout grid history` would ask for them again
+    "DELETE FROM grid_fetches WHERE provider = 'eia'",
+    "DELETE FROM grid_spans WHERE provider = 'eia'",
+)
 _M002 = (
     # finds the rows that cover a moment whatever their length is
     """

@@ -25,6 +25,7 @@ SCHEMA = (
     "m004_reports",
     "m005_deadlines",
     "m006_variants",
+    "m007_eia_hours",
 )
 """The names of the migrations, in order."""
 

@@ -316,6 +316,48 @@ def test_eia_reads_every_page(server: GridServer) -> None:
     assert len(reply.intensities) == 98
 
 
+def test_eia_stamps_an_hour_with_its_end(server: GridServer) -> None:
+    rows = [{"period": "2026-03-28T18", "fueltype": "NG", "value": "100"}]
+    server.behave = lambda _request: Answer({"response": {"total": "1", "data": rows}})
+    (row,) = recent(server, "eia", "CISO").intensities
+    assert (row.start, row.end) == (NOW.replace(day=28, hour=17, minute=0), row.start + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "stamps", "starts"),
+    [
+        # two hours, from 10:00 to 12:00, which are stamped 11 and 12
+        ((10, 0), (12, 0), ("2026-03-27T11", "2026-03-27T12"), [10, 11]),
+        # 10:00 began before the span, 12:00 begins in it
+        ((10, 40), (12, 20), ("2026-03-27T11", "2026-03-27T13"), [11, 12]),
+    ],
+)
+def test_eia_asks_for_the_ends_of_the_hours_that_begin_in_a_span(
+    server: GridServer,
+    start: tuple[int, int],
+    end: tuple[int, int],
+    stamps: tuple[str, str],
+    starts: list[int],
+) -> None:
+    server.behave = grid_server.eia(NOW)
+    first, last = (datetime(2026, 3, 27, *each, tzinfo=UTC) for each in (start, end))
+    reply = past(server, "eia", "CISO", first, last)
+    (seen,) = server.seen
+    assert (seen.query["start"], seen.query["end"]) == stamps
+    assert [row.start.hour for row in reply.intensities] == starts
+
+
+def test_eia_spans_that_meet_give_every_hour_once(server: GridServer) -> None:
+    server.behave = grid_server.eia(NOW)
+    cut = NOW.replace(day=20, hour=0, minute=0)
+    both = [
+        past(server, "eia", "CISO", cut - 48 * HOUR, cut),
+        past(server, "eia", "CISO", cut, cut + 48 * HOUR),
+    ]
+    starts = [row.start for reply in both for row in reply.intensities]
+    assert starts == [cut + hour * HOUR for hour in range(-48, 48)]
+
+
 def test_eia_without_rows_is_an_unknown_respondent(server: GridServer) -> None:
     server.behave = grid_server.eia(NOW)
     with pytest.raises(InputError, match="NOWHERE"):
@@ -331,7 +373,7 @@ def test_an_hour_without_a_main_fuel_is_not_complete(server: GridServer) -> None
     ]
     server.behave = lambda _request: Answer({"response": {"total": "5", "data": rows}})
     reply = recent(server, "eia", "CISO")
-    assert [row.start.hour for row in reply.intensities] == [0, 1]
+    assert [row.end.hour for row in reply.intensities] == [0, 1]
     assert {row.g_per_kwh for row in reply.intensities} == {251.0}
 
 

@@ -331,7 +331,8 @@ def eia(now: datetime, lag_h: int = 2, page: int = 5000) -> Behaviour:
         start = datetime.strptime(query["start"], "%Y-%m-%dT%H").replace(tzinfo=UTC)
         end = datetime.strptime(query["end"], "%Y-%m-%dT%H").replace(tzinfo=UTC)
         rows = []
-        while start <= min(end, hour_of(now) - lag_h * HOUR):
+        # a period is the end of its hour; the newest hour begins `lag_h` before the present one
+        while start <= min(end, hour_of(now) - (lag_h - 1) * HOUR):
             for fuel, mwh in (("NG", "500"), ("SUN", "-3"), ("NUC", "500"), ("BAT", "90")):
                 rows.append(
                     {

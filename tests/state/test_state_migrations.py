@@ -2,6 +2,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import plain_records
@@ -10,6 +11,8 @@ from plain_records import UNDER
 from sqlite_utils import Database
 
 from sprout.grid.intensity import Series
+from sprout.state import grid_log
+from sprout.state.grid_log import Asked, GridLog
 from sprout.state.intensities import Intensities
 from sprout.state.migrations import m001_first_schema, migrations
 from sprout.state.profiles import Profiles
@@ -143,3 +146,35 @@ def test_what_the_first_release_wrote_is_read_today(old_path: Path) -> None:
         assert profiles.costs(UNDER)[plain_records.KEYS["L1"], "qa"].num_requests == 2
         found = Intensities(store).covering(Series("DE", "average", "lifecycle"), plain_records.NOW)
         assert found == plain_records.intensity(250.5)
+
+
+def again(path: Path, migration: str) -> None:
+    """Let a store forget one migration that only changes rows, so that it is applied to them."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (migration,))
+
+
+def test_what_eia_gave_under_late_hours_is_fetched_anew_and_nothing_else(tmp_path: Path) -> None:
+    path, now = tmp_path / "s.db", plain_records.NOW
+    eia, neso = Asked("eia", "US-CISO", "lifecycle"), Asked("neso", "GB", "direct")
+    with Store.open(path) as store:
+        log = GridLog(store)
+        late = plain_records.intensity(zone="US-CISO", source="eia_production_mix")
+        Intensities(store).add([late, plain_records.intensity(zone="US-CISO")])
+        Intensities(store).add([plain_records.intensity(zone="GB", source="neso")])
+        for asked in (eia, neso):
+            log.succeeded(asked, now)
+            log.add_span(asked, now - timedelta(days=30), now, now)
+            series = Series(asked.zone, "average", "lifecycle")
+            log.add_backtest(grid_log.Tested(series, now, now, now, 1, 0.1, 0.2, 0.3, (0.1,)))
+    again(path, "m007_eia_hours")
+    with Store.open(path) as store:
+        log = GridLog(store)
+        assert log.state(eia).fetched_at is None
+        assert log.spans(eia) == set()
+        assert log.backtest(Series("US-CISO", "average", "lifecycle")) is None
+        assert log.state(neso).fetched_at == now
+        assert len(log.spans(neso)) == 1
+        assert log.backtest(Series("GB", "average", "lifecycle")) is not None
+    left = [(row["zone"], row["source"]) for row in rows_of(path, "intensities")]
+    assert sorted(left) == [("GB", "neso"), ("US-CISO", "electricitymaps_csv")]
