@@ -6,7 +6,8 @@ Endpoints: /intensity/{from}/pt24h, /intensity/{from}/fw48h and /intensity/{from
 gCO2/kWh with direct factors (wind, solar and nuclear count as zero).
 
 Zones: GB; GB-1 to GB-17 (region numbers); GB-RG10 (the first half of a postcode). Regions have no
-`actual` at all, so their rows are forecasts, the past ones too. What it does not promise: `actual`
+`actual` at all: of a slot that is over, the forecast that stands is all that will ever be known,
+and is kept as an estimate, else a region would have no history. What it does not promise: `actual`
 is itself an estimate from metered generation, and may be corrected for a few hours.
 """
 
@@ -70,12 +71,12 @@ class Neso:
         harvest = Harvest(ABOUT, self._zone, "direct", now)
         start = _text(now)
         if self._place is None:
-            self._read(f"/intensity/{start}/pt24h", harvest)
-            self._read(f"/intensity/{start}/fw48h", harvest)
+            self._read(f"/intensity/{start}/pt24h", harvest, now)
+            self._read(f"/intensity/{start}/fw48h", harvest, now)
         else:
             day_ago = _text(now - timedelta(hours=24))
-            self._read(f"/regional/intensity/{day_ago}/{start}{self._place}", harvest)
-            self._read(f"/regional/intensity/{start}/fw48h{self._place}", harvest)
+            self._read(f"/regional/intensity/{day_ago}/{start}{self._place}", harvest, now)
+            self._read(f"/regional/intensity/{start}/fw48h{self._place}", harvest, now)
         return harvest.reply()
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
@@ -84,10 +85,10 @@ class Neso:
         harvest = Harvest(ABOUT, self._zone, "direct", now)
         region = "" if self._place is None else "/regional"
         span = f"/intensity/{_text(start)}/{_text(end - timedelta(minutes=1))}"
-        self._read(f"{region}{span}{self._place or ''}", harvest)
+        self._read(f"{region}{span}{self._place or ''}", harvest, now)
         return harvest.reply()
 
-    def _read(self, path: str, harvest: Harvest) -> None:
+    def _read(self, path: str, harvest: Harvest, now: datetime) -> None:
         from sprout.grid.http import value_of
 
         body = value_of(self._client.get(path), self._zone)
@@ -95,9 +96,26 @@ class Neso:
             num_slots = 0
             for slot in _slots(body):
                 num_slots += 1
-                _add(slot, harvest)
+                self._add(slot, harvest, now)
         if self._place is not None and not num_slots:
             raise InputError(f"{ABOUT.title} knows no zone {self._zone!r}: {ABOUT.areas}")
+
+    def _add(self, slot: Mapping[str, Any], harvest: Harvest, now: datetime) -> None:
+        start, end = parse_time(slot["from"]), parse_time(slot["to"])
+        duration_s = int((end - start).total_seconds())
+        actual = slot["intensity"].get("actual")
+        if actual is not None:
+            harvest.add(start, duration_s, actual, is_forecast=False)
+            return
+        # of the whole country an `actual` may still come
+        is_settled = self._place is not None and end <= now
+        harvest.add(
+            start,
+            duration_s,
+            slot["intensity"]["forecast"],
+            is_forecast=not is_settled,
+            is_estimated=is_settled,
+        )
 
 
 def zones() -> tuple[tuple[str, str], ...]:
@@ -137,16 +155,6 @@ def _member(value: object, name: str) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(value, dict):
         raise TypeError(type(value).__name__)
     return value[name]
-
-
-def _add(slot: Mapping[str, Any], harvest: Harvest) -> None:
-    start, end = parse_time(slot["from"]), parse_time(slot["to"])
-    duration_s = int((end - start).total_seconds())
-    actual = slot["intensity"].get("actual")
-    if actual is not None:
-        harvest.add(start, duration_s, actual, is_forecast=False)
-    else:
-        harvest.add(start, duration_s, slot["intensity"]["forecast"], is_forecast=True)
 
 
 def _text(when: datetime) -> str:

@@ -393,6 +393,23 @@ _M007 = (
     "DELETE FROM grid_fetches WHERE provider = 'eia'",
     "DELETE FROM grid_spans WHERE provider = 'eia'",
 )
+
+
+@migrations()
+def m008_regions(db: Database) -> None:
+    """What NESO said of a region's slot after its end was stored as a forecast: an estimate."""
+    for statement in _M008:
+        db.execute(statement)
+
+
+_M008 = (
+    """
+    UPDATE OR IGNORE intensities SET is_forecast = 0, is_estimated = 1
+        WHERE source = 'neso' AND is_forecast = 1 AND upper(trim(zone)) NOT IN ('GB', 'UK')
+        AND CAST(strftime('%s', start_utc) AS INTEGER) + duration_s
+            <= CAST(strftime('%s', fetched_at) AS INTEGER)
+    """,
+)
 _M002 = (
     # finds the rows that cover a moment whatever their length is
     """

@@ -26,6 +26,7 @@ SCHEMA = (
     "m005_deadlines",
     "m006_variants",
     "m007_eia_hours",
+    "m008_regions",
 )
 """The names of the migrations, in order."""
 

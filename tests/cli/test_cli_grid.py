@@ -385,6 +385,20 @@ def test_history_comes_in_pieces_and_resumes(
     assert server.seen == []
 
 
+def test_a_region_whose_past_is_forecasts_has_a_history(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "neso")
+    monkeypatch.setenv("SPROUT_ZONE", "GB-13")
+    assert sprout("grid", "fetch").code == 0
+    num_ahead = select(store, "SELECT count(*) FROM intensities WHERE is_forecast = 1")
+    first = f"{now() - timedelta(days=60):%Y-%m-%d}"
+    assert sprout("grid", "history", "--from", first).code == 0
+    assert select(store, "SELECT count(*) FROM intensities WHERE is_forecast = 1") == num_ahead
+    assert sprout("grid", "backtest").code == 0
+    assert "history of GB-13" in sprout("status", "--json").data["grid"]["range_source"]
+
+
 def test_a_history_that_ends_before_it_begins_is_wrong_usage(
     server: GridServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

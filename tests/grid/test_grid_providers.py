@@ -117,14 +117,28 @@ def test_neso_asks_for_the_last_day_and_the_coming_two(server: GridServer) -> No
 @pytest.mark.parametrize(
     ("zone", "place"), [("GB-13", "regionid/13"), ("gb-rg10", "postcode/RG10")]
 )
-def test_neso_regions_have_forecasts_alone(server: GridServer, zone: str, place: str) -> None:
+def test_what_neso_forecast_of_a_region_is_an_estimate_once_it_is_over(
+    server: GridServer, zone: str, place: str
+) -> None:
     server.behave = grid_server.neso(NOW)
     reply = recent(server, "neso", zone)
     assert server.paths == [
         f"/regional/intensity/2026-03-28T01:40Z/2026-03-29T01:40Z/{place}",
         f"/regional/intensity/2026-03-29T01:40Z/fw48h/{place}",
     ]
-    assert counts(reply) == (0, 145)
+    # 145 half-hours from 01:30 the day before; those to 01:30 are over, 01:30 to 02:00 is not
+    assert counts(reply) == (48, 97)
+    over = [row for row in reply.intensities if not row.is_forecast]
+    assert all(row.is_estimated and row.end <= NOW for row in over)
+    assert min(row.start for row in reply.intensities if row.is_forecast) == NOW.replace(minute=30)
+
+
+def test_neso_forecasts_of_the_whole_country_stay_forecasts(server: GridServer) -> None:
+    # its actual value may still come
+    ends = {"from": "2026-03-28T12:00Z", "to": "2026-03-28T12:30Z"}
+    slot = ends | {"intensity": {"forecast": 205, "actual": None}}
+    server.behave = lambda _request: Answer({"data": [slot]})
+    assert counts(past(server, "neso", "GB", NOW - 24 * HOUR, NOW)) == (0, 1)
 
 
 def test_neso_history_ends_before_its_exclusive_end(server: GridServer) -> None:

@@ -2,6 +2,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from plain_records import UNDER
 from sqlite_utils import Database
 
-from sprout.grid.intensity import Series
+from sprout.grid.intensity import Intensity, Series
 from sprout.state import grid_log
 from sprout.state.grid_log import Asked, GridLog
 from sprout.state.intensities import Intensities
@@ -178,3 +179,39 @@ def test_what_eia_gave_under_late_hours_is_fetched_anew_and_nothing_else(tmp_pat
         assert log.backtest(Series("GB", "average", "lifecycle")) is not None
     left = [(row["zone"], row["source"]) for row in rows_of(path, "intensities")]
     assert sorted(left) == [("GB", "neso"), ("US-CISO", "electricitymaps_csv")]
+
+
+def test_a_regions_forecasts_of_what_was_over_become_its_history(tmp_path: Path) -> None:
+    path, now = tmp_path / "s.db", plain_records.NOW
+
+    def told(zone: str, start: int, source: str = "neso") -> Intensity:
+        """A forecast of half an hour that begins `start` minutes from when it was fetched."""
+        when = now + timedelta(minutes=start)
+        row = plain_records.intensity(
+            200, when, duration_s=1800, zone=zone, source=source, is_forecast=True
+        )
+        return replace(row, fetched_at=now)
+
+    with Store.open(path) as store:
+        Intensities(store).add(
+            [
+                *(told("GB-13", start) for start in (-60, -30, -15, 0)),
+                *(told("gb-rg10", start) for start in (-30, 30)),
+                *(told(zone, -30) for zone in ("GB", "uk")),
+                told("GB-14", -30, source="electricity_maps"),
+            ]
+        )
+    again(path, "m008_regions")
+    Store.open(path).close()
+    rows = rows_of(path, "intensities")
+    over = [
+        (row["zone"], row["start_utc"], row["is_estimated"])
+        for row in rows
+        if not row["is_forecast"]
+    ]
+    assert sorted(over, key=str) == [
+        ("GB-13", "2026-01-01T11:00:00.000Z", 1),
+        ("GB-13", "2026-01-01T11:30:00.000Z", 1),
+        ("gb-rg10", "2026-01-01T11:30:00.000Z", 1),
+    ]
+    assert len(rows) == 9
