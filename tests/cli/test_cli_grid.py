@@ -1,11 +1,12 @@
 """`sprout grid` and what runs make of it, with providers on loopback."""
 
+import gzip
 import sqlite3
 import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -716,3 +717,41 @@ def test_too_short_a_history_is_bad_input() -> None:
     found = sprout("grid", "backtest", "my.csv", "--time-column", "t", "--value-column", "g")
     assert found.code == 65
     assert "five weeks" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (lambda data: data[:40] + bytes(40) + data[80:], "not gzip, or damaged"),
+        (lambda data: data[:-8] + bytes(8), "not gzip, or damaged"),  # the checksum
+        (lambda data: data[:-20], "cut off"),
+        (lambda _data: b"zone,t,g\n", "not gzip"),
+        (lambda _data: gzip.compress(b"t,g\n\xff\xfe,1\n"), "not UTF-8"),
+    ],
+)
+def test_a_spoilt_gzip_file_is_bad_input(spoil: Callable[[bytes], bytes], word: str) -> None:
+    write_hours(Path("my.csv"), 24 * 60, datetime(2025, 1, 1, tzinfo=UTC))
+    whole = gzip.compress(Path("my.csv").read_bytes())
+    Path("my.csv.gz").write_bytes(spoil(whole))
+    found = sprout("grid", "backtest", "my.csv.gz", "--time-column", "t", "--value-column", "g")
+    assert found.code == 65, found.stderr
+    assert found.stderr.count("\n") == 1
+    assert word in found.stderr
+
+
+@pytest.mark.parametrize("cell", ["x" * 200_000, "\0"])
+@pytest.mark.parametrize("where", ["header", "row"])
+def test_a_file_with_a_zone_column_that_is_no_csv_is_bad_input(cell: str, where: str) -> None:
+    header, row = ("zone,t,g", f"{cell},2025-01-01,1")
+    lines = [f"{header},{cell}", "A,2025-01-01,1,"] if where == "header" else [header, row]
+    Path("my.csv").write_text("\n".join(lines) + "\n")
+    words = ("--time-column", "t", "--value-column", "g", "--zone-column", "zone")
+    found = sprout("grid", "backtest", "my.csv", *words)
+    assert found.code == 65, found.stderr
+    assert found.stderr.count("\n") == 1
+
+
+def test_a_file_without_rows_is_no_input() -> None:
+    Path("my.csv").write_text("zone,t,g\n")
+    words = ("--time-column", "t", "--value-column", "g", "--zone-column", "zone")
+    assert sprout("grid", "backtest", "my.csv", *words).code == 66

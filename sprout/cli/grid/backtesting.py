@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -138,15 +139,12 @@ def _zones(
         wanted = Series(NO_ZONE, "average", "unknown")
         return {NO_ZONE: list(columns_csv.read(lines, columns, wanted, now, str(file)).intensities)}
     text = list(lines)
-    header = next(csv.reader(text[:1]), [])
-    names = [name.strip().casefold() for name in header]
-    if zone_column.strip().casefold() not in names:
-        raise InputError(f"{file}: no column {zone_column!r} among {', '.join(map(repr, header))}")
-    position = names.index(zone_column.strip().casefold())
-    by_zone: dict[str, list[str]] = {}
-    for line, cells in zip(text[1:], csv.reader(text[1:]), strict=False):
-        if len(cells) > position:
-            by_zone.setdefault(cells[position], []).append(line)
+    try:
+        by_zone = _lines_by_zone(text, zone_column, file)
+    except csv.Error as error:
+        raise InputError(f"{file}: not CSV ({error})") from error
+    if not by_zone:
+        raise NoInputError(f"{file}: no rows")
     return {
         zone: list(
             columns_csv.read(
@@ -161,13 +159,27 @@ def _zones(
     }
 
 
+def _lines_by_zone(text: list[str], zone_column: str, file: Path) -> dict[str, list[str]]:
+    """Return the lines below the header by what the zone's column says."""
+    header = next(csv.reader(text[:1]), [])
+    names = [name.strip().casefold() for name in header]
+    if zone_column.strip().casefold() not in names:
+        raise InputError(f"{file}: no column {zone_column!r} among {', '.join(map(repr, header))}")
+    position = names.index(zone_column.strip().casefold())
+    by_zone: dict[str, list[str]] = {}
+    for line, cells in zip(text[1:], csv.reader(text[1:]), strict=False):
+        if len(cells) > position:
+            by_zone.setdefault(cells[position], []).append(line)
+    return by_zone
+
+
 def _lines(file: Path) -> Iterator[str]:
     try:
         data = file.read_bytes()
         text = gzip.decompress(data) if file.suffix == ".gz" else data
         yield from io.StringIO(text.decode("utf-8-sig"), newline="")
-    except gzip.BadGzipFile as error:
-        raise InputError(f"{file}: not gzip") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{file}: not gzip, or damaged") from error
     except (UnicodeDecodeError, EOFError) as error:
         raise InputError(f"{file}: not UTF-8, or cut off") from error
     except OSError as error:
