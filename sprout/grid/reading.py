@@ -3,8 +3,9 @@
 A number given by the user wins; then the best known value of the moment, the provider's or an
 imported one; then our own forecast; then the last known value, if it ended at most 3 hours ago,
 marked stale; then the yearly average of the zone's country; without a zone the world's. While the
-provider is out of reach everything known is stale, and after 3 hours not used any more. What is
-missing is named in the notes, never passed over in silence.
+provider is out of reach everything known is stale, and after 3 hours not used any more. The mean
+of more than an hour, of a day or a year say, is no measurement of the moment, and marked as what it
+is. What is missing is named in the notes, never passed over in silence.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +26,14 @@ FRESH = timedelta(minutes=30)
 """A fetch is not repeated before."""
 MAX_STALE = timedelta(hours=3)
 """Without contact for longer, nothing that is known is used as the present any more."""
+HOUR_S, DAY_S = 3600, 86_400
+AVERAGES = {
+    "average of hours": DAY_S - 1,
+    "daily average": DAY_S,
+    "monthly average": 31 * DAY_S,
+    "yearly average": 366 * DAY_S,
+}
+"""The marks of means that say little of the very hour, and how long each lasts at most, in s."""
 RETRY_S = 600
 """How long a plan on a stale or stand-in value holds, in s: then the provider is asked again."""
 
@@ -34,7 +43,7 @@ class GridReading:
     """An intensity, the range it is judged against, and what kind of number it is.
 
     Args:
-        mark: measured | estimated | forecast | stale | yearly average | fixed.
+        mark: measured | estimated | forecast | stale | fixed, or one of AVERAGES.
         notes: sentences for people: what was missing.
         failure: why the provider did not answer; None when it did, or was not asked.
     """
@@ -55,6 +64,11 @@ class GridReading:
     def position(self) -> float:
         """Where the intensity lies in the range, 0 (greenest) to 1."""
         return self.range.position(self.intensity.g_per_kwh)
+
+    @property
+    def is_of_the_hour(self) -> bool:
+        """Whether the intensity says something of the very hour."""
+        return self.mark not in AVERAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +138,22 @@ def known(
     intensity: Intensity, judged_against: IntensityRange, contact: Contact | None = None
 ) -> GridReading:
     """Return the reading for a value that covers the moment."""
-    if intensity.is_forecast:
-        mark = "forecast"
-    else:
-        mark = "estimated" if intensity.is_estimated else "measured"
+    mark = mark_of(intensity)
     if contact is None or contact.failure is None or not contact.concerns(intensity):
         return GridReading(intensity, judged_against, mark)
     note = f"stale {intensity.g_per_kwh:.0f} g/kWh ({mark}): {contact.failure}"
-    return GridReading(intensity, judged_against, "stale", (note,), contact.failure)
+    mark = mark if mark in AVERAGES else "stale"
+    return GridReading(intensity, judged_against, mark, (note,), contact.failure)
+
+
+def mark_of(intensity: Intensity) -> str:
+    """Return what kind of number an intensity is; the mean of a longer time is that alone."""
+    if intensity.duration_s > HOUR_S:
+        fitting = (mark for mark, most_s in AVERAGES.items() if intensity.duration_s <= most_s)
+        return next(fitting, "yearly average")
+    if intensity.is_forecast:
+        return "forecast"
+    return "estimated" if intensity.is_estimated else "measured"
 
 
 def last_known(

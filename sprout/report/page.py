@@ -9,6 +9,7 @@ from html import escape
 
 from sprout import __version__
 from sprout.clock import to_text
+from sprout.grid.reading import AVERAGES
 from sprout.report import charts, words
 from sprout.report.facts import By, Group, Origin, Report
 from sprout.report.page_style import STYLE
@@ -287,7 +288,7 @@ def _method() -> str:
         f"<p>{_text(words.METHOD)}</p><p>{_text(words.SAVED_METHOD)}</p>"
         "<p>Marks: "
         f"{_badges(('measured',))} read from a counter, or published for the very hour; "
-        f"{_badges(('estimated', 'modelled', 'forecast', 'yearly average', 'prior'))} stands in "
+        f"{_badges(('estimated', 'modelled', 'forecast', *AVERAGES, 'prior'))} stands in "
         "for something that was not measured; "
         f"{_badges(('fixed', 'set'))} given by the user.</p></section>\n"
     )

@@ -63,12 +63,15 @@ class History:
         return None if rate is None else float(rate)
 
     def grid(self, kind: str, factor_type: str) -> dict[str, dict[str, float]]:
-        """Return the mean measured intensity of each hour by zone, in gCO2eq/kWh."""
+        """Return the mean measured intensity of each hour by zone, in gCO2eq/kWh.
+
+        Rows of over an hour are left out: the mean of a day is not that of its first hour.
+        """
         found: dict[str, dict[str, float]] = {}
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT zone, substr(start_utc, 1, 13), avg(g_per_kwh) FROM intensities"
-                " WHERE kind = ? AND is_forecast = 0 AND factor_type = ?"
+                " WHERE kind = ? AND is_forecast = 0 AND factor_type = ? AND duration_s <= 3600"
                 " GROUP BY 1, 2 ORDER BY 1, 2",
                 (kind, factor_type),
             ).fetchall()

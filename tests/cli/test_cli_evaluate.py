@@ -20,7 +20,7 @@ from cli.program import (
 )
 from filelock import FileLock
 from local.judge_server import KEY, JudgeServer, Reply, completion, error, serving
-from plain_records import LEVELS, recording
+from plain_records import LEVELS, intensity, recording
 
 from sprout.cli.evaluate import judges
 from sprout.config import load
@@ -572,6 +572,18 @@ def test_the_moment_is_chosen_by_what_the_store_knows(
     assert found.code == 0
     assert found.data["ran"] is ran
     assert why in found.data["reason"]
+
+
+def test_the_mean_of_a_day_does_not_make_a_moment_green(store: Path) -> None:
+    sprout("evaluate", *REPLAY, "--prompts", 3)
+    evaluated_hours_ago(store, 20)
+    add_hours(store, {-50: 900.0, -2: 300.0, -1: 200.0})
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with Store.open(store) as opened:
+        Intensities(opened).add([intensity(210, today, duration_s=86_400)])
+    found = sprout("evaluate", *REPLAY, *GREEN)
+    assert found.data["ran"] is False
+    assert "not known" in found.data["reason"]
 
 
 def test_a_moment_that_is_not_green_says_why_and_nothing_when_it_shall_be_quiet() -> None:

@@ -675,6 +675,45 @@ def test_columns_come_in_pairs_and_time_zones_exist() -> None:
     assert sprout("grid", "import", "my.csv", *words).code == 2
 
 
+# rows of more than an hour
+
+HEADER = (
+    "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
+    "Carbon intensity gCO₂eq/kWh (Life cycle),Data source,Data estimated"
+)
+
+
+@pytest.mark.parametrize("mark", ["daily average", "monthly average", "yearly average"])
+def test_the_mean_of_a_long_time_is_not_measured(
+    mark: str, prompts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPROUT_ZONE", "DE")
+    word = mark.split(maxsplit=1)[0]
+    today = f"{now():%Y-%m-%d}"
+    first = {"daily": today, "monthly": f"{today[:7]}-01", "yearly": f"{today[:4]}-01-01"}[word]
+    file = Path(f"DE_{word}.csv")
+    file.write_text(f"{HEADER}\n{first} 00:00:00,Germany,Germany,DE,300,381,ENTSO-E,false\n")
+    assert sprout("grid", "import", file).code == 0
+    sprout(*PROFILE)
+    assert f"381 g/kWh in DE ({mark})" in sprout("status").stdout
+    plan = optimized()
+    assert (plan["intensity_g_per_kwh"], plan["intensity_mark"]) == (381, mark)
+    refused = sprout("run", prompts, *REPLAY, "-o", out, "--strict")
+    assert refused.code == 78
+    assert f"the grid intensity is not measured ({mark})" in refused.stderr
+    assert sprout("run", prompts, *REPLAY, "-o", out).code == 0
+    source = f"electricitymaps_csv ({mark})"
+    assert {line["sprout"]["intensity_source"] for line in read_lines(out)} == {source}
+    (origin,) = sprout("report", "--json").data["provenance"]["intensity"]
+    assert (origin["name"], origin["mark"]) == (f"DE: {source}", mark)
+    assert sprout("report", "--format", "html", "-o", "report.html").code == 0
+    page = Path("report.html").read_text()
+    assert page.count(f'<span class="mark unsure">{mark}</span>') > 1  # with the explanation
+    shown = sprout("grid", "show")
+    assert shown.code == 66
+    assert f"but a {mark} of 381 g/kWh" in shown.stderr
+
+
 # backtest
 
 

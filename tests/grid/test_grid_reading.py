@@ -53,6 +53,36 @@ def test_a_stored_intensity_says_what_it_is(
     assert reading.described_source == f"electricitymaps_csv ({mark})"
 
 
+@pytest.mark.parametrize(
+    ("hours", "mark"),
+    [
+        (1.0, "measured"),
+        (1.5, "average of hours"),
+        (23, "average of hours"),  # the shortest local day
+        (24, "daily average"),
+        (28 * 24, "monthly average"),
+        (31 * 24, "monthly average"),
+        (365 * 24, "yearly average"),
+        (366 * 24, "yearly average"),
+    ],
+)
+def test_the_mean_of_more_than_an_hour_is_marked_as_what_it_is(hours: float, mark: str) -> None:
+    lasts_s = int(3600 * hours)
+    reading = known(intensity(duration_s=lasts_s), HISTORY)
+    assert (reading.mark, reading.is_of_the_hour) == (mark, hours == 1)
+    assert reading.described_source == f"electricitymaps_csv ({mark})"
+    if hours > 1:
+        for is_forecast in (True, False):
+            row = intensity(duration_s=lasts_s, is_forecast=is_forecast, is_estimated=True)
+            assert known(row, HISTORY).mark == mark
+
+
+def test_the_mean_of_a_day_is_no_last_known_value_of_a_provider_out_of_reach() -> None:
+    day = intensity(source="neso", duration_s=86_400)
+    reading = known(day, HISTORY, Contact(NOW, "nobody answers", "neso"))
+    assert (reading.mark, reading.failure) == ("daily average", "nobody answers")
+
+
 def test_a_stored_intensity_is_judged_against_its_own_zones_history() -> None:
     reading = known(intensity(200), HISTORY)
     assert reading.range == HISTORY

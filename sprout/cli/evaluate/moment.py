@@ -37,8 +37,8 @@ def judge_moment(
     recent: tuple[float | None, ...] = (None, None)
     threshold: float | None = None
     ahead: list[tuple[float, float]] = []
-    # a yearly average says nothing of this hour, so nothing is held against it
-    if wanted is not None and found.reading.mark != "yearly average":
+    # the average of a day or a year says nothing of this hour: nothing is held against it
+    if wanted is not None and found.reading.is_of_the_hour:
         rows = Intensities(store).between(wanted, now - TRAILING, now)
         line = best([row for row in rows if not row.is_forecast], now - TRAILING, now)
         means = hourly(line, now - TRAILING, TRAILING // HOUR).tolist()

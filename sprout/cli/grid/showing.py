@@ -13,6 +13,7 @@ from sprout.errors import NoInputError, NotReadyError
 from sprout.grid import open as opening
 from sprout.grid import yearly
 from sprout.grid.intensity import Intensity
+from sprout.grid.reading import mark_of
 from sprout.grid.sparkline import sparkline
 from sprout.state.grid_log import GridLog
 from sprout.state.intensities import Intensities
@@ -63,9 +64,14 @@ def show(out: Out, settings: Settings) -> None:
         past = best(table.between(wanted, now - PAST, now), now - PAST, now)
         ahead = coming(table, wanted, now)
         tested = GridLog(store).backtest(wanted)
+        covering = table.covering(wanted, now)
     if not past and not ahead:
+        # what covers now would be in one of both, were it not of more than an hour
+        longer = (
+            f", but a {mark_of(covering)} of {covering.g_per_kwh:.0f} g/kWh" if covering else ""
+        )
         raise NoInputError(
-            f"nothing is stored of {wanted} from yesterday to the day after tomorrow: "
+            f"no hours are stored of {wanted} from yesterday to the day after tomorrow{longer}: "
             "`sprout grid fetch`, or `sprout grid import FILE`"
         )
     out.data |= {
@@ -179,17 +185,11 @@ def _draw(
             (
                 f"{begin:%m-%d %H:%M}",
                 f"{sum(part) / len(part):.0f}" if is_known else "unknown",
-                _mark(covering[0]) if is_known else "",
+                mark_of(covering[0]) if is_known else "",
             )
         )
     title = "mean of three hours from, UTC"
     out.table(levels_table(rows, ("from", "g/kWh", "what"), title))
-
-
-def _mark(row: Intensity) -> str:
-    if row.is_forecast:
-        return "forecast"
-    return "estimated" if row.is_estimated else "measured"
 
 
 def _sources(rows: tuple[Intensity, ...]) -> str:
