@@ -1,8 +1,8 @@
 """Fetching history in spans that a provider accepts: a use case, which yields what to store.
 
 Spans lie on a fixed grid of time, so that the same command, run again, asks for the same spans and
-may leave out those that are there. A span of the last two days counts as not whole: providers
-still correct it.
+may leave out those that are there. A span of the last two days counts as not whole, for providers
+still correct it, and so does one of which nothing came.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,4 +49,5 @@ def history(
     for span in wanted:
         if not is_there(span):
             reply = provider.past(span.start, span.end, now)
-            yield Fetched(span, reply, is_whole=span.end <= now - SETTLED)
+            is_settled = span.end <= now - SETTLED
+            yield Fetched(span, reply, is_whole=is_settled and bool(reply.intensities))

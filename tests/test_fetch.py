@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from plain_records import intensity
 
 from sprout.fetch import SETTLED, Span, history, spans
 from sprout.grid.provider import Reply
@@ -13,17 +14,18 @@ NOW = START + 100 * DAY
 
 
 class Echo:
-    """A provider that remembers what it was asked for."""
+    """A provider that remembers what it was asked for, and gives the first hour of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_empty: bool = False) -> None:
         self.asked: list[Span] = []
+        self._is_empty = is_empty
 
     def recent(self, _now: datetime) -> Reply:
         return Reply(())
 
     def past(self, start: datetime, end: datetime, _now: datetime) -> Reply:
         self.asked.append(Span(start, end))
-        return Reply((), ("asked",))
+        return Reply(() if self._is_empty else (intensity(200, start),), ("asked",))
 
 
 @pytest.mark.parametrize("num_days", [1, 9, 10, 11, 95])
@@ -51,3 +53,11 @@ def test_what_is_there_is_not_asked_for_and_the_newest_days_are_never_whole() ->
         span.end <= NOW - SETTLED for span in provider.asked
     ]
     assert not found[-1].is_whole
+
+
+def test_a_span_of_which_nothing_came_is_not_whole() -> None:
+    found = list(
+        history(Echo(is_empty=True), spans(START, NOW, 10 * DAY), lambda _span: False, NOW)
+    )
+    assert len(found) > 1
+    assert not any(each.is_whole for each in found)

@@ -88,18 +88,33 @@ class Eia:
 
     def recent(self, now: datetime) -> Reply:
         """Return the last 48 hours: what there is of them, for it comes late."""
-        return self.past(now - timedelta(hours=48), now, now)
+        start = now - timedelta(hours=48)
+        generation = self._generation(start, now)
+        if not generation:
+            raise InputError(self._nothing(start, now))
+        return self._reply(generation, start, now, now)
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
-        """Return at most 30 days."""
+        """Return at most 30 days; a span without rows is no fault, but told."""
+        generation = self._generation(start, end)
+        notes = () if generation else (self._nothing(start, end),)
+        return self._reply(generation, start, end, now, *notes)
+
+    def _generation(self, start: datetime, end: datetime) -> mix.Generation:
         self._client.begin()
         with wire_shape(ABOUT):
-            generation = _generation(self._rows(start, end))
-        if not generation:
-            raise InputError(
-                f"{ABOUT.title} has no rows of respondent {self._respondent!r} from "
-                f"{start:%Y-%m-%d} to {end:%Y-%m-%d}; `sprout grid zones --provider eia` lists some"
-            )
+            return _generation(self._rows(start, end))
+
+    def _nothing(self, start: datetime, end: datetime) -> str:
+        return (
+            f"{ABOUT.title} has no rows of respondent {self._respondent!r} from "
+            f"{start:%Y-%m-%d} to {end:%Y-%m-%d}: they come up to a day late and begin in July "
+            "2018; `sprout grid zones --provider eia` lists respondents"
+        )
+
+    def _reply(
+        self, generation: mix.Generation, start: datetime, end: datetime, now: datetime, *notes: str
+    ) -> Reply:
         harvest = Harvest(ABOUT, self._zone, "lifecycle", now)
         main_fuels = mix.main_fuels(generation)
         for hour, by_fuel in sorted(generation.items()):
@@ -111,7 +126,7 @@ class Eia:
                     is_forecast=False,
                     is_estimated=True,
                 )
-        return harvest.reply()
+        return harvest.reply(*notes)
 
     def _rows(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
         from sprout.grid.http import value_of

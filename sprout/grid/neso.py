@@ -69,14 +69,16 @@ class Neso:
         """Return the last 24 hours and the coming 48."""
         self._client.begin()
         harvest = Harvest(ABOUT, self._zone, "direct", now)
-        start = _text(now)
-        if self._place is None:
-            self._read(f"/intensity/{start}/pt24h", harvest, now)
-            self._read(f"/intensity/{start}/fw48h", harvest, now)
-        else:
-            day_ago = _text(now - timedelta(hours=24))
-            self._read(f"/regional/intensity/{day_ago}/{start}{self._place}", harvest, now)
-            self._read(f"/regional/intensity/{start}/fw48h{self._place}", harvest, now)
+        start, day_ago = _text(now), _text(now - timedelta(hours=24))
+        paths = (f"/intensity/{start}/pt24h", f"/intensity/{start}/fw48h")
+        if self._place is not None:
+            paths = (
+                f"/regional/intensity/{day_ago}/{start}{self._place}",
+                f"/regional/intensity/{start}/fw48h{self._place}",
+            )
+        for path in paths:
+            if not self._read(path, harvest, now) and self._place is not None:
+                raise InputError(f"{ABOUT.title} knows no zone {self._zone!r}: {ABOUT.areas}")
         return harvest.reply()
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
@@ -85,10 +87,14 @@ class Neso:
         harvest = Harvest(ABOUT, self._zone, "direct", now)
         region = "" if self._place is None else "/regional"
         span = f"/intensity/{_text(start)}/{_text(end - timedelta(minutes=1))}"
-        self._read(f"{region}{span}{self._place or ''}", harvest, now)
-        return harvest.reply()
+        if self._read(f"{region}{span}{self._place or ''}", harvest, now):
+            return harvest.reply()
+        return harvest.reply(
+            f"{ABOUT.title} has nothing of {self._zone} from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
+        )
 
-    def _read(self, path: str, harvest: Harvest, now: datetime) -> None:
+    def _read(self, path: str, harvest: Harvest, now: datetime) -> int:
+        """Add the slots of one reply, and return how many there are; none: no such postcode."""
         from sprout.grid.http import value_of
 
         body = value_of(self._client.get(path), self._zone)
@@ -97,8 +103,7 @@ class Neso:
             for slot in _slots(body):
                 num_slots += 1
                 self._add(slot, harvest, now)
-        if self._place is not None and not num_slots:
-            raise InputError(f"{ABOUT.title} knows no zone {self._zone!r}: {ABOUT.areas}")
+        return num_slots
 
     def _add(self, slot: Mapping[str, Any], harvest: Harvest, now: datetime) -> None:
         start, end = parse_time(slot["from"]), parse_time(slot["to"])

@@ -386,6 +386,55 @@ def test_history_comes_in_pieces_and_resumes(
     assert server.seen == []
 
 
+def eia_since(begin: datetime) -> grid_server.Behaviour:
+    """EIA's answers, as if its rows began then."""
+    good = grid_server.eia(now(), lag_h=30)
+
+    def behave(request: grid_server.Request) -> Answer:
+        answer = good(request)
+        response = answer.body["response"]
+        stamp = f"{begin:%Y-%m-%dT%H}"
+        response["data"] = [row for row in response["data"] if row["period"] > stamp]
+        response["total"] = str(len(response["data"]))
+        return answer
+
+    return behave
+
+
+def test_a_history_goes_on_past_spans_without_rows(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "eia")
+    first = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=99)
+    server.behave = eia_since(first + timedelta(days=65))
+    command = ("grid", "history", "--from", f"{first:%Y-%m-%d}")
+    found = sprout(*command, "--json", "-v")
+    assert found.code == 0, found.stderr
+    assert found.data["num_fetched"] == found.data["num_spans"] >= 4
+    # to the hour that began 30 before this one
+    ((num_rows, begin),) = select(store, "SELECT count(*), min(start_utc) FROM intensities")
+    assert num_rows == found.data["num_rows"] > 24 * 30
+    assert begin[:10] == f"{first + timedelta(days=65):%Y-%m-%d}"
+    assert "no rows of respondent 'CISO'" in found.stderr
+    # what was empty is asked again, and that nothing new came is no fault
+    again = sprout(*command, "--json")
+    assert again.code == 0
+    assert 0 < again.data["num_fetched"] < again.data["num_spans"]
+
+
+def test_a_history_of_nothing_is_bad_input_each_time(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "eia")
+    monkeypatch.setenv("SPROUT_ZONE", "US-NOWHERE")
+    for _ in range(2):
+        found = sprout("grid", "history", "--from", f"{now() - timedelta(days=70):%Y-%m-%d}")
+        assert found.code == 65
+        assert found.stderr.count("\n") == 1
+        assert "US EIA has no rows of respondent 'NOWHERE'" in found.stderr
+    assert select(store, "SELECT count(*) FROM grid_spans") == [(0,)]
+
+
 def test_a_region_whose_past_is_forecasts_has_a_history(
     server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -378,6 +378,27 @@ def test_eia_without_rows_is_an_unknown_respondent(server: GridServer) -> None:
         recent(server, "eia", "NOWHERE")
 
 
+def test_a_span_without_rows_is_no_fault_of_the_respondent(server: GridServer) -> None:
+    server.behave = grid_server.eia(NOW, lag_h=30)
+    for start, end in ((NOW - 5 * HOUR, NOW), (NOW - 72 * HOUR, NOW - 70 * HOUR)):
+        reply = past(server, "eia", "CISO", start, end)
+        assert len(reply.intensities) == (2 if end < NOW else 0)
+    server.behave = grid_server.eia(NOW)
+    reply = past(server, "eia", "NOWHERE", NOW - 5 * HOUR, NOW)
+    assert reply.intensities == ()
+    (note,) = reply.notes
+    assert note.startswith("US EIA has no rows of respondent 'NOWHERE' from 2026-03-28")
+
+
+def test_a_past_span_of_a_region_without_slots_is_told(server: GridServer) -> None:
+    server.behave = lambda _request: Answer({"data": {"regionid": 13, "data": []}})
+    reply = past(server, "neso", "GB-13", NOW - 48 * HOUR, NOW)
+    assert reply.intensities == ()
+    assert reply.notes == (
+        "NESO Carbon Intensity API has nothing of GB-13 from 2026-03-27 to 2026-03-29",
+    )
+
+
 def test_an_hour_without_a_main_fuel_is_not_complete(server: GridServer) -> None:
     rows = [
         {"period": f"2026-03-28T{hour:02}", "fueltype": fuel, "value": "100"}

@@ -17,7 +17,7 @@ from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
 from sprout.config import Config
-from sprout.errors import UsageError
+from sprout.errors import InputError, UsageError
 from sprout.grid.open import about
 from sprout.grid.provider import Reply
 from sprout.state.grid_log import GridLog
@@ -48,7 +48,11 @@ def fetch(out: Out, config: Config, max_age: timedelta) -> None:
 
 
 def history(out: Out, config: Config, start: str, end: str | None) -> None:
-    """Fetch a stretch of history, span by span; what is there already is not asked again."""
+    """Fetch a stretch of history, span by span; what is there already is not asked again.
+
+    Raises:
+        InputError: nothing came of any span.
+    """
     from sprout.fetch import Span, spans
     from sprout.fetch import history as fetch_history
 
@@ -61,6 +65,7 @@ def history(out: Out, config: Config, start: str, end: str | None) -> None:
     wanted = spans(first, last, about(target.provider).max_span)
     _warn(out, config)
     num_rows = num_asked = 0
+    told: list[str] = []
     with Store.open(settings.state) as store:
         log = GridLog(store)
         done = log.spans(target.asked)
@@ -79,6 +84,10 @@ def history(out: Out, config: Config, start: str, end: str | None) -> None:
                 out.note(f"{fetched.span.start:%Y-%m-%d} to {fetched.span.end:%Y-%m-%d}: {rows}")
                 for note in fetched.reply.notes:
                     out.note(note)
+                told.extend(fetched.reply.notes)
+    if num_asked == len(wanted) and not num_rows:
+        nothing = f"{target.title} gave nothing of {target.series} in {num_asked} requests"
+        raise InputError("; ".join((nothing, *told[:1])))
     out.data |= _about(target) | {
         "from": to_text(first),
         "to": to_text(last),
