@@ -1,11 +1,13 @@
 """The output file and the errors file of a run: append-only, resumable, never another's.
 
 The output file is the truth about what is finished. A line is complete when it ends in a newline; a
-kill can leave a torn last line, which is cut off before anything is appended. Lines are flushed as
-they are written; fsync runs at most once a second.
+kill can leave a torn last line, which is cut off before anything is appended, and after all that is
+in the file was found to be the run's own. Lines are flushed as they are written; fsync runs at most
+once a second.
 """
 
 import errno
+import json
 import os
 import stat
 import tempfile
@@ -85,7 +87,7 @@ def check_errors_file(path: Path) -> None:
             line = file.readline()
     except OSError as error:
         raise translated(path, error) from error
-    is_torn = not line.endswith(b"\n") and line.startswith(b'{"id": "run-')  # by a kill
+    is_torn = not line.endswith(b"\n") and _begins(line, "run")  # by a kill
     if line and not is_torn and not is_error_line(line):
         raise OutputExistsError(
             f"{path} exists and is no errors file of `sprout run`: choose another --errors file, "
@@ -170,27 +172,65 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def check_torn_line(path: Path, run_id: str) -> None:
+    """Refuse a file that does not end in a newline, nor in the beginning of a line of this run.
+
+    Raises:
+        OutputExistsError: somebody else's words would be lost with what is cut off.
+    """
+    try:
+        with path.open("rb+") as file:  # what may not be written is refused here too
+            file.seek(_end_of_lines(file))
+            torn = file.read(len(_beginning(run_id)))
+    except OSError as error:
+        raise translated(path, error) from error
+    if not _begins(torn, run_id):
+        raise OutputExistsError(
+            f"{path} ends in what is no torn line of the unfinished run {run_id}: "
+            "choose another -o file, or --overwrite"
+        )
+
+
 def drop_torn_line(path: Path) -> None:
     """Cut off what follows the last newline."""
     try:
         with path.open("rb+") as file:
-            end = position = file.seek(0, os.SEEK_END)
-            while position:
-                start = max(0, position - (1 << 16))
-                file.seek(start)
-                found = file.read(position - start).rfind(b"\n")
-                if found >= 0:
-                    position = start + found + 1
-                    break
-                position = start
-            if position != end:
-                file.truncate(position)
+            end = _end_of_lines(file)
+            if end != file.seek(0, os.SEEK_END):
+                file.truncate(end)
     except OSError as error:
         raise translated(path, error) from error
 
 
+def _end_of_lines(file: BinaryIO) -> int:
+    """Return where the last whole line of a file ends, in bytes."""
+    position = file.seek(0, os.SEEK_END)
+    while position:
+        start = max(0, position - (1 << 16))
+        file.seek(start)
+        found = file.read(position - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position = start
+    return 0
+
+
+def _beginning(run_id: str) -> bytes:
+    """Return how every line begins that a run writes."""
+    return json.dumps({"id": f"{run_id}-"}, ensure_ascii=False).encode()[:-2]
+
+
+def _begins(torn: bytes, run_id: str) -> bool:
+    """Return whether a torn line is a run's: a kill can leave any part of one, also none.
+
+    A power loss can leave zeros in the place of what was written last.
+    """
+    begun = torn.rstrip(b"\0")
+    return begun.startswith(_beginning(run_id)) or _beginning(run_id).startswith(begun)
+
+
 def read_lines(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines of an output file that this run wrote.
+    """Yield the whole lines of an output file that this run wrote.
 
     Raises:
         OutputExistsError: a line is not this run's.
@@ -205,7 +245,7 @@ def read_lines(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
 
 
 def run_of(path: Path) -> str:
-    """Return the one run that wrote every line of an output file.
+    """Return the one run that wrote every whole line of an output file.
 
     Raises:
         OutputExistsError: a line is none of `sprout run`, or of another run than the first.
@@ -219,7 +259,10 @@ def run_of(path: Path) -> str:
                 f"{path}:{number}: not a line of one run with those before: it cannot be adopted"
             )
     if run_id is None:
-        raise OutputExistsError(f"{path} holds no whole line: --overwrite begins anew")
+        raise OutputExistsError(
+            f"{path} holds no whole line, so no run can be told of it: choose another -o file, or "
+            "--overwrite"
+        )
     return run_id
 
 
@@ -238,9 +281,12 @@ def keep_last_lines(path: Path, ids: Collection[str]) -> None:
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Yield the whole lines of a file; None for one that is not ours."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    return
                 yield number, parse_line(line)
     except OSError as error:
         raise translated(path, error) from error

@@ -16,11 +16,13 @@ from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
 from sprout.outfile import (
     LineFile,
     check_errors_file,
+    check_torn_line,
     drop_torn_line,
     errors_path,
     keep_last_lines,
     read_lines,
     remove,
+    run_of,
     write_whole,
 )
 
@@ -192,8 +194,40 @@ def test_a_file_of_whole_lines_is_not_touched(path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_cannot_be_mended(path: Path) -> None:
-    with pytest.raises(DiskError, match="No such file"):
-        drop_torn_line(path)
+    for mend in (drop_torn_line, lambda path: check_torn_line(path, "run-1")):
+        with pytest.raises(DiskError, match="No such file"):
+            mend(path)
+
+
+def test_every_beginning_of_a_line_of_the_run_may_be_torn(path: Path) -> None:
+    whole = line("a").encode() + b"\n"
+    for cut in range(len(whole) + 1):
+        for zeros in (b"", bytes(100)):  # of a power loss
+            path.write_bytes(whole + whole[:cut] + zeros)
+            check_torn_line(path, "run-1")
+            assert ids(path) == ["a", "a"][: whole[:cut].count(b"\n") + 1]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [b"my thesis", b'{"title": "my thesis"}', b"{ ", line("b", run_id="run-2").encode()],
+)
+def test_what_is_no_torn_line_of_the_run_is_refused_and_left_alone(
+    path: Path, foreign: bytes
+) -> None:
+    for before in (b"", line("a").encode() + b"\n"):
+        path.write_bytes(before + foreign)
+        with pytest.raises(OutputExistsError, match="no torn line of the unfinished run run-1"):
+            check_torn_line(path, "run-1")
+        assert path.read_bytes() == before + foreign
+
+
+def test_a_run_is_told_by_whole_lines_alone(path: Path) -> None:
+    path.write_text(line("a") + "\n" + line("b")[:40])
+    assert run_of(path) == "run-1"
+    path.write_text(line("a"))
+    with pytest.raises(OutputExistsError, match="no whole line"):
+        run_of(path)
 
 
 # read_lines

@@ -247,8 +247,9 @@ class _Files:
 
     def resume(self, data: bytes) -> None:
         path = self._write("out.jsonl", data)
-        outfile.drop_torn_line(path)
+        outfile.check_torn_line(path, RUN_ID)
         self._runs.reconcile(RUN_ID, outfile.read_lines(path, RUN_ID))
+        outfile.drop_torn_line(path)
 
     def replay(self, data: bytes) -> None:
         name, _, table = data.partition(b"\n")

@@ -88,6 +88,16 @@ def test_what_no_run_wrote_is_not_adopted(
         assert out.read_bytes() == content
 
 
+@pytest.mark.parametrize("foreign", [b'{"title": "my thesis", "pages": 9}', b"{"])
+def test_what_no_run_wrote_and_no_newline_ends_is_left_alone(
+    foreign: bytes, prompts: Path, out: Path, half: bytes
+) -> None:
+    for content in (foreign, half + b"my thesis" + foreign):
+        out.write_bytes(content)
+        assert run(prompts, out, "--adopt").code == 73
+        assert out.read_bytes() == content
+
+
 def test_lines_of_two_runs_are_not_adopted(prompts: Path, out: Path, half: bytes) -> None:
     other = Path("other.jsonl")
     assert run(prompts, other, "--limit", 1).code == 0

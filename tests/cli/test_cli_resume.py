@@ -263,6 +263,26 @@ def test_an_unfinished_file_with_a_foreign_line_is_refused(prompts: Path, out: P
     assert "out.jsonl:4:" in found.stderr
 
 
+def test_notes_in_the_place_of_an_unfinished_file_are_left_alone(prompts: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 3).code == 0
+    for before in (out.read_bytes(), b""):
+        notes = before + b"my notes, without a newline"
+        out.write_bytes(notes)
+        found = run(prompts, out)
+        assert found.code == 73
+        assert "choose another -o file" in found.stderr
+        assert out.read_bytes() == notes
+
+
+def test_a_torn_line_stays_where_a_line_before_it_is_foreign(prompts: Path, out: Path) -> None:
+    assert run(prompts, out, "--limit", 3).code == 0
+    whole = out.read_bytes()
+    spoilt = whole + b"my thesis\n" + whole[:50]
+    out.write_bytes(spoilt)
+    assert run(prompts, out).code == 73
+    assert out.read_bytes() == spoilt
+
+
 def test_an_output_of_another_store_is_foreign(prompts: Path, out: Path) -> None:
     assert run(prompts, out).code == 0
     assert run(prompts, out, "--state", "other.db").code == 73

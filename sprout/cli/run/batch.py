@@ -99,7 +99,7 @@ def choose_target(
     retries_errors: bool,
     adopts: bool = False,
 ) -> Target:
-    """Return the run to start or to continue.
+    """Return the run to start or to continue; `restored` brings its store and its file in line.
 
     Args:
         adopts: continue a file that no run of this store wrote, as after the store was lost.
@@ -131,31 +131,35 @@ def choose_target(
             "what failed, or --overwrite"
         )
     store.check()  # a row out of its place would be found no more, and its prompt answered again
-    if is_finished:
-        runs.reopen(run_id)
-    outfile.drop_torn_line(output)
-    repeated = runs.reconcile(run_id, outfile.read_lines(output, run_id))
-    return Target(run_id, output, is_resumed=True, repeated=frozenset(repeated))
+    outfile.check_torn_line(output, run_id)
+    return Target(run_id, output, is_resumed=True)
 
 
 def _adopted(runs: Runs, output: Path) -> Target:
     """Return the unknown run that wrote a file; its rows are restored once it is recorded."""
-    outfile.drop_torn_line(output)
     run_id = outfile.run_of(output)
     if runs.is_known(run_id):
         raise OutputExistsError(
             f"{output} was written by {run_id}, which this store knows under another name: "
             "move the file back there"
         )
+    outfile.check_torn_line(output, run_id)
     return Target(run_id, output, is_resumed=True, is_adopted=True)
 
 
 def restored(store: Store, target: Target) -> Target:
-    """Return an adopted run, recorded by now, with every line of its file in the store."""
-    if not target.is_adopted or target.output is None:
+    """Return a run that is continued, recorded by now, with every line of its file in the store.
+
+    Raises:
+        OutputExistsError: a line is not this run's; the file is as it was.
+    """
+    if not target.is_resumed or target.output is None:
         return target
+    runs = Runs(store)
     lines = outfile.read_lines(target.output, target.run_id)
-    repeated = Runs(store).reconcile(target.run_id, lines)
+    runs.reopen(target.run_id)  # its sums, if it was finished, are no longer those of its rows
+    repeated = runs.reconcile(target.run_id, lines)
+    outfile.drop_torn_line(target.output)  # last: by now all else in the file is the run's
     return replace(target, repeated=frozenset(repeated))
 
 

@@ -244,7 +244,7 @@ def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:
     )
     if target.is_resumed:
         out.note(f"continuing {target.run_id}")
-    return target
+    return target if target.is_adopted else batch.restored(store, target)
 
 
 def _calibrate(
@@ -287,7 +287,8 @@ def _recorder(
                 waits=waits,
             )
         )
-    target = batch.restored(known.store, target)
+    if target.is_adopted:
+        target = batch.restored(known.store, target)
     if flags.errors_path is not None:
         outfile.remove(flags.errors_path)  # it tells of this invocation alone
     name = showable(model_path(settings).stem)
