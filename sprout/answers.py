@@ -15,6 +15,9 @@ from sprout.costs import Conditions
 from sprout.engine.base import Completion
 from sprout.prompts import Prompt, Rejected
 
+REQUEST_FAILED = "request_failed"
+"""The code of a request that was admitted and failed alone; other codes are of rejected lines."""
+
 _REASONS = ("stop", "length")
 _TEXTS = ("level", "zone", "intensity_source", "energy_method")
 _NUMBERS = ("intensity_g_per_kwh", "energy_j", "embodied_g", "carbon_g", "busy_s", "duration_s")
@@ -92,6 +95,11 @@ class Failed:
     line_no: int
     code: str
     reason: str
+
+    @property
+    def was_admitted(self) -> bool:
+        """Whether the id is that of an admitted prompt; a rejected line may bear another's."""
+        return self.code == REQUEST_FAILED
 
 
 def failed_line(rejected: Rejected) -> Failed:

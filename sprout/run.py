@@ -14,7 +14,7 @@ from datetime import datetime
 
 from sprout import directives
 from sprout.accounting import Charge
-from sprout.answers import Admission, Failed, Grid, Served, failed_line
+from sprout.answers import REQUEST_FAILED, Admission, Failed, Grid, Served, failed_line
 from sprout.carbon import footprint
 from sprout.costs import Sample
 from sprout.directives import Directive, DirectiveSet
@@ -255,4 +255,4 @@ def samples(served: Iterable[Served], max_tokens: int) -> list[Sample]:
 
 
 def _failure(prompt: Prompt, completion: Completion) -> Failed:
-    return Failed(prompt.id, prompt.line_no, "request_failed", completion.error or "no answer")
+    return Failed(prompt.id, prompt.line_no, REQUEST_FAILED, completion.error or "no answer")

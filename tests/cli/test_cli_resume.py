@@ -346,6 +346,28 @@ def test_a_line_that_still_fails_is_in_the_errors_file_once(out: Path) -> None:
         assert ids(read_lines(out)) == ["a"]
 
 
+def test_a_rejected_line_leaves_the_answer_that_bears_its_id_alone(store: Path, out: Path) -> None:
+    good = [{"id": f"q{n}", "prompt": f"Question {n}?"} for n in range(40)]
+    bad = [{"id": "q39", "prompt": ""}, {"id": "q1", "prompt": "Late?"}]
+    # the first is rejected before its id is answered, the others after, which only they repeat
+    prompts = write_lines(Path("prompts.jsonl"), [bad[0], *good, bad[1], bad[1]])
+    assert run(prompts, out, "--parallel", 1, "--json").data["num_failed"] == 3
+    answered = select(store, "SELECT * FROM completions ORDER BY prompt_id")
+    assert len(answered) == 40
+    assert select(store, "SELECT count(*) FROM completions WHERE error IS NOT NULL") == [(0,)]
+    assert run(prompts, out, "--parallel", 1, "--retry-errors").code == 3
+    assert select(store, "SELECT * FROM completions ORDER BY prompt_id") == answered
+    assert_store_agrees(store, out)
+    ((num_answered, num_failed),) = [
+        (each["num_answered"], each["num_failed"])
+        for each in sprout("status", "--json").data["runs"]
+    ]
+    assert (num_answered, num_failed) == (40, 0)  # no line of the three was ever served
+    ((metered_j, idle_j),) = select(store, "SELECT metered_j, idle_j FROM runs")
+    told_j = sum(line["sprout"]["energy_j"] for line in read_lines(out))
+    assert metered_j - idle_j == pytest.approx(told_j, rel=1e-6)  # nothing was metered twice
+
+
 def test_a_changed_prompt_is_answered_again_and_keeps_one_line(store: Path, out: Path) -> None:
     lines = [{"id": f"q{n}", "prompt": f"Question {n}?"} for n in range(8)]
     prompts = write_lines(Path("prompts.jsonl"), lines)

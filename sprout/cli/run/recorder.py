@@ -120,8 +120,7 @@ class Recorder:
                 if self.learns_as is not None:
                     learned = samples(turn.served, self.settings.max_tokens)
                     profiles.learn(self.learns_as, learned, now)
-            if turn.failed:
-                runs.fail(self.run_id, turn.failed, now)
+            runs.fail(self.run_id, [each for each in turn.failed if each.was_admitted], now)
             runs.add_meter(self.run_id, *self.unstored_j)
         self.unstored_j = (0.0, 0.0)
 
