@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -266,10 +267,19 @@ def run_of(path: Path) -> str:
     return run_id
 
 
-def keep_last_lines(path: Path, ids: Collection[str]) -> None:
+def first_answers(path: Path, limit: int) -> dict[str, str]:
+    """Return the content hashes of prompts by id, of the first `limit` lines of an output file."""
+    lines = (value for _, value in islice(_numbered_lines(path), limit) if value is not None)
+    return {value["custom_id"]: value["response"]["request_id"] for value in lines}
+
+
+def keep_last_lines(path: Path, ids: Collection[str]) -> int:
     """Keep only the last line of each of these ids: their prompts changed and were answered again.
 
     The file is replaced at once, so a kill leaves the old or the new one.
+
+    Returns:
+        How many lines were dropped.
     """
     try:
         last = {found: number for number, found in _numbered_ids(path) if found in ids}
@@ -278,6 +288,7 @@ def keep_last_lines(path: Path, ids: Collection[str]) -> None:
             new.writelines(line for number, line in enumerate(file) if number not in dropped)
     except OSError as error:
         raise translated(path, error) from error
+    return len(dropped)
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:

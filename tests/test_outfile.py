@@ -19,6 +19,7 @@ from sprout.outfile import (
     check_torn_line,
     drop_torn_line,
     errors_path,
+    first_answers,
     keep_last_lines,
     read_lines,
     remove,
@@ -260,12 +261,19 @@ def test_a_foreign_line_is_refused_with_its_place(path: Path, foreign: str) -> N
     assert raised.value.exit_code == 73
 
 
+def test_the_first_answers_are_told_by_the_content_of_their_prompts(path: Path) -> None:
+    write(path, [line("a"), "no line of ours", line("b"), line("c")])
+    known = {name: prompt(name).content_hash for name in "abc"}
+    assert first_answers(path, 9) == known
+    assert first_answers(path, 3) == {name: known[name] for name in "ab"}
+
+
 # keep_last_lines
 
 
 def test_only_the_last_line_of_a_changed_prompt_is_kept(path: Path) -> None:
     lines = [line("a", "old"), line("b"), line("a", "newer"), line("c"), line("a", "newest")]
-    keep_last_lines(write(path, lines), {"a"})
+    assert keep_last_lines(write(path, lines), {"a"}) == 2
     assert path.read_text(encoding="utf-8").splitlines() == [lines[1], lines[3], lines[4]]
 
 

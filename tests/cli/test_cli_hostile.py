@@ -264,14 +264,15 @@ def test_a_store_that_its_owner_opened_stays_open(prompts: Path, store: Path) ->
 
 def test_an_output_that_is_replaced_keeps_its_mode(tmp_path: Path, out: Path) -> None:
     prompts = write_lines(
-        tmp_path / "p.jsonl", [{"id": "a", "prompt": "1"}, {"id": "b", "prompt": ""}]
+        tmp_path / "p.jsonl",
+        [{"id": "a", "prompt": "1"}, {"id": "b", "prompt": ""}, {"id": "c", "prompt": "1"}],
     )
     assert sprout("run", prompts, *REPLAY, "-o", out).code == 3
     out.chmod(0o600)
-    write_lines(prompts, [{"id": "a", "prompt": "2"}, {"id": "b", "prompt": "3"}])
+    write_lines(prompts, [{"id": name, "prompt": text} for name, text in ("a2", "b3", "c1")])
     assert sprout("run", prompts, *REPLAY, "-o", out, "--retry-errors").code == 0
     assert mode(out) == 0o600
-    assert len(read_lines(out)) == 2
+    assert len(read_lines(out)) == 3
 
 
 # a judge that tells

@@ -378,11 +378,72 @@ def test_a_changed_prompt_is_answered_again_and_keeps_one_line(store: Path, out:
     found = run(prompts, out, "--json")
     assert found.data["num_skipped"] == 4
     assert found.data["num_served"] == 4
+    assert "warning: replaced 1 answer in" in found.stderr
     after = {line["custom_id"]: line for line in read_lines(out)}
     assert len(read_lines(out)) == 8
     assert after["q2"]["response"]["request_id"] != first["q2"]["response"]["request_id"]
     assert all(after[name] == first[name] for name in ("q0", "q1", "q3", "q4"))
     assert_store_agrees(store, out)
+
+
+@pytest.fixture
+def monday(out: Path) -> bytes:
+    """Five of six prompts without ids of their own are answered; what the output file holds."""
+    prompts = write_lines(Path("batch.jsonl"), [{"prompt": f"Monday {n}?"} for n in range(6)])
+    assert run(prompts, out, "--limit", 5).code == 0
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("num_kept", [0, 1, 2])
+def test_another_batch_of_the_same_ids_replaces_no_answers(
+    num_kept: int, out: Path, monday: bytes
+) -> None:
+    days = ["Monday"] * num_kept + ["Tuesday"] * (4 - num_kept)
+    prompts = write_lines(
+        Path("batch.jsonl"), [{"prompt": f"{day} {n}?"} for n, day in enumerate(days)]
+    )
+    found = run(prompts, out)
+    if num_kept == 2:  # as many are the same
+        assert found.code == 0
+        assert "warning: replaced 2 answers in" in found.stderr
+        return
+    for options in ((), ("--adopt", "--state", "other.db")):
+        found = run(prompts, out, *options)
+        assert found.code == 73
+        assert "another batch" in found.stderr
+        assert found.stderr.count("\n") == 1
+        assert out.read_bytes() == monday
+    assert run(prompts, out, "--overwrite").code == 0
+    assert len(read_lines(out)) == 4
+
+
+def test_another_batch_from_a_pipe_replaces_no_answers(out: Path, monday: bytes) -> None:
+    tuesday = "".join(f'{{"prompt": "Tuesday {n}?"}}\n' for n in range(4))
+    found = sprout("run", "-", *REPLAY, "-o", out, stdin=tuesday)
+    assert found.code == 73
+    assert "another batch" in found.stderr
+    assert out.read_bytes() == monday
+    same = Path("batch.jsonl").read_text()
+    assert sprout("run", "-", *REPLAY, "-o", out, stdin=same).code == 0
+    assert out.read_bytes().startswith(monday)
+    assert len(read_lines(out)) == 6
+
+
+def test_another_batch_does_not_open_a_finished_file_again(out: Path, store: Path) -> None:
+    prompts = write_lines(Path("batch.jsonl"), [{"prompt": "Monday?"}, "{"])
+    assert run(prompts, out).code == 3
+    before = out.read_bytes()
+    write_lines(prompts, [{"prompt": "Tuesday?"}, {"prompt": "And?"}])
+    found = run(prompts, out, "--retry-errors")
+    assert found.code == 73
+    assert "another batch" in found.stderr
+    assert out.read_bytes() == before
+    assert select(store, "SELECT count(*) FROM runs WHERE finished_at IS NULL") == [(0,)]
+
+
+def test_other_options_of_every_prompt_replace_no_answers(out: Path, monday: bytes) -> None:
+    assert run(Path("batch.jsonl"), out, "--max-tokens", 9).code == 73
+    assert out.read_bytes() == monday
 
 
 def test_a_kill_before_the_old_line_is_dropped_leaves_one_line_in_the_end(

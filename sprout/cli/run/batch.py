@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from sprout import outfile
@@ -21,11 +22,17 @@ from sprout.errors import (
 )
 from sprout.planning.plan import Plan, PlanOptions
 from sprout.planning.planner import check_strict, make
-from sprout.prompts import Prompt
+from sprout.prompts import Prompt, Rejected
 from sprout.report.foreign import showable
 from sprout.run import Remembered
 from sprout.state.runs import Runs
 from sprout.state.store import Store
+
+NUM_COMPARED = 10_000
+"""Answers that are looked at to tell whether prompts are of another batch: a second's reading."""
+
+NUM_READ = 100_000
+"""Prompts that are read for it at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,61 @@ def restored(store: Store, target: Target) -> Target:
     repeated = runs.reconcile(target.run_id, lines)
     outfile.drop_torn_line(target.output)  # last: by now all else in the file is the run's
     return replace(target, repeated=frozenset(repeated))
+
+
+def check_same_batch(output: Path, prompts: Iterable[Prompt | Rejected]) -> None:
+    """Refuse prompts that would replace most of the answers that there are, as another batch's do.
+
+    Ids are line numbers where none are given, so every other batch has the same ones. The first
+    answers are looked at, and prompts until most of these are accounted for.
+
+    Raises:
+        OutputExistsError: most of those found have other content now.
+    """
+    answered = outfile.first_answers(output, NUM_COMPARED)
+    num_same = num_changed = 0
+    for row in islice(prompts, NUM_READ):
+        if isinstance(row, Rejected) or row.id not in answered:
+            continue
+        if answered[row.id] == row.content_hash:
+            num_same += 1
+        else:
+            num_changed += 1
+        if 2 * max(num_same, num_changed) > len(answered):
+            break
+    if num_changed > num_same:
+        raise _another_batch(output)
+
+
+def checking(
+    recall: Callable[[Prompt], Remembered | None], target: Target
+) -> Callable[[Prompt], Remembered | None]:
+    """Return a `recall` for prompts that cannot be read ahead: it refuses those of another batch.
+
+    The recall raises an OutputExistsError once more answers would be replaced than are kept.
+    """
+    output = target.output
+    if not target.is_resumed or output is None:
+        return recall
+    num_same = num_changed = 0
+
+    def checked(prompt: Prompt) -> Remembered | None:
+        nonlocal num_same, num_changed
+        past = recall(prompt)
+        num_same += past is not None and past.is_answered
+        num_changed += past is not None and past.is_changed
+        if num_changed > num_same:
+            raise _another_batch(output)
+        return past
+
+    return checked
+
+
+def _another_batch(output: Path) -> OutputExistsError:
+    return OutputExistsError(
+        f"{output} holds answers of another batch: most of these prompts have other contents or "
+        "options than the answered ones of the same ids: name another -o file, or --overwrite"
+    )
 
 
 def memory_of(

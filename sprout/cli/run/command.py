@@ -55,7 +55,8 @@ def run(
         bool, typer.Option("--dry-run", help="Plan and estimate; serve nothing.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a finished or foreign OUT.")
+        bool,
+        typer.Option("--overwrite", help="Replace OUT: finished, foreign, or another batch's."),
     ] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Continue a finished OUT where lines failed.")
@@ -82,7 +83,9 @@ def run(
 
     Input lines are OpenAI Batch requests, {"messages": [...]} or {"prompt": "..."} objects. Output
     lines are in OpenAI Batch form with a `sprout` object that says what the answer cost. Killed at
-    any moment, the same command continues where it stopped.
+    any moment, the same command continues where it stopped: answered prompts are left out, one
+    that changed since is answered again and replaces its answer, and prompts most of which would
+    replace answers are refused as those of another batch.
 
     With --finish-by, or a `deadline` on a line, prompts wait for the greenest hours of the
     forecast that leave enough time; the process sleeps, with the model unloaded. --dry-run shows

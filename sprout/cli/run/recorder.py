@@ -96,7 +96,13 @@ class Recorder:
         if self.answers is not None:
             self.answers.close()
             if self.changed:
-                outfile.keep_last_lines(self.answers.path, self.changed)
+                self._drop_replaced(self.answers.path)
+
+    def _drop_replaced(self, output: Path) -> None:
+        num_replaced = outfile.keep_last_lines(output, self.changed)
+        if num_replaced:
+            answers = "1 answer" if num_replaced == 1 else f"{num_replaced} answers"
+            self.out.warning(f"replaced {answers} in {output}: the prompts had changed since")
 
     def _model_name(self, served: Served) -> str:
         """Return the name of the model that answered."""

@@ -76,7 +76,7 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         finish_by = flags.finish_by_moment(wiring.utc_now())
         rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
         lines, prompts = stack.enter_context(_open_prompts(flags, known))
-        target = _target(out, store, flags)
+        target = _target(out, flags, known)
         engine_options = wiring.engine_options(settings, shares_prefixes=flags.shares_prefixes)
         host = stack.enter_context(closing(Host(config, engine_options, power.meter)))
         for note in power.notes:
@@ -120,6 +120,9 @@ def _serve_all(parts: _Parts, lines: Lines, prompts: Iterator[Prompt | Rejected]
 def _serve_rows(parts: _Parts, lines: Lines, rows: Iterator[Prompt | Rejected | Waiting]) -> None:
     """Serve prompts as they come, until there are no more."""
     known, settings = parts.known, parts.known.config.settings
+    recall = batch.memory_of(known.store, parts.target, known.directives)
+    if not Path(parts.flags.source).is_file():
+        recall = batch.checking(recall, parts.target)
     job = Job(
         directives=known.directives,
         engine=parts.host.open(),  # its books begin after the calibration
@@ -133,7 +136,7 @@ def _serve_rows(parts: _Parts, lines: Lines, rows: Iterator[Prompt | Rejected | 
             is_strict=parts.flags.is_strict,
         ),
         counts_of=batch.counts_of(known.store, parts.target),
-        recall=batch.memory_of(known.store, parts.target, known.directives),
+        recall=recall,
         now=wiring.utc_now,
         has_line=lines.has_line,
         wait=lambda: time.sleep(POLL_S),
@@ -233,18 +236,24 @@ def _check_places(flags: RunFlags, settings: Settings) -> None:
         outfile.check_errors_file(flags.errors_path)
 
 
-def _target(out: Out, store: Store, flags: RunFlags) -> batch.Target:
+def _target(out: Out, flags: RunFlags, known: wiring.Known) -> batch.Target:
     target = batch.choose_target(
-        store,
+        known.store,
         flags.output,
         wiring.utc_now(),
         overwrite=flags.overwrites,
         retries_errors=flags.retries_errors,
         adopts=flags.adopts,
     )
-    if target.is_resumed:
-        out.note(f"continuing {target.run_id}")
-    return target if target.is_adopted else batch.restored(store, target)
+    if not target.is_resumed or target.output is None:
+        return target
+    if Path(flags.source).is_file():
+        with _open_prompts(flags, known) as (_, prompts):
+            batch.check_same_batch(target.output, prompts)
+    if not target.is_adopted:
+        target = batch.restored(known.store, target)
+    out.note(f"continuing {target.run_id}")
+    return target
 
 
 def _calibrate(
