@@ -162,6 +162,34 @@ def test_a_signal_stops_a_run_which_then_continues(
     assert_store_agrees(store, out)
 
 
+@pytest.mark.parametrize("options", [(), ("-o", "out.jsonl")])
+def test_a_stopped_run_is_said_to_continue_only_where_it_does(options: tuple[str, ...]) -> None:
+    process = start(
+        "run",
+        "-",
+        *REPLAY,
+        *options,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(b'{"prompt": "What is basalt?"}\n')
+    process.stdin.flush()
+    if options:
+        wait_for_lines(Path("out.jsonl"), 1, process)
+    else:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert stderr.count(b"\n") == 1
+    assert b"stopped after 1 answers; " in stderr
+    assert (b"the same command continues" in stderr) == bool(options)
+    assert (b"-o" in stderr) != bool(options)
+
+
 def test_a_full_disk_stops_a_run_which_then_continues(store: Path, out: Path) -> None:
     prompts = write_prompts(Path("many.jsonl"), 3000)
     shell = ("sh", "-c", 'ulimit -f 3000; exec "$@"', "sh")  # blocks of 512 bytes

@@ -194,7 +194,10 @@ def _close(parts: _Parts, summary: RunSummary) -> None:
     out.data |= summary.data()
     out.summary(*terminal.run_summary(summary))
     if stop.exit_code is not None:
-        out.error(f"stopped after {tally.num_served} answers; the same command continues")
+        advice = "the same command continues"
+        if recorder.answers is None:  # it would begin anew, and its shell empty the file behind >
+            advice = "with -o FILE, in place of standard output, a run can be continued"
+        out.error(f"stopped after {tally.num_served} answers; {advice}")
         out.finish(stop.exit_code, ("interrupted",))
     if tally.num_failed:
         where = f"; see {recorder.errors_path}" if recorder.errors_path else ""
