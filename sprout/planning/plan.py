@@ -131,6 +131,7 @@ class Plan:
         policy: which scheme chose.
         classes: the mix of each task class; empty where one mix serves all.
         num_judged: prompts that the preference of all classes together rests on; None for a prior.
+        options: what the user decided; None in plans that were stored without it.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Plan:
     policy: str = PAPER_POLICY
     classes: tuple[ClassPlan, ...] = ()
     num_judged: float | None = None
+    options: PlanOptions | None = None
 
     @property
     def shares(self) -> tuple[float, ...]:

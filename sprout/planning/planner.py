@@ -77,6 +77,7 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
         ),
         policy=name,
         classes=_class_plans(formed, levels, choice) if len(formed) > 1 else (),
+        options=options,
     )
 
 

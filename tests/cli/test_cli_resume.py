@@ -251,6 +251,40 @@ def test_a_limit_that_reaches_the_end_finishes_the_run(prompts: Path, out: Path)
     assert run(prompts, out).code == 73
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--explore", 0.4),
+        ("--tolerance", 0.9),
+        ("--class-floor", 0.5),
+        ("--confidence", 0.5),
+        ("--policy", "class-fair"),
+        ("--pue", 1.5),
+        ("--embodied", "paper"),
+    ],
+)
+def test_a_run_that_is_continued_with_other_options_is_planned_anew(
+    options: tuple[str, object], prompts: Path, store: Path, out: Path
+) -> None:
+    fixed = ("--intensity", 300)
+    assert run(prompts, out, *fixed, "--limit", 3).code == 0
+    assert run(prompts, out, *fixed, "--limit", 5).code == 0
+    assert select(store, "SELECT count(*) FROM plans") == [(1,)]  # it holds
+    assert run(prompts, out, *fixed, *options).code == 0
+    assert select(store, "SELECT count(*) FROM plans") == [(2,)]
+    assert len(select(store, "SELECT DISTINCT plan_id FROM completions")) == 2
+    assert_quotas_hold(store)
+
+
+def test_a_plan_that_does_not_say_what_it_was_made_by_holds_no_longer(
+    prompts: Path, store: Path, out: Path
+) -> None:
+    assert run(prompts, out, "--limit", 3).code == 0
+    change(store, "UPDATE plans SET document = json_remove(document, '$.options')")
+    assert run(prompts, out).code == 0
+    assert select(store, "SELECT count(*) FROM plans") == [(2,)]
+
+
 # files that are not continued
 
 

@@ -257,7 +257,7 @@ def plan_of(
     A strict run ends, to be continued later, when its next plan would rest on a stand-in.
 
     A kept plan keeps its quotas, so an interrupted run assigns the levels that an uninterrupted one
-    would have.
+    would have. It holds no longer when the user decides otherwise than it was made by.
     """
     keys = tuple(directive.key for directive in known.directives.directives)
 
@@ -271,7 +271,7 @@ def plan_of(
             and kept.made_at <= now < kept.valid_until
             and kept.g_per_kwh == snapshot.grid.intensity.g_per_kwh
             and tuple(level.directive_key for level in kept.levels) == keys
-            and options.policy in {None, kept.policy}
+            and kept.options == options
         )
         return (
             kept if kept is not None and holds else make(snapshot, known.directives, options, now)
