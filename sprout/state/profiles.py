@@ -32,9 +32,10 @@ class Profiles:
         return {(row["directive_key"], row["task"]): _cost(row) for row in rows}
 
     def learn(self, conditions: Conditions, samples: Iterable[Sample], now: datetime) -> None:
-        """Add finished requests to the rows of their level."""
+        """Add finished requests to the rows of their level; only these rows are read."""
+        given = list(samples)
         with self._store.write() as connection:
-            changed = learn(self.costs(conditions), samples)
+            changed = learn(self._rows(connection, conditions, given), given)
             connection.executemany(
                 "INSERT OR REPLACE INTO profiles VALUES"
                 " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -80,6 +81,21 @@ class Profiles:
                 "INSERT OR REPLACE INTO baselines VALUES (?, ?, ?, ?, ?)",
                 (conditions.machine, conditions.energy_method, idle_w, duration_s, to_text(now)),
             )
+
+    def _rows(
+        self, connection: sqlite3.Connection, conditions: Conditions, samples: Iterable[Sample]
+    ) -> CostTable:
+        """Return what is known of the samples' levels and tasks: a store may have many tasks."""
+        found = dict[tuple[str, str], Cost]()
+        keys = {(s.directive_key, task) for s in samples for task in (s.task, ALL_TASKS)}
+        for key in keys:
+            row = connection.execute(
+                f"SELECT * FROM profiles WHERE {_UNDER} AND directive_key = ? AND task = ?",
+                (*astuple(conditions), *key),
+            ).fetchone()
+            if row is not None:
+                found[key] = _cost(row)
+        return found
 
 
 def _numbers(cost: Cost) -> tuple[float, ...]:

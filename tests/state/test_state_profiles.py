@@ -48,6 +48,28 @@ def test_learning_in_parts_is_the_same_as_adding_each_request_by_hand(store: Sto
     assert by_hand == learn({}, SAMPLES)
 
 
+def test_learning_costs_the_same_however_many_tasks_are_known(store: Store) -> None:
+    profiles = Profiles(store)
+
+    def work() -> int:
+        num_steps = 0
+
+        def count() -> None:
+            nonlocal num_steps
+            num_steps += 1
+
+        with store.read() as connection:
+            connection.set_progress_handler(count, 1)
+            profiles.learn(UNDER, [sample("L0", task="qa"), sample("L1", task="new")], NOW)
+            connection.set_progress_handler(None, 1)
+        return num_steps
+
+    profiles.learn(UNDER, [sample("L0", task="qa")], NOW)
+    before = work()
+    profiles.learn(UNDER, [sample("L0", task=f"task {number}") for number in range(2000)], NOW)
+    assert 0 < work() < 2 * before
+
+
 @pytest.mark.parametrize(
     "other",
     [
