@@ -3,10 +3,16 @@
 Each new sample multiplies the weight of all older ones by DECAY. With weights w_i the mean is
 sum(w x) / sum(w), its standard error s / sqrt(n_eff) with n_eff = sum(w)^2 / sum(w^2) (Kish).
 The sums are updated one sample at a time (West 1979): a row of the store is all there is to keep.
+
+Tasks have mixes of their own, so the requests that one level served are not those of another: what
+a level costs over all tasks is read from the tasks' rows, with one set of weights for every level
+(post-stratification). With W_t a task's part of all requests,
+
+    mean = sum(W_t m_t),    standard error^2 = sum((W_t s_t)^2),    n_eff = 1 / sum(W_t^2 / n_t)
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 ALL_TASKS = "*"
@@ -16,6 +22,12 @@ HALF_LIFE_REQUESTS = 200
 """After this many newer requests of its level and task a sample counts half."""
 
 DECAY = 0.5 ** (1 / HALF_LIFE_REQUESTS)
+
+LEAST_REQUESTS = 2
+"""Of a task at each level, for it to stand among all tasks: one request has no spread."""
+
+ENOUGH_REQUESTS = 30
+"""Of a task at a level, for their own mean and spread to be believed: a few may agree by chance."""
 
 _T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
@@ -140,6 +152,79 @@ def learn(table: CostTable, samples: Iterable[Sample]) -> dict[tuple[str, str], 
             row = (sample.directive_key, task)
             changed[row] = changed.get(row, table.get(row, Cost())).add(sample)
     return changed
+
+
+def task_weights(
+    num_requests: Mapping[tuple[str, str], int], keys: Sequence[str]
+) -> dict[str, float]:
+    """Return the part of the requests, sums to 1, of each task that was measured at every level.
+
+    Counts do not fade here: of tasks that are all served often, faded ones are all alike.
+
+    Args:
+        num_requests: by (directive key, task).
+        keys: the directive keys of the levels.
+
+    Returns:
+        nothing where no task was measured at every level.
+    """
+    totals = {}
+    for task in sorted({task for _, task in num_requests} - {ALL_TASKS}):
+        counts = [num_requests.get((key, task), 0) for key in keys]
+        if min(counts) >= LEAST_REQUESTS:
+            totals[task] = sum(counts)
+    return {task: num / sum(totals.values()) for task, num in totals.items()}
+
+
+def of_all_tasks(table: CostTable, keys: Sequence[str]) -> dict[str, Cost]:
+    """Return what a request costs at each level over all tasks, by directive key.
+
+    Every level weighs tasks alike, so that no level looks cheap for what it was asked. Where no
+    task was measured at every level, as after a calibration, which asks each prompt at all of them
+    once, it is what all requests of a level cost. A level that was never measured is left out.
+    """
+    weights = task_weights({row: cost.num_requests for row, cost in table.items()}, keys)
+    known = {key: table[key, ALL_TASKS] for key in keys if (key, ALL_TASKS) in table}
+    if not weights:
+        return known
+    return {
+        key: _weighted(
+            [(weight, table[key, task]) for task, weight in weights.items()], known.get(key, Cost())
+        )
+        for key in keys
+    }
+
+
+def _weighted(parts: Sequence[tuple[float, Cost]], every: Cost) -> Cost:
+    """Return the cost of tasks together, by their weights, which sum to 1.
+
+    Args:
+        every: of all requests at the level. Where a task has few, they are taken to be no more
+            alike than all are.
+    """
+    squared = sum((part / cost.weight) ** 2 * cost.weight_squared for part, cost in parts)
+
+    def moments(of: Callable[[Cost], Moments]) -> Moments:
+        error2 = 0.0
+        for part, cost in parts:
+            variance = cost.variance(of(cost)) or 0.0
+            if cost.num_requests < ENOUGH_REQUESTS:
+                variance = max(variance, every.variance(of(every)) or 0.0)
+            error2 += (part / cost.weight) ** 2 * cost.weight_squared * variance
+        # the deviations whose standard error, by these weights, is that one
+        return Moments(
+            sum(part * of(cost).mean for part, cost in parts), error2 * (1 / squared - 1)
+        )
+
+    return Cost(
+        sum(cost.num_requests for _, cost in parts),
+        1.0,
+        squared,
+        moments(lambda cost: cost.energy_j),
+        moments(lambda cost: cost.busy_s),
+        moments(lambda cost: cost.prompt_tokens),
+        moments(lambda cost: cost.new_tokens),
+    )
 
 
 def is_cheaper(cost: Cost, baseline: Cost) -> bool:

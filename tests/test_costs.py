@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from sprout.costs import (
     ALL_TASKS,
     DECAY,
+    ENOUGH_REQUESTS,
     Cost,
     Sample,
     is_cheaper,
     learn,
+    of_all_tasks,
+    task_weights,
 )
 
 VALUES = st.lists(st.floats(0, 1e5), min_size=1, max_size=60)
@@ -122,6 +125,92 @@ def test_a_task_named_like_all_tasks_is_counted_once() -> None:
 
 def test_nothing_new_changes_nothing() -> None:
     assert learn({("key", ""): cost_of([1])}, []) == {}
+
+
+# all tasks
+
+
+def two_mixes(num: int = 1500) -> dict[tuple[str, str], Cost]:
+    """Poems of 200 J, all but 1 % at L0; quizzes of 20 J, all but 1 % at L2, which saves 5 %."""
+    samples = []
+    for n in range(num // 2):
+        for task, mean_j, key in (("poem", 200, "L0"), ("quiz", 20, "L2")):
+            level = key if n % 100 else {"L0": "L2", "L2": "L0"}[key]
+            noisy_j = mean_j * (0.9 if n % 200 < 100 else 1.1) * (1 if level == "L0" else 0.95)
+            samples.append(sample(noisy_j, level, task))
+    return learn({}, samples)
+
+
+def test_what_each_task_is_served_makes_no_level_look_cheap() -> None:
+    table = two_mixes()
+    # the rows of all requests: L0 is nearly all poems, L2 nearly all quizzes
+    assert table["L0", ALL_TASKS].energy_j.mean > 190
+    assert table["L2", ALL_TASKS].energy_j.mean < 25
+    base, brief = of_all_tasks(table, ["L0", "L2"]).values()
+    # half of the requests are poems: (200 + 20) / 2 = 110, and 5 % less
+    assert base.energy_j.mean == pytest.approx(110, rel=0.02)
+    assert brief.energy_j.mean == pytest.approx(104.5, rel=0.02)
+    assert base.busy_s.mean == pytest.approx(base.energy_j.mean / 2)
+    # 5 % of two means that rest on eight poems and eight quizzes is chance
+    assert not is_cheaper(brief, base)
+
+
+def test_all_tasks_weigh_by_their_requests_alike_at_every_level() -> None:
+    num = {("L0", "a"): 5, ("L0", "b"): 2, ("L2", "a"): 25, ("L2", "b"): 8}
+    assert task_weights(num, ["L0", "L2"]) == {"a": 30 / 40, "b": 10 / 40}
+    # b has one request at L2, which says nothing of its spread
+    assert task_weights(num | {("L2", "b"): 1}, ["L0", "L2"]) == {"a": 1}
+    assert task_weights(num, ["L0", "L1", "L2"]) == {}
+
+
+def test_the_error_over_all_tasks_is_that_of_its_tasks() -> None:
+    plenty, some = ENOUGH_REQUESTS + 10, ENOUGH_REQUESTS
+    table = {
+        ("key", "a"): cost_of([90.0, 110.0] * (plenty // 2)),
+        ("key", "b"): cost_of([9.0, 11.0] * (some // 2)),
+        ("key", ALL_TASKS): cost_of([90.0, 110.0] * (plenty // 2) + [9.0, 11.0] * (some // 2)),
+    }
+    found = of_all_tasks(table, ["key"])["key"]
+    a, b = table["key", "a"], table["key", "b"]
+    w = plenty / (plenty + some)
+    assert found.num_requests == plenty + some
+    assert found.energy_j.mean == pytest.approx(w * a.energy_j.mean + (1 - w) * b.energy_j.mean)
+    errors = [cost.standard_error(cost.energy_j) or 0.0 for cost in (a, b)]
+    by_hand = math.hypot(w * errors[0], (1 - w) * errors[1])
+    assert found.standard_error(found.energy_j) == pytest.approx(by_hand)
+    # poems are no quizzes, but that spread is no error where each task's part is given
+    assert by_hand < (table["key", ALL_TASKS].standard_error(a.energy_j) or 0.0)
+
+
+def test_few_requests_that_agree_by_chance_are_not_believed() -> None:
+    table = {
+        ("key", "often"): cost_of([5.0, 5.0]),
+        ("key", ALL_TASKS): cost_of([1.0, 9.0, 1.0, 9.0, 5.0, 5.0]),
+    }
+    found, every = of_all_tasks(table, ["key"])["key"], table["key", ALL_TASKS]
+    assert found.energy_j.mean == 5
+    variance = every.variance(every.energy_j)
+    assert variance is not None
+    # of two requests, with the spread of all
+    assert found.standard_error(found.energy_j) == pytest.approx(math.sqrt(variance / 2), rel=1e-3)
+
+
+def test_a_single_task_is_all_tasks() -> None:
+    table = learn({}, [sample(j, task="qa") for j in (10, 20, 40)])
+    found, known = of_all_tasks(table, ["key"])["key"], table["key", "qa"]
+    assert found.num_requests == 3
+    for mine, its in ((found.energy_j, known.energy_j), (found.new_tokens, known.new_tokens)):
+        assert mine.mean == pytest.approx(its.mean)
+        assert found.standard_error(mine) == pytest.approx(known.standard_error(its))
+        assert found.half_width(mine) == pytest.approx(known.half_width(its))
+
+
+def test_where_no_task_was_measured_at_every_level_all_requests_stand() -> None:
+    # a calibration: each prompt once at each level, most with a task of its own
+    samples = [sample(j, key, f"task {j}") for j in (10, 20, 40) for key in ("L0", "L2")]
+    table = learn({}, samples)
+    found = of_all_tasks(table, ["L0", "L2", "L3"])
+    assert found == {key: table[key, ALL_TASKS] for key in ("L0", "L2")}
 
 
 # is_cheaper

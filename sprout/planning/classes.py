@@ -2,9 +2,10 @@
 
 A task whose answers were judged often enough is a class of its own; everything else, prompts
 without a task included, is one more class with the preference of all. A class has its own costs
-when every level was measured often enough with its task, or else the costs of all tasks: its L0 and
-its L2 must never come from different prompts. Its part of the demand is its part of the requests
-that were measured, with one more for each class, so that no class is ever left without a mix.
+when every level was measured often enough with its task, or else the costs of all tasks, in which
+tasks weigh alike at every level: its L0 and its L2 must never come from different prompts. Its part
+of the demand is its part of the requests that were measured, with one more for each class, so that
+no class is ever left without a mix.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sprout.costs import ALL_TASKS, Cost, CostTable, is_cheaper
+from sprout.costs import (
+    ALL_TASKS,
+    ENOUGH_REQUESTS,
+    Cost,
+    CostTable,
+    is_cheaper,
+    of_all_tasks,
+)
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
 from sprout.planning.problem import FloatArray
@@ -22,7 +30,7 @@ MIN_JUDGED = 30
 """Judged prompts that make a task a class: with fewer even a margin promises nothing (a handful of
 verdicts that agree by chance have no spread at all)."""
 
-MIN_MEASURED = 30
+MIN_MEASURED = ENOUGH_REQUESTS
 """Requests at each level that give a class its own costs."""
 
 
@@ -114,17 +122,14 @@ def _costs(task: str | None, table: CostTable, directives: DirectiveSet) -> tupl
         measured = tuple(c for c in own if c is not None and c.num_requests >= MIN_MEASURED)
         if len(measured) == len(own):
             return measured
-    return tuple(_cost_of_all(table, d.key, d.level) for d in directives.directives)
-
-
-def _cost_of_all(table: CostTable, key: str, level: str) -> Cost:
-    cost = table.get((key, ALL_TASKS))
-    if cost is None:
+    known = of_all_tasks(table, [d.key for d in directives.directives])
+    missing = next((d.level for d in directives.directives if d.key not in known), None)
+    if missing is not None:
         raise NotReadyError(
-            f"level {level} was never measured with this model, machine and settings: "
+            f"level {missing} was never measured with this model, machine and settings: "
             "run `sprout profile`"
         )
-    return cost
+    return tuple(known[d.key] for d in directives.directives)
 
 
 def _demand(tasks: tuple[str | None, ...], table: CostTable) -> Mapping[str | None, float]:

@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.program import REPLAY, ids, levels, read_lines, select, sprout, write_lines, write_prompts
+from cli.program import (
+    REPLAY,
+    change,
+    ids,
+    levels,
+    read_lines,
+    select,
+    sprout,
+    write_lines,
+    write_prompts,
+)
 
 HEADERS = (
     "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
@@ -265,3 +275,17 @@ def test_many_prompts_are_counted_right_whatever_the_parallelism(out: Path) -> N
         command = ("run", prompts, *REPLAY, "-o", out, "--overwrite", "--parallel", parallel)
         assert sprout(*command).code == 0
         assert len(read_lines(out)) == 203
+
+
+def test_a_saving_is_held_against_the_l0_of_the_same_tasks_that_plans_weigh(
+    store: Path, tmp_path: Path
+) -> None:
+    prompts = write_prompts(tmp_path / "prompts.jsonl", 60)
+    assert sprout("run", prompts, *REPLAY, "--explore", 0.6, "-o", "out.jsonl").code == 0
+    # all requests at L0 took an hour each, those of tasks that were served at every level a second
+    change(store, "UPDATE profiles SET busy_mean_s = iif(task = '*', 3600, 1)")
+    how = (*REPLAY, "--no-learn", "--embodied", 0.001, "-o", "more.jsonl", "--json")
+    found = sprout("run", write_prompts(tmp_path / "more.jsonl.in", 20), *how).data
+    reduced = sum(num for level, num in found["levels"].items() if level != "L0")
+    assert reduced
+    assert found["saved_g"] <= reduced * 0.0011

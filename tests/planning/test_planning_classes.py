@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from plain_records import KEYS, LEVELS, cost, levels
+from plain_records import KEYS, LEVELS, cost, levels, sample
 
-from sprout.costs import ALL_TASKS, Cost
+from sprout.costs import ALL_TASKS, Cost, learn
 from sprout.errors import NotReadyError
 from sprout.planning.classes import MIN_JUDGED, MIN_MEASURED, covariance, form, judged_tasks
 from sprout.quality.preference import Preference, Shares, estimate, prior
@@ -54,13 +54,34 @@ def test_a_handful_of_verdicts_or_a_prior_makes_no_class() -> None:
 
 
 def test_a_class_has_its_own_costs_when_every_level_was_measured_often() -> None:
-    table = costs(qa=MIN_MEASURED, maths=MIN_MEASURED)
-    table[KEYS["L2"], "maths"] = cost([60.0] * (MIN_MEASURED - 1), "L2")
+    table = costs(qa=MIN_MEASURED)
+    for name, e in (("L0", 100.0), ("L1", 60.0), ("L2", 30.0)):
+        num = MIN_MEASURED - (name == "L2")
+        table[KEYS[name], "maths"] = cost([e] * num, name)
     formed = form(preference(qa=judged(60), maths=judged(60)), table, LEVELS, apart=True)
     means = {each.task: [c.energy_j.mean for c in each.costs] for each in formed}
     assert means["qa"] == pytest.approx([200, 120, 60])
-    # its L0 and its L2 must not come from different prompts
-    assert means["maths"] == means[None] == pytest.approx([100, 60, 30])
+    # its L0 and its L2 must not come from different prompts: 90 of 179 are of qa at every level
+    together = [(90 * 2 + 89) / 179 * e for e in (100, 60, 30)]
+    assert means["maths"] == means[None] == pytest.approx(together)
+
+
+def test_tasks_without_costs_of_their_own_share_those_of_one_mix_of_tasks() -> None:
+    # both tasks cost 5 % less at L2; poems are served at L0, quizzes at L2
+    joules = {"poem": (200.0, 196.0, 190.0), "quiz": (20.0, 19.6, 19.0)}
+    num = {"poem": (700, 5, 5), "quiz": (5, 5, 700)}
+    drawn = [
+        sample(name, e * (1 + 0.1 * (-1) ** n), task=task)
+        for task in joules
+        for name, e, often in zip(NAMES, joules[task], num[task], strict=True)
+        for n in range(often)
+    ]
+    table = learn({}, drawn)
+    known = preference(poem=judged(60), quiz=judged(60))
+    for each in form(known, table, LEVELS, apart=True):
+        base, _, brief = each.costs
+        assert brief.energy_j.mean / base.energy_j.mean == pytest.approx(0.95, rel=0.02)
+        assert each.obstacle is not None
 
 
 def test_demand_is_what_was_asked_for_and_never_nothing() -> None:
@@ -78,7 +99,7 @@ def test_demand_is_what_was_asked_for_and_never_nothing() -> None:
 
 
 def test_a_class_without_a_sure_saving_has_an_obstacle_of_its_own() -> None:
-    table = costs(qa=MIN_MEASURED)
+    table = costs(qa=MIN_MEASURED, poems=MIN_MEASURED)
     for name in NAMES:
         table[KEYS[name], "qa"] = cost([100.0] * MIN_MEASURED, name)
     qa, others = form(preference(qa=judged(60)), table, LEVELS, apart=True)

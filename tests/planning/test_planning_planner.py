@@ -321,8 +321,9 @@ def test_every_class_keeps_its_exploration_share() -> None:
 
 def test_a_class_that_saves_nothing_for_sure_stays_at_l0() -> None:
     costs = dict(two_tasks().costs)
-    for name in ("L0", "L1", "L2"):
+    for name, e in (("L0", 100.0), ("L1", 60.0), ("L2", 30.0)):
         costs[KEYS[name], "quiz"] = cost([100.0] * 40, name)
+        costs[KEYS[name], "letter"] = cost([e] * 40, name)
     plan = plan_of(replace(two_tasks(), costs=costs))
     assert plan.shares_of("quiz") == pytest.approx((1, 0, 0))
     assert plan.shares_of("poem")[0] < 1

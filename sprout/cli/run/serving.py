@@ -22,7 +22,7 @@ from sprout.cli.run.waves import Waves, names_deadlines
 from sprout.cli.run.waves import serve as serve_waves
 from sprout.cli.source import Lines, open_prompts
 from sprout.config import Config, Settings, model_path
-from sprout.costs import ALL_TASKS, Cost
+from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
 from sprout.grid.reading import GridReading
 from sprout.metering import MeteredEngine
@@ -209,9 +209,10 @@ def _close(parts: _Parts, summary: RunSummary) -> None:
 def _summary(parts: _Parts, *, is_complete: bool) -> RunSummary:
     known, recorder, rate = parts.known, parts.recorder, parts.rate
     settings = known.config.settings
-    base_key = known.directives.directives[0].key
+    keys = [directive.key for directive in known.directives.directives]
+    base_key = keys[0]
     costs = Profiles(known.store).costs(known.conditions)
-    base = costs.get((base_key, ALL_TASKS), Cost())
+    base = of_all_tasks(costs, keys).get(base_key, Cost())
     return RunSummary(
         run_id=recorder.run_id,
         tally=recorder.tally,
