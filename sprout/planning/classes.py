@@ -8,6 +8,7 @@ of the demand is its part of the requests that were measured, with one more for 
 no class is ever left without a mix.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,7 +29,8 @@ from sprout.quality.preference import Preference, Shares
 
 MIN_JUDGED = 30
 """Judged prompts that make a task a class: with fewer even a margin promises nothing (a handful of
-verdicts that agree by chance have no spread at all)."""
+verdicts that agree by chance have no spread at all). Verdicts fade, so it is what they are worth
+that counts, to the nearest prompt: of thirty from one evaluation none is missing."""
 
 MIN_MEASURED = ENOUGH_REQUESTS
 """Requests at each level that give a class its own costs."""
@@ -69,9 +71,14 @@ def judged_tasks(preference: Preference) -> tuple[str, ...]:
         sorted(
             task
             for task, shares in preference.by_class.items()
-            if task and shares.covariance is not None and (shares.num_prompts or 0) >= MIN_JUDGED
+            if task and shares.covariance is not None and _num_judged(shares) >= MIN_JUDGED
         )
     )
+
+
+def _num_judged(shares: Shares) -> int:
+    """Return what its verdicts are worth, in prompts, as people are told it."""
+    return math.floor((shares.num_prompts or 0.0) + 0.5)
 
 
 def form(

@@ -53,6 +53,21 @@ def test_a_handful_of_verdicts_or_a_prior_makes_no_class() -> None:
     assert judged_tasks(known) == ("many",)
 
 
+def test_thirty_verdicts_of_one_evaluation_are_thirty() -> None:
+    def faded(num: int, half_lives_apart: float) -> Shares:
+        return estimate(
+            NAMES, np.tile(np.eye(3), (num, 1))[:num], 0.5 ** (half_lives_apart * np.arange(num))
+        )
+
+    # a second apart, at a half-life of 30 days: worth 29.99999999
+    at_once = faded(MIN_JUDGED, 1 / (30 * 86400))
+    assert at_once.num_prompts is not None
+    assert 29.9 < at_once.num_prompts < MIN_JUDGED
+    # a day apart: worth 29.04 prompts
+    known = preference(at_once=at_once, daily=faded(MIN_JUDGED, 1 / 30))
+    assert judged_tasks(known) == ("at_once",)
+
+
 def test_a_class_has_its_own_costs_when_every_level_was_measured_often() -> None:
     table = costs(qa=MIN_MEASURED)
     for name, e in (("L0", 100.0), ("L1", 60.0), ("L2", 30.0)):
