@@ -82,6 +82,7 @@ def test_a_policy_that_cannot_be_is_named_when_asked_for_and_left_out_otherwise(
         (("--data", "traces", "--levels", "L1"), 2, "begin with L0"),
         (("--data", "traces", "--csv", "no/such/rows.csv"), 74, "cannot be written"),
         (("--data", "store"), 78, "no history to replay"),
+        (("--data", "store", "--quality", "accuracy"), 2, "--data store: no --quality"),
     ],
 )
 def test_bad_input_is_one_clear_error(

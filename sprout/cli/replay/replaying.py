@@ -111,6 +111,11 @@ def _check(flags: ReplayFlags) -> None:
     for name, value, known in choices:
         if value not in known:
             raise UsageError(f"--{name} {value!r}: choose one of {', '.join(known)}")
+    if flags.data == STORE and flags.quality != QUALITIES[0]:
+        raise UsageError(
+            f"--data {STORE}: no --quality, a store keeps which answers were preferred, "
+            "not which were correct"
+        )
     if flags.is_exact and (flags.is_split or flags.quality != QUALITIES[0]):
         raise UsageError("--inputs hourly replays what was recorded: no --split, no --quality")
 
