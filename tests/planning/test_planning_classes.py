@@ -55,9 +55,8 @@ def test_a_handful_of_verdicts_or_a_prior_makes_no_class() -> None:
 
 def test_thirty_verdicts_of_one_evaluation_are_thirty() -> None:
     def faded(num: int, half_lives_apart: float) -> Shares:
-        return estimate(
-            NAMES, np.tile(np.eye(3), (num, 1))[:num], 0.5 ** (half_lives_apart * np.arange(num))
-        )
+        weights = np.array([0.5 ** (half_lives_apart * n) for n in range(num)])
+        return estimate(NAMES, np.tile(np.eye(3), (num, 1))[:num], weights)
 
     # a second apart, at a half-life of 30 days: worth 29.99999999
     at_once = faded(MIN_JUDGED, 1 / (30 * 86400))
