@@ -196,7 +196,8 @@ def build(world: World, region: str, options: Options) -> Stage:
         ValueError: the hours are not in the record.
     """
     intensity, low_high = hours_of(world, region, options)
-    hours = np.arange(len(intensity)) % len(world.composition)
+    first = options.start_hour if world.is_parallel else 0
+    hours = (first + np.arange(len(intensity))) % len(world.composition)
     composition = world.composition[hours]
     position = position_of(intensity, low_high, options)
     labels = _labels(len(world.tasks), options.labels_right)

@@ -48,6 +48,7 @@ class World:
         tasks, levels: names, in the order of the arrays.
         intensity_g_per_kwh: hour by hour, by region; the range is that of the whole record.
         composition: [t, c], the task mix of each hour, rows sum to 1; repeats when hours run out.
+            Its first row is that of the first hour that is replayed, unless it `is_parallel`.
         weight: [t], requests in each hour; None where every hour counts alike.
         energy_kwh, time_s: [c, v], means of one request.
         patterns: [p, v], the kinds of credit that a judged prompt hands out to the levels.
@@ -55,6 +56,7 @@ class World:
         quality: what the pool is about, e.g. "preference".
         embodied_g_per_s: of the hardware that `time_s` occupies.
         ranges: lowest and highest intensity by region; None takes the whole record's.
+        is_parallel: whether composition and weight are of the very hours of the record.
     """
 
     tasks: tuple[str, ...]
@@ -72,6 +74,7 @@ class World:
     variants: Variants | None = None
     hourly: HourlyInputs | None = None
     ranges: Mapping[str, tuple[float, float]] | None = None
+    is_parallel: bool = False
     notes: tuple[str, ...] = ()
 
 

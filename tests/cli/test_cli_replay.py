@@ -143,6 +143,20 @@ def test_a_stores_hours_are_priced_as_its_runs_were_not_as_the_settings_are_toda
     assert saved_percent == pytest.approx(100 * (1 - (2 + 1) / (6 + 1)))
 
 
+def test_a_long_store_starts_with_its_first_hour(store: Path, tmp_path: Path) -> None:
+    num = 1600
+    prompts = write_lines(
+        tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(num)]
+    )
+    how = (*REPLAY, "--intensity", 300, "--zone", "DE", "--explore", 0.4)
+    assert sprout("run", prompts, *how, "-o", "out.jsonl").code == 0
+    at = "strftime('%Y-%m-%dT%H:00:00.000Z', '2026-01-01', substr(prompt_id, 2) || ' hours')"
+    change(store, f"UPDATE completions SET admitted_at = {at}, energy_j = 30, busy_s = 1")
+    found = sprout("replay", "--data", "store", "-p", "base", "--json").data
+    assert f"{num} hours with {num} requests" in found["notes"]
+    assert [row["start_hour"] for row in found["rows"]] == [0]
+
+
 @needs_data
 def test_the_papers_february_in_one_call() -> None:
     data = sprout("replay", "--data", DATA, "--inputs", "hourly", "--json").data

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sprout.quality.preference import estimate
-from sprout.replay.stage import estimates
+from sprout.replay.stage import Options, build, estimates
+from sprout.replay.world import World
 
 
 def test_estimates_are_those_of_the_live_evaluator() -> None:
@@ -20,3 +23,37 @@ def test_nothing_judged_is_nothing_known() -> None:
     mean, covariance = estimates(np.zeros((1, 2)), np.eye(2))
     assert mean.tolist() == [[0, 0]]
     assert not covariance.any()
+
+
+def world_of_four_hours() -> World:
+    """Two tasks by turns, and one request more every hour."""
+    return World(
+        tasks=("a", "b"),
+        levels=("L0", "L1"),
+        intensity_g_per_kwh={"XX": np.array([100.0, 200.0, 300.0, 400.0])},
+        composition=np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.25, 0.75]]),
+        weight=np.array([1.0, 2.0, 3.0, 4.0]),
+        energy_kwh=np.ones((2, 2)),
+        time_s=np.ones((2, 2)),
+        patterns=np.eye(2),
+        pool=np.array([[0, 1], [0, 1]]),
+        quality="preference",
+        embodied_g_per_s=0.0,
+        is_parallel=True,
+    )
+
+
+def test_hours_of_one_record_keep_their_own_demand() -> None:
+    world, options = world_of_four_hours(), Options(start_hour=2, num_hours=2)
+    stage = build(world, "XX", options)
+    assert stage.intensity_g_per_kwh.tolist() == [300, 400]
+    assert stage.composition.tolist() == [[0.5, 0.5], [0.25, 0.75]]
+    assert stage.weight.tolist() == [3, 4]
+
+
+def test_a_months_mix_begins_with_the_month() -> None:
+    world = replace(world_of_four_hours(), is_parallel=False)
+    stage = build(world, "XX", Options(start_hour=2, num_hours=2))
+    assert stage.intensity_g_per_kwh.tolist() == [300, 400]
+    assert stage.composition.tolist() == [[1, 0], [0, 1]]
+    assert stage.weight.tolist() == [1, 2]

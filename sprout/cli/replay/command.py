@@ -18,7 +18,9 @@ def replay(
     ] = None,
     start_hour: Annotated[
         int | None,
-        typer.Option(min=0, metavar="H", help="First hour of the record; default 800, or 0."),
+        typer.Option(
+            min=0, metavar="H", help="First hour of the record; default 800, or 0 of a store."
+        ),
     ] = None,
     hours: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="How many; default 720, or what is left.")

@@ -60,6 +60,7 @@ def read_world(store: Store, settings: Settings) -> World:
         quality="preference",
         embodied_g_per_s=history.embodied_g_per_s() or 0.0,  # without a busy second nothing is due
         ranges=ranges,
+        is_parallel=True,
         notes=(mark, f"{len(names)} hours with {int(counts.sum())} requests"),
     )
 

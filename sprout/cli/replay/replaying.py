@@ -172,7 +172,8 @@ def _options(flags: ReplayFlags, config: Config, world: World, regions: tuple[st
     paper_end = AUTHORS_FEBRUARY_HOUR + STATIC_HOURS
     start = flags.start_hour
     if start is None:
-        start = AUTHORS_FEBRUARY_HOUR if shortest >= paper_end else 0
+        is_the_papers = shortest >= paper_end and not world.is_parallel
+        start = AUTHORS_FEBRUARY_HOUR if is_the_papers else 0
     return Options(
         start_hour=start,
         num_hours=flags.num_hours or max(1, min(STATIC_HOURS, shortest - start)),
