@@ -1,7 +1,8 @@
 """What a store served, hour by hour, and the grid meanwhile: for a replay."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
+from sprout.costs import Conditions
 from sprout.state.store import Store
 
 
@@ -27,19 +28,34 @@ class ServedLevel:
     busy_s: float
 
 
-class History:
-    """Reads `completions` that a plan gave their level, and `intensities`."""
+def served_under(store: Store) -> Conditions | None:
+    """Return under what the newest request was served; None where that was never recorded."""
+    with store.read() as connection:
+        row = connection.execute(
+            f"SELECT {_CONDITIONS} FROM completions c JOIN circumstances u USING (circumstance_id)"
+            f" WHERE {_SERVED} AND u.run_id IS NULL ORDER BY c.finished_at DESC LIMIT 1"
+        ).fetchone()
+    return None if row is None else Conditions(*row)
 
-    def __init__(self, store: Store) -> None:
+
+class History:
+    """Reads `completions` that a plan gave their level, and `intensities`.
+
+    Args:
+        under: of requests, only those that were served so: what others cost is no measure of them.
+    """
+
+    def __init__(self, store: Store, under: Conditions) -> None:
         self._store = store
+        self._under = astuple(under)
 
     def hours(self) -> list[ServedHour]:
         """Return the requests of each hour, zone and task, in order of time."""
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT substr(c.admitted_at, 1, 13), r.zone, c.task, count(*), avg(c.g_per_kwh)"
-                f" FROM completions c JOIN runs r USING (run_id) WHERE {_SERVED}"
-                " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+                f" FROM {_ALIKE} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+                self._under,
             ).fetchall()
         return [ServedHour(*row) for row in rows]
 
@@ -48,8 +64,8 @@ class History:
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT c.task, c.directive_key, count(*), avg(c.energy_j * r.pue) / 3.6e6,"
-                " avg(c.busy_s) FROM completions c JOIN runs r USING (run_id)"
-                f" WHERE {_SERVED} GROUP BY 1, 2 ORDER BY 1, 2"
+                f" avg(c.busy_s) FROM {_ALIKE} GROUP BY 1, 2 ORDER BY 1, 2",
+                self._under,
             ).fetchall()
         return [ServedLevel(*row) for row in rows]
 
@@ -58,9 +74,21 @@ class History:
         with self._store.read() as connection:
             ((rate,),) = connection.execute(
                 "SELECT sum(c.busy_s * r.embodied_g_per_s) / nullif(sum(c.busy_s), 0)"
-                f" FROM completions c JOIN runs r USING (run_id) WHERE {_SERVED}"
+                f" FROM {_ALIKE}",
+                self._under,
             ).fetchall()
         return None if rate is None else float(rate)
+
+    def num_others(self) -> int:
+        """Return how many requests a plan served under other conditions, or unrecorded ones."""
+        with self._store.read() as connection:
+            ((num_all,),) = connection.execute(
+                f"SELECT count(*) FROM completions c WHERE {_SERVED}"
+            ).fetchall()
+            ((num_alike,),) = connection.execute(
+                f"SELECT count(*) FROM {_ALIKE}", self._under
+            ).fetchall()
+        return int(num_all - num_alike)
 
     def grid(self, kind: str, factor_type: str) -> dict[str, dict[str, float]]:
         """Return the mean measured intensity of each hour by zone, in gCO2eq/kWh.
@@ -81,3 +109,10 @@ class History:
 
 
 _SERVED = "c.finished_at IS NOT NULL AND c.error IS NULL AND c.plan_id IS NOT NULL"
+_CONDITIONS = (
+    "u.model, u.machine, u.parallel, u.threads, u.gpu_layers, u.max_tokens, u.energy_method"
+)
+_ALIKE = (
+    "completions c JOIN runs r USING (run_id) JOIN circumstances u USING (circumstance_id)"
+    f" WHERE {_SERVED} AND u.run_id IS NULL AND ({_CONDITIONS}) = (?, ?, ?, ?, ?, ?, ?)"
+)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cli.program import REPLAY, change, sprout, write_lines
+from plain_records import KEYS
 from plain_traces import write
 
 from sprout.carbon import CPU_LIFETIME_S, CPU_SERVER_CORES, CPU_SERVER_G
@@ -141,6 +142,52 @@ def test_a_stores_hours_are_priced_as_its_runs_were_not_as_the_settings_are_toda
     # at 360 g/kWh and a PUE of 2 a joule is 0.2 mg: 6 mg at L0, 2 mg at L2, and 1 mg a busy second
     saved_percent = found.data["rows"][0]["saved_percent"]
     assert saved_percent == pytest.approx(100 * (1 - (2 + 1) / (6 + 1)))
+
+
+def test_a_store_replays_the_newest_conditions_alone(store: Path, tmp_path: Path) -> None:
+    prompts = write_lines(
+        tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(60)]
+    )
+    how = (*REPLAY, "--intensity", 300, "--zone", "DE", "--explore", 0.4)
+    for name, max_tokens in (("long", 48), ("short", 6)):
+        out = ("--max-tokens", max_tokens, "-o", f"{name}.jsonl")
+        assert sprout("run", prompts, *how, *out).code == 0
+        joules = "30 - 10 * substr(level, 2)" if name == "long" else "5"
+        newest = "circumstance_id = (SELECT max(circumstance_id) FROM circumstances)"
+        change(store, f"UPDATE completions SET energy_j = {joules}, busy_s = 1 WHERE {newest}")
+    found = sprout("replay", "--data", "store", "-p", "co2-opt", "--json").data
+    # cut at 6 tokens all answers are as long: no level saves anything
+    assert found["rows"][0]["saved_percent"] == pytest.approx(0, abs=1e-9)
+    assert any(note.endswith("hours with 60 requests") for note in found["notes"])
+    (left_out,) = (note for note in found["notes"] if note.startswith("left out: 60 requests"))
+    assert "max_tokens 6" in left_out
+
+
+def test_a_stores_levels_are_compared_on_the_same_tasks(store: Path, tmp_path: Path) -> None:
+    lines = [
+        {"id": f"q{n}", "prompt": f"{n}?", "task": ("talk", "quiz", "poem")[n % 3]}
+        for n in range(180)
+    ]
+    prompts = write_lines(tmp_path / "prompts.jsonl", lines)
+    how = (*REPLAY, "--intensity", 300, "--zone", "DE", "--explore", 0.4, "-o", "out.jsonl")
+    assert sprout("run", prompts, *how).code == 0
+    # talk and quiz have 3 requests at each level; the rest of talk is at L0, of quiz at L2, and
+    # poems are at L0 alone
+    number = "CAST(substr(prompt_id, 2) AS INTEGER)"
+    level = (
+        f"CASE WHEN task != 'poem' AND {number} < 27 THEN 'L' || ({number} / 3 % 3)"
+        " WHEN task = 'quiz' THEN 'L2' ELSE 'L0' END"
+    )
+    change(store, f"UPDATE completions SET level = {level}")
+    for name, key in KEYS.items():
+        joules = {"L0": 1.0, "L1": 0.98, "L2": 0.95}[name]
+        change(
+            store,
+            f"UPDATE completions SET directive_key = '{key}', busy_s = 0,"
+            f" energy_j = {joules} * iif(task = 'quiz', 20, 200) WHERE level = '{name}'",
+        )
+    rows = sprout("replay", "--data", "store", "-p", "co2-opt", "--json").data["rows"]
+    assert rows[0]["saved_percent"] == pytest.approx(5)
 
 
 def test_a_long_store_starts_with_its_first_hour(store: Path, tmp_path: Path) -> None:

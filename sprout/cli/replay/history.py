@@ -1,6 +1,7 @@
 """This store's own history as a world to replay: the hours that served, in every known zone."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -8,16 +9,19 @@ import numpy as np
 from sprout.cli import wiring
 from sprout.cli.grid.asking import series
 from sprout.config import Settings
+from sprout.costs import Conditions, task_weights
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
 from sprout.grid.intensity import Series
-from sprout.planning.classes import judged_tasks
+from sprout.planning.classes import MIN_MEASURED, judged_tasks
 from sprout.planning.problem import FloatArray
 from sprout.quality.preference import Preference, Shares
 from sprout.replay.world import World
-from sprout.state.history import History, ServedHour
-from sprout.state.profiles import Profiles
+from sprout.state.history import History, ServedHour, ServedLevel, served_under
 from sprout.state.store import Store
+
+Row = tuple[str, str]
+"""A directive key and a task."""
 
 POOL_SIZE = 10_000  # judged prompts that stand for known shares
 
@@ -25,26 +29,28 @@ POOL_SIZE = 10_000  # judged prompts that stand for known shares
 def read_world(store: Store, settings: Settings) -> World:
     """Return what this store served as a world.
 
-    Energy counts by the PUE, busy seconds by the embodied carbon of the runs that served, whatever
-    the settings are today. Its hours are those in which requests were admitted. A zone is a region
-    when its intensity is known in all of them.
+    Only requests that were served like the newest one count: by the same model, on the same
+    machine, with the same settings. Energy counts by the PUE, busy seconds by the embodied carbon
+    of the runs that served, whatever the settings are today. Its hours are those in which requests
+    were admitted. A zone is a region when its intensity is known in all of them.
 
     Raises:
         NotReadyError: nothing was served, or a level never was.
     """
-    history = History(store)
-    hours = history.hours()
-    if not hours:
+    under = served_under(store)
+    if under is None:
         raise NotReadyError("this store has no history to replay: `sprout run` makes one")
+    history = History(store, under)
+    hours, served = history.hours(), history.levels()
     known = wiring.level_set(settings, "")
-    directives = _served(history, known)
-    preference = _preference(store, settings, known)
+    directives = _served(served, known)
+    preference = wiring.preference(store, known, under, wiring.utc_now(), settings)
     tasks = tuple(sorted({row.task for row in hours}))
     names = tuple(sorted({row.hour for row in hours}))
     counts = np.zeros((len(names), len(tasks)))
     for row in hours:
         counts[names.index(row.hour), tasks.index(row.task)] += row.num_requests
-    energy_kwh, time_s = _costs(history, tasks, directives)
+    energy_kwh, time_s = _costs(served, tasks, directives)
     intensity, ranges = _grid(history, hours, names, settings)
     mark = f"preference from {preference.source}"
     return World(
@@ -61,55 +67,67 @@ def read_world(store: Store, settings: Settings) -> World:
         embodied_g_per_s=history.embodied_g_per_s() or 0.0,  # without a busy second nothing is due
         ranges=ranges,
         is_parallel=True,
-        notes=(mark, f"{len(names)} hours with {int(counts.sum())} requests"),
+        notes=(
+            mark,
+            f"{len(names)} hours with {int(counts.sum())} requests",
+            *_left_out(history.num_others(), under),
+        ),
     )
 
 
-def _served(history: History, directives: DirectiveSet) -> DirectiveSet:
+def _left_out(num_others: int, under: Conditions) -> list[str]:
+    """Return what people should know of requests that are not replayed."""
+    if not num_others:
+        return []
+    return [
+        f"left out: {num_others} requests of another model, machine or settings than the newest "
+        f"(parallel {under.parallel}, threads {under.threads}, gpu_layers {under.gpu_layers}, "
+        f"max_tokens {under.max_tokens}, {under.energy_method})"
+    ]
+
+
+def _served(served: list[ServedLevel], directives: DirectiveSet) -> DirectiveSet:
     """Return the levels without those of variants that no plan has served yet."""
-    served = {row.directive_key for row in history.levels()}
-    kept = (each for each in directives.directives if each.variant is None or each.key in served)
+    keys = {row.directive_key for row in served}
+    kept = (each for each in directives.directives if each.variant is None or each.key in keys)
     return replace(directives, directives=tuple(kept))
 
 
-def _preference(store: Store, settings: Settings, directives: DirectiveSet) -> Preference:
-    """Return what judges said of the model measured last; the paper's shares until then."""
-    known = Profiles(store).known_conditions()
-    if not known:
-        return wiring.prior_preference(directives)
-    (conditions, _, _), *_ = known
-    return wiring.preference(store, directives, conditions, wiring.utc_now(), settings)
-
-
 def _costs(
-    history: History, tasks: tuple[str, ...], directives: DirectiveSet
+    served: list[ServedLevel], tasks: tuple[str, ...], directives: DirectiveSet
 ) -> tuple[FloatArray, FloatArray]:
-    """Return energy and time [c, v]; of all tasks where a task was not served at every level."""
-    rows = history.levels()
-    by_level: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
-    own: dict[tuple[str, str], tuple[float, float]] = {}
-    for row in rows:
-        by_level[row.directive_key].append((row.num_requests, row.energy_kwh, row.busy_s))
-        own[row.task, row.directive_key] = row.energy_kwh, row.busy_s
-    missing = [d.level for d in directives.directives if d.key not in by_level]
+    """Return energy and time [c, v]; of all tasks where a task was seldom served at a level."""
+    keys = [directive.key for directive in directives.directives]
+    num = {(row.directive_key, row.task): row.num_requests for row in served}
+    known = {key for key, _ in num}
+    missing = [d.level for d in directives.directives if d.key not in known]
     if missing:
         raise NotReadyError(
-            f"level {', '.join(missing)} of {directives.name} was never served by a plan: "
-            "there is no cost to replay (--directives names another set)"
+            f"level {', '.join(missing)} of {directives.name} was never served by a plan with the "
+            "newest request's model, machine and settings: there is no cost to replay "
+            "(`directives` names another set)"
         )
-    overall = []
-    for directive in directives.directives:
-        count, energy, seconds = np.array(by_level[directive.key]).T
-        overall.append((float(count @ energy / count.sum()), float(count @ seconds / count.sum())))
+    mean = {(r.directive_key, r.task): np.array([r.energy_kwh, r.busy_s]) for r in served}
+    overall = [_overall(num, mean, key, task_weights(num, keys)) for key in keys]
     table = np.array(
         [
-            [own[task, d.key] for d in directives.directives]
-            if all((task, d.key) in own for d in directives.directives)
+            [mean[key, task] for key in keys]
+            if min(num.get((key, task), 0) for key in keys) >= MIN_MEASURED
             else overall
             for task in tasks
         ]
     )
     return table[..., 0], table[..., 1]
+
+
+def _overall(
+    num: Mapping[Row, int], mean: Mapping[Row, FloatArray], key: str, weights: Mapping[str, float]
+) -> FloatArray:
+    """Return energy and time of a level over all tasks, by weights or else by their requests."""
+    of_level = weights or {task: float(n) for (each, task), n in num.items() if each == key}
+    parts = np.array(list(of_level.values()))
+    total: FloatArray = parts @ np.array([mean[key, task] for task in of_level]) / parts.sum()
+    return total
 
 
 def _grid(
