@@ -105,11 +105,13 @@ class Outcome:
 
     Args:
         carbon_g, baseline_g: of the mix and of all-L0.
-        preference, base_preference: of the mix and of L0.
+        preference, base_preference: of the mix and of L0; means over the window, as the floor is.
         floor: least preference that was allowed.
         floor_price_g: gCO2eq that one more preference point (0.01) would cost; None when no
             solved floor stands behind the mix.
         margin: preference beyond the floor that was asked for, because preferences are estimates.
+        window_h: hours from the slot's start that the floor is a mean over; None for the slot
+            alone.
     """
 
     carbon_g: float
@@ -120,6 +122,7 @@ class Outcome:
     is_floor_met: bool
     floor_price_g: float | None
     margin: float = 0.0
+    window_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ two standard errors, all of the class but exploration goes to L0, and the plan s
 """
 
 import hashlib
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 
-from sprout.carbon import JOULES_PER_KWH, footprint
+from sprout.carbon import JOULES_PER_KWH, SECONDS_PER_HOUR, footprint
 from sprout.clock import to_text
 from sprout.costs import ALL_TASKS, CostTable
 from sprout.directives import DirectiveSet
@@ -37,7 +39,8 @@ from sprout.planning.problem import FloatArray, Mix, Problem
 FAIR_POLICY = "class-fair"
 """The default where at least two tasks were judged."""
 
-HORIZON_SLOTS = 24
+HORIZON = timedelta(hours=24)
+"""How far a floor reaches that spans a window, from the start of the present slot."""
 
 
 def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now: datetime) -> Plan:
@@ -52,9 +55,7 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
     formed = classes.form(
         snapshot.preference, snapshot.costs, directives, apart=policy.knows_classes
     )
-    readings = (snapshot.grid, *snapshot.coming[: HORIZON_SLOTS - 1])
-    if not policy.spans_window:
-        readings = readings[:1]
+    readings = tuple(_window(snapshot)) if policy.spans_window else (snapshot.grid,)
     outlook = outlook_of(readings, directives, formed, options)
     mix, choice = policies.decide(name, outlook)
     levels = _levels(snapshot, directives, formed, options, mix)
@@ -63,7 +64,7 @@ def make(snapshot: Snapshot, directives: DirectiveSet, options: PlanOptions, now
         made_at=now,
         valid_until=snapshot.grid.intensity.end,
         levels=_together(snapshot, directives, formed, options, levels),
-        outcome=_outcome(outlook, mix, choice),
+        outcome=_outcome(outlook, mix, choice, _window_h(readings)),
         grid=snapshot.grid,
         energy_method=snapshot.energy_method,
         is_energy_estimated=snapshot.is_energy_estimated,
@@ -130,6 +131,26 @@ def _policy(snapshot: Snapshot, options: PlanOptions) -> str:
     return options.policy
 
 
+def _window(snapshot: Snapshot) -> Iterable[GridReading]:
+    """Yield the reading of now and what follows it, without overlap, up to the horizon."""
+    end = snapshot.grid.intensity.start
+    horizon = end + HORIZON
+    for reading in (snapshot.grid, *snapshot.coming):
+        slot = reading.intensity
+        start = max(slot.start, end)
+        end = max(min(slot.end, horizon), start)
+        duration_s = int((end - start).total_seconds())
+        if duration_s > 0:
+            yield replace(reading, intensity=replace(slot, start=start, duration_s=duration_s))
+
+
+def _window_h(readings: tuple[GridReading, ...]) -> float | None:
+    """Return the hours that a floor holds over; None where it is the present slot's alone."""
+    if len(readings) == 1:
+        return None
+    return sum(reading.intensity.duration_s for reading in readings) / SECONDS_PER_HOUR
+
+
 def _notes(
     name: str, formed: tuple[TaskClass, ...], readings: tuple[GridReading, ...]
 ) -> list[str]:
@@ -177,7 +198,12 @@ def outlook_of(
     formed: tuple[TaskClass, ...],
     options: PlanOptions,
 ) -> Outlook:
-    """Return what is known of the readings' slots, all with the same demand for each class."""
+    """Return what is known of the readings' slots, each with the demand of its length.
+
+    One unit of it is what the first slot serves.
+    """
+    length_s = np.array([reading.intensity.duration_s for reading in readings], dtype=float)
+    demand = np.array([each.demand for each in formed])
     num_levels = len(directives.directives)
     least = np.array(_exploration(num_levels, options.explore))
     may_steer = np.array([each.may_steer(directives) for each in formed])
@@ -192,7 +218,7 @@ def outlook_of(
         preference=np.array([[q or 0.0 for q in each.preference(directives)] for each in formed]),
         intensity_g_per_kwh=np.array([reading.intensity.g_per_kwh for reading in readings]),
         embodied_g_per_s=options.embodied_g_per_s,
-        demand=np.array([[each.demand for each in formed]] * len(readings)),
+        demand=np.outer(length_s / length_s[0], demand),
         min_share=np.broadcast_to(least, may_steer.shape),
         max_share=np.where(may_steer, 1.0, least),
     )
@@ -303,21 +329,21 @@ def _class_plans(
     )
 
 
-def _outcome(outlook: Outlook, mix: Mix, choice: Choice) -> Outcome:
-    """Return what the mix does in the first slot."""
-    problem, amount = outlook.problem, choice.amount[0]
-    cost_g, demand = problem.cost_g[0], problem.demand[0]
-    base_g = float(demand @ cost_g[:, 0])
-    preference = problem.preference_by_slot[0]
+def _outcome(outlook: Outlook, mix: Mix, choice: Choice, window_h: float | None) -> Outcome:
+    """Return what the mix does: its carbon in the first slot, its preference where the floor is."""
+    problem, cost_g = outlook.problem, outlook.problem.cost_g[0]
+    served, preference = float(problem.demand.sum()), problem.preference_by_slot
     return Outcome(
-        carbon_g=float((cost_g * amount).sum()),
-        baseline_g=base_g,
-        preference=float((preference * amount).sum()),
-        base_preference=float(demand @ preference[:, 0]),
+        carbon_g=float((cost_g * choice.amount[0]).sum()),
+        baseline_g=float(problem.demand[0] @ cost_g[:, 0]),
+        preference=float((preference * choice.amount).sum()) / served,
+        base_preference=float((problem.demand * preference[:, :, 0]).sum()) / served,
         floor=float(choice.floors.overall[0]),
         is_floor_met=mix.is_floor_met,
-        floor_price_g=choice.price_g[0] if choice.price_g else None,
+        # the dual is what all that the window serves would emit more
+        floor_price_g=choice.price_g[0] / served if choice.price_g else None,
         margin=float(choice.margins.overall[0]),
+        window_h=window_h,
     )
 
 

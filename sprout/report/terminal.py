@@ -70,10 +70,11 @@ def plan_lines(plan: Plan) -> list[str]:
         else f"{grams(outcome.floor_price_g)} per preference point"
     )
     margin = f" + margin {outcome.margin:.3f}" if outcome.margin else ""
+    window = "" if outcome.window_h is None else f" over {outcome.window_h:.3g} h"
     return [
         f"expected  {grams(outcome.carbon_g)}CO2eq per request, {grams(outcome.baseline_g)} at "
         f"all-L0 ({percent:.0f} % less)",
-        f"preference  {outcome.preference:.3f}, L0 {outcome.base_preference:.3f}, floor "
+        f"preference  {outcome.preference:.3f}{window}, L0 {outcome.base_preference:.3f}, floor "
         f"{outcome.floor:.3f}{margin}; price of quality {price}",
         f"policy  {plan.policy}",
         f"grid  {plan.g_per_kwh:.0f} g/kWh in {grid.intensity.zone}, {grid.described_source}; "
@@ -218,6 +219,7 @@ def plan_data(plan: Plan) -> dict[str, object]:
         "is_floor_met": outcome.is_floor_met,
         "floor_price_g": outcome.floor_price_g,
         "margin": outcome.margin,
+        "window_h": outcome.window_h,
         "zone": grid.intensity.zone,
         "intensity_g_per_kwh": plan.g_per_kwh,
         "intensity_source": grid.intensity.source,

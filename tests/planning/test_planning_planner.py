@@ -1,17 +1,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_records import KEYS, LEVELS, MEASURED, NOW, cost, levels, reading, snapshot
+from plain_records import KEYS, LEVELS, MEASURED, NOW, cost, intensity, levels, reading, snapshot
 
 from sprout.costs import ALL_TASKS, Cost
 from sprout.directives import PRIOR_SOURCE
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading as grid
+from sprout.grid.reading import GridReading
 from sprout.planning.plan import Plan, PlanOptions, Snapshot
 from sprout.planning.planner import check_strict, make, unmeasured
 from sprout.quality.preference import Preference, Shares, estimate, prior
@@ -244,6 +245,18 @@ def following(policy: str | None, **more: float) -> PlanOptions:
     return replace(options(), policy=policy, **more)
 
 
+def known_slot(g_per_kwh: float, start: datetime, minutes: int) -> GridReading:
+    slot = intensity(g_per_kwh, start, duration_s=60 * minutes)
+    return replace(reading(), intensity=slot)
+
+
+def ahead(*g_per_kwh: float) -> tuple[GridReading, ...]:
+    """The hours that follow the present one."""
+    return tuple(
+        known_slot(each, NOW + timedelta(hours=1 + at), 60) for at, each in enumerate(g_per_kwh)
+    )
+
+
 def test_two_judged_tasks_make_the_plan_fair_between_them() -> None:
     plan = plan_of(two_tasks())
     assert plan.policy == "class-fair"
@@ -342,14 +355,56 @@ def test_a_horizon_without_a_forecast_says_so() -> None:
 
 
 def test_a_horizon_spends_preference_where_the_grid_is_dirty() -> None:
-    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=100), coming=(reading(500),))
+    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=100), coming=ahead(500))
     # Floors 0.4 and 0.36, 0.38 on average: all of the 20 % at L1 wait for the dirty hour.
     plan = plan_of(known, "L0", "L1", how=following("horizon"))
     assert plan.shares == pytest.approx((1, 0))
     assert plan.outcome.floor == pytest.approx(0.38)
-    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=500), coming=(reading(100),))
+    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=500), coming=ahead(100))
     plan = plan_of(known, "L0", "L1", how=following("horizon"))
     assert plan.shares == pytest.approx((0.8, 0.2))
+    # 0.8 of L0 in this hour, all of it in the next: 0.36 and 0.4
+    assert plan.outcome.preference == pytest.approx(0.38)
+    assert plan.outcome.is_floor_met
+    assert plan.outcome.window_h == 2
+
+
+def test_the_price_of_a_windows_floor_is_that_of_one_request() -> None:
+    hour = snapshot(TWO, shares=HALF)
+    day = replace(hour, coming=ahead(*[300] * 23))
+    alone = plan_of(hour, "L0", "L1", how=following("sprout")).outcome
+    outcome = plan_of(day, "L0", "L1", how=following("horizon")).outcome
+    # as by hand for two levels: the same floor of 0.38 in every hour
+    assert alone.floor_price_g == pytest.approx(0.05 * 0.0033333, abs=1e-7)
+    assert outcome.floor_price_g == pytest.approx(alone.floor_price_g)
+    assert (outcome.floor, outcome.base_preference) == pytest.approx((0.38, 0.4))
+    assert outcome.baseline_g == pytest.approx(alone.baseline_g)
+    assert (alone.window_h, outcome.window_h) == (None, 24)
+
+
+@pytest.mark.parametrize("minutes", [15, 30, 60])
+def test_a_horizon_is_a_day_whatever_its_slots(minutes: int) -> None:
+    # the rest of this hour and 12 hours at 100, then 11 at 500, and a green day that is too far off
+    hours = [100] * 12 + [500] * 11 + [100] * 24
+    slots = [
+        known_slot(each, NOW + timedelta(hours=1 + at, minutes=minutes * part), minutes)
+        for at, each in enumerate(hours)
+        for part in range(60 // minutes)
+    ]
+    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=100), coming=tuple(slots))
+    outcome = plan_of(known, "L0", "L1", how=following("horizon")).outcome
+    assert outcome.window_h == 24
+    # floors 0.4 in 13 hours and 0.36 in 11
+    assert outcome.floor == pytest.approx((13 * 0.4 + 11 * 0.36) / 24)
+
+
+def test_a_longer_slot_serves_more_of_the_window() -> None:
+    # an hour at 500 and the six at 100 that follow, of which one overlaps it
+    slot = known_slot(100, NOW, 7 * 60)
+    known = replace(snapshot(TWO, shares=HALF, g_per_kwh=500), coming=(slot,))
+    outcome = plan_of(known, "L0", "L1", how=following("horizon")).outcome
+    assert outcome.floor == pytest.approx((0.36 + 6 * 0.4) / 7)
+    assert outcome.window_h == 7
 
 
 # --strict
