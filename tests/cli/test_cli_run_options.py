@@ -284,7 +284,17 @@ def test_a_saving_is_held_against_the_l0_of_the_same_tasks_that_plans_weigh(
     assert sprout("run", prompts, *REPLAY, "--explore", 0.6, "-o", "out.jsonl").code == 0
     # all requests at L0 took an hour each, those of tasks that were served at every level a second
     change(store, "UPDATE profiles SET busy_mean_s = iif(task = '*', 3600, 1)")
-    how = (*REPLAY, "--no-learn", "--embodied", 0.001, "-o", "more.jsonl", "--json")
+    how = (
+        *REPLAY,
+        "--explore",
+        0.6,
+        "--no-learn",
+        "--embodied",
+        0.001,
+        "-o",
+        "more.jsonl",
+        "--json",
+    )
     found = sprout("run", write_prompts(tmp_path / "more.jsonl.in", 20), *how).data
     reduced = sum(num for level, num in found["levels"].items() if level != "L0")
     assert reduced
