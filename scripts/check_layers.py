@@ -43,7 +43,6 @@ OWNERS = {
     "urllib3": {"sprout.grid.http", "sprout.grid.patience", "sprout.quality.endpoint"},
     "numpy": {
         "sprout.planning.classes",
-        "sprout.planning.deferral",
         "sprout.engine",
         "sprout.evaluate",
         "sprout.planning.frontier",
@@ -58,6 +57,7 @@ OWNERS = {
         "sprout.planning.policies",
         "sprout.cli.replay.history",
         "sprout.planning.problem",
+        "sprout.planning.spread",
         "sprout.quality",
         "sprout.replay.acting",
         "sprout.replay.replay",
@@ -103,6 +103,7 @@ PURE = {
     "sprout.planning.planner",
     "sprout.planning.policies",
     "sprout.planning.problem",
+    "sprout.planning.spread",
     "sprout.evaluate",
     "sprout.quality.case",
     "sprout.quality.classes",

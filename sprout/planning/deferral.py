@@ -1,6 +1,6 @@
 """Which prompts to serve now, and which to leave for greener hours before their deadline. Pure.
 
-    backlog (prompts by task and deadline) + coming intensities
+    backlog (prompts by task, deadline and pinned level) + coming intensities
         -> the one linear programme, demand deferrable up to its deadline, capacity per slot
         -> wave: how many prompts of each group to serve until the next decision
 
@@ -8,51 +8,58 @@ The programme is solved anew with every slot, on the forecast of that moment, an
 slot is acted on. Slots come as the readings do; a deadline inside a slot counts as its start. One
 beyond the forecast counts as the forecast's end: nothing waits for hours that nobody can see.
 
-A deadline is never missed for carbon's sake. A slot is filled to UTILISATION of what the measured
-seconds per request promise, at their upper bound; what is due before the next decision is served
-now; and when the backlog does not fit, or nothing is known of the future, everything is served now.
-Nothing waits for less than WAITING_GAIN_PER_H.
+A deadline is never missed for carbon's sake. A slot is filled to UTILISATION of what the slowest
+mix promises, at the upper bound of its measured seconds per request; what is due before the next
+decision is served now and has its seconds first; and when the backlog does not fit, or nothing is
+known of the future, everything is served now. Nothing waits for less than WAITING_GAIN_PER_H.
+
+A wave is served in the order of the file, which knows of no deadline. So it holds the most urgent
+prompts, as many as can be served before the first deadline among them and the end of the slot.
+What has no deadline is served at once, but after all that is to be served now with one.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-import numpy as np
-
-from sprout.carbon import SECONDS_PER_HOUR
-from sprout.costs import Cost
 from sprout.directives import DirectiveSet
 from sprout.errors import InputError
 from sprout.grid.reading import GridReading
-from sprout.planning import classes, optimizer
+from sprout.planning import classes
 from sprout.planning.classes import TaskClass
 from sprout.planning.plan import PlanOptions, Snapshot
 from sprout.planning.planner import outlook_of
-from sprout.planning.policies import held
-from sprout.planning.problem import Deferrable, FloatArray, Floor, Problem
+from sprout.planning.problem import FloatArray
+from sprout.planning.spread import UTILISATION, Kind, longest_s, spread
 from sprout.prompts import Prompt
-
-UTILISATION = 0.8
-"""Part of a slot's seconds that is planned to be used; the rest is for what nobody foresees."""
-
-STANDARD_ERRORS = 2.0
-"""Added to the measured seconds per request: a slow machine must not cost a deadline."""
-
-WAITING_GAIN_PER_H = 0.002
-"""A slot one hour later must emit so much less, as a fraction; ties are served at once."""
 
 FINE = timedelta(hours=1)
 """Deadlines further away are counted by the minute, so that a million of them fit into memory."""
 
+LEAST_WAVE_S = 60.0
+"""Work that a wave holds at least, in seconds, whatever its first deadline: each one reads the file
+and ends with a batch that runs empty, and deadlines are told apart by the minute."""
+
+READING_S = 5e-5
+"""Of a line (32 us on a 2-core virtual machine, and what waves add). A wave holds ten times the
+work, at least, that it is to read what is left."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Prompts that are alike to the programme. `deadline` is None for those that never wait."""
+    """Prompts that are alike to the programme.
+
+    Args:
+        deadline: None for those that never wait.
+        level: that their lines pin; None where the mix decides.
+    """
 
     task: str
     deadline: datetime | None
+    level: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Deadlines:
             deadline = deadline.replace(microsecond=0)
             if deadline - self.began > FINE:
                 deadline = deadline.replace(second=0)
-        return Group(prompt.task or "", deadline)
+        return Group(prompt.task or "", deadline, prompt.directive)
 
 
 Backlog = Mapping[Group, int]
@@ -127,6 +134,23 @@ class Waiting:
 WAITING = Waiting()
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the groups of a backlog ask of the machine.
+
+    Args:
+        busy_s: of one request of each kind, at most.
+    """
+
+    num_prompts: int
+    kinds: Mapping[Group, Kind]
+    busy_s: Mapping[Kind, float]
+
+    def seconds(self, quota: Mapping[Group, int]) -> float:
+        """Return the busy seconds of so many prompts, at most."""
+        return sum(num * self.busy_s[self.kinds[group]] for group, num in quota.items())
+
+
 def decide(
     snapshot: Snapshot,
     directives: DirectiveSet,
@@ -141,19 +165,29 @@ def decide(
     """
     readings = _readings(snapshot, now)
     ends = [reading.intensity.end for reading in readings]
-    waiting = {g: n for g, n in backlog.items() if n and _can_wait(g, ends)}
-    due = {g: n for g, n in backlog.items() if n and g not in waiting}
+    left = {group: num for group, num in backlog.items() if num}
+    if not _dated(left):
+        return Wave(left, ends[0], (), None)
+    formed = classes.form(snapshot.preference, snapshot.costs, directives, apart=True)
+    outlook = outlook_of(readings, directives, formed, options)
+    kinds = {group: _kind(group, formed, directives) for group in left}
+    busy_s = {kind: longest_s(kind, outlook, formed) for kind in set(kinds.values())}
+    work = _Work(sum(left.values()), kinds, busy_s)
+    waiting = {group: num for group, num in left.items() if _can_wait(group, ends)}
+    due = {group: num for group, num in left.items() if group not in waiting}
     if not waiting:
         is_blind = len(ends) == 1 and any(g.deadline and g.deadline > ends[0] for g in due)
-        return Wave(due, ends[0], (), "nothing is known of the coming hours" if is_blind else None)
-    formed = classes.form(snapshot.preference, snapshot.costs, directives, apart=True)
-    problem = _problem(readings, directives, formed, options, waiting, now)
+        reason = "nothing is known of the coming hours" if is_blind else None
+        return Wave(_most_urgent(left, work, ends[0], now), ends[0], (), reason)
+    demand = _demand(waiting, work, ends)
     try:
-        amount = optimizer.solve(problem).amount.sum(axis=2)
+        amounts = spread(demand, work.busy_s, work.seconds(_dated(due)), readings, outlook, now)
     except InputError:
-        return Wave(dict(backlog), ends[0], (), "the deadlines leave no time to wait")
-    quota = due | _first_slot(amount[0], waiting, formed)
-    return Wave(quota, ends[0], _slot_plans(readings, amount, now), None)
+        reason = "the deadlines leave no time to wait"
+        return Wave(_most_urgent(left, work, ends[0], now), ends[0], (), reason)
+    quota = due | _first_slot(amounts, waiting, work)
+    slots = _slot_plans(readings, amounts, now)
+    return Wave(_most_urgent(quota, work, ends[0], now), ends[0], slots, None)
 
 
 def count(prompts: Iterable[Prompt], deadlines: Deadlines) -> dict[Group, int]:
@@ -175,24 +209,28 @@ def take(
     """Yield the prompts of a wave, in the order of the file, and WAITING for each that waits.
 
     Takes what it yields out of the backlog. Ends with the wave's last prompt, or when the next
-    decision is due and nothing is left that never waits.
+    decision is due and anything is left that has a deadline: then lines without one wait as well.
     """
     left = dict(wave.quota)
-    num_due = sum(n for group, n in left.items() if group.deadline is None)
     num_left = wave.num_prompts
+    num_dated = sum(_dated(backlog).values())
     for row in rows:
-        is_over = now() >= wave.decide_at
-        if not (num_due if is_over else num_left):
+        if not num_left or (num_dated and now() >= wave.decide_at):
             return
         group = None if isinstance(row, Waiting) else deadlines.group_of(row)
-        if group is None or not left.get(group, 0) or (is_over and group.deadline is not None):
+        if group is None or not left.get(group, 0):
             yield WAITING
             continue
         left[group] -= 1
         backlog[group] -= 1
         num_left -= 1
-        num_due -= group.deadline is None
+        num_dated -= group.deadline is not None
         yield row
+
+
+def _dated(backlog: Backlog) -> dict[Group, int]:
+    """Return the part that has deadlines."""
+    return {group: num for group, num in backlog.items() if group.deadline is not None}
 
 
 def _readings(snapshot: Snapshot, now: datetime) -> tuple[GridReading, ...]:
@@ -219,82 +257,71 @@ def _last_slot(group: Group, ends: list[datetime]) -> int:
     return sum(end <= deadline for end in ends) - 1
 
 
-def _problem(
-    readings: tuple[GridReading, ...],
-    directives: DirectiveSet,
-    formed: tuple[TaskClass, ...],
-    options: PlanOptions,
-    waiting: Backlog,
-    now: datetime,
-) -> Problem:
-    """Return the programme: the backlog in windows, and floors for each class in each slot."""
-    outlook = outlook_of(readings, directives, formed, options)
-    ends = [reading.intensity.end for reading in readings]
-    starts_s = np.array([0.0, *((end - now).total_seconds() for end in ends[:-1])])
-    seconds = np.array([(end - now).total_seconds() for end in ends]) - starts_s
-    amounts: dict[tuple[int, int], int] = {}
-    for group, num_prompts in waiting.items():
-        key = (_class_index(group, formed), _last_slot(group, ends))
-        amounts[key] = amounts.get(key, 0) + num_prompts
-    factor = 1 - outlook.position * options.tolerance
-    least = held(outlook.problem, factor[:, None])
-    return replace(
-        outlook.problem,
-        intensity_g_per_kwh=outlook.problem.intensity_g_per_kwh
-        * (1 + WAITING_GAIN_PER_H * starts_s / SECONDS_PER_HOUR),
-        time_s=_upper_time_s(formed),
-        demand=np.zeros_like(outlook.problem.demand),
-        deferrable=tuple(
-            Deferrable(task_class, float(amount), 0, last_slot)
-            for (task_class, last_slot), amount in sorted(amounts.items())
-        ),
-        capacity_s=seconds * UTILISATION,
-        floors=tuple(
-            Floor((t,), (c,), float(least[t, c]))
-            for t in range(len(readings))
-            for c in range(len(formed))
-        ),
-    )
-
-
-def _upper_time_s(formed: tuple[TaskClass, ...]) -> FloatArray:
-    """Return [c, v], busy seconds of a request at their upper bound."""
-    return np.array([[_upper_s(cost) for cost in each.costs] for each in formed])
-
-
-def _upper_s(cost: Cost) -> float:
-    """Return the busy seconds of a request; three times its own where one says all there is."""
-    error_s = cost.standard_error(cost.busy_s)
-    return cost.busy_s.mean + STANDARD_ERRORS * (cost.busy_s.mean if error_s is None else error_s)
-
-
 def _deadline(group: Group) -> datetime:
     assert group.deadline is not None  # noqa: S101 - those never wait
     return group.deadline
 
 
-def _class_index(group: Group, formed: tuple[TaskClass, ...]) -> int:
+def _kind(group: Group, formed: tuple[TaskClass, ...], directives: DirectiveSet) -> Kind:
+    """Return what the programme sees of a group."""
     tasks = [each.task for each in formed]
-    return tasks.index(group.task) if group.task in tasks else tasks.index(None)
+    task_class = tasks.index(group.task if group.task in tasks else None)
+    level = None if group.level is None else directives.levels.index(group.level)
+    return Kind(task_class, level)
+
+
+def _demand(waiting: Backlog, work: _Work, ends: list[datetime]) -> dict[tuple[Kind, int], int]:
+    """Return the prompts of each kind by the last slot that may serve them."""
+    demand: dict[tuple[Kind, int], int] = {}
+    for group, num in waiting.items():
+        window = (work.kinds[group], _last_slot(group, ends))
+        demand[window] = demand.get(window, 0) + num
+    return demand
 
 
 def _first_slot(
-    amount: FloatArray, waiting: Backlog, formed: tuple[TaskClass, ...]
+    amounts: Mapping[Kind, FloatArray], waiting: Backlog, work: _Work
 ) -> dict[Group, int]:
-    """Return how many of each group to serve now: of a class those that are due first."""
-    left = [math.ceil(each - 1e-6) for each in amount.tolist()]
+    """Return how many of each group to serve now: of a kind those that are due first."""
+    left = {kind: math.ceil(float(amount[0]) - 1e-6) for kind, amount in amounts.items()}
     quota = {}
     for group in sorted(waiting, key=_deadline):
-        task_class = _class_index(group, formed)
-        served = min(waiting[group], left[task_class])
-        left[task_class] -= served
+        kind = work.kinds[group]
+        served = min(waiting[group], left[kind])
+        left[kind] -= served
         if served:
             quota[group] = served
     return quota
 
 
+def _most_urgent(
+    quota: Mapping[Group, int], work: _Work, decide_at: datetime, now: datetime
+) -> dict[Group, int]:
+    """Return the part of a quota that may be served in any order: all of it is in time, or late.
+
+    These are the prompts that are due first, whole, and then the next as far as there is room
+    before that moment.
+    """
+    due = {group: max(group.deadline, now) if group.deadline else NEVER for group in quota}
+    until = min([decide_at, *(moment for moment in due.values() if moment > now)])
+    least_s = max(LEAST_WAVE_S, 10 * READING_S * work.num_prompts)
+    room_s = max(least_s, UTILISATION * (until - now).total_seconds())
+    first = min(due.values(), default=NEVER)
+    wave: dict[Group, int] = {}
+    for group in sorted(quota, key=due.__getitem__):
+        busy_s = work.busy_s[work.kinds[group]]
+        num = quota[group]
+        if due[group] > first and num * busy_s > room_s:
+            num = math.floor(max(room_s, 0.0) / busy_s + 1e-6)
+        if not num:
+            break
+        wave[group] = num
+        room_s -= num * busy_s
+    return wave
+
+
 def _slot_plans(
-    readings: tuple[GridReading, ...], amount: FloatArray, now: datetime
+    readings: tuple[GridReading, ...], amounts: Mapping[Kind, FloatArray], now: datetime
 ) -> tuple[SlotPlan, ...]:
     ends = [reading.intensity.end for reading in readings]
     return tuple(
@@ -303,9 +330,9 @@ def _slot_plans(
             end=end,
             g_per_kwh=reading.intensity.g_per_kwh,
             mark=reading.mark,
-            num_prompts=float(served),
+            num_prompts=float(sum(served)),
         )
-        for reading, start, end, served in zip(
-            readings, [now, *ends[:-1]], ends, amount.sum(axis=1), strict=True
+        for reading, start, end, *served in zip(
+            readings, [now, *ends[:-1]], ends, *amounts.values(), strict=True
         )
     )

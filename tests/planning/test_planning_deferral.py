@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_records import LEVELS, MEASURED, NOW, prompt, reading, snapshot
+from plain_records import LEVELS, MEASURED, NOW, cost, prompt, reading, snapshot
 
 from sprout.grid.reading import GridReading
 from sprout.planning.deferral import (
-    UTILISATION,
     WAITING,
     Backlog,
     Deadlines,
@@ -20,6 +19,7 @@ from sprout.planning.deferral import (
     take,
 )
 from sprout.planning.plan import PlanOptions, Snapshot
+from sprout.planning.spread import UTILISATION
 
 HOUR = timedelta(hours=1)
 OPTIONS = PlanOptions(tolerance=0.1, explore=0.0, pue=1.0, embodied_g_per_s=0.0)
@@ -59,10 +59,10 @@ def test_prompts_wait_for_the_greenest_hour_before_their_deadline() -> None:
 
 
 def test_what_the_greenest_hour_cannot_hold_is_served_in_the_next_best_one() -> None:
-    found = wave(hours([300, 400, 100]), {due_in(3): 600})
-    # the greenest hour serves all at L0 and is as full as it may be: 0.8 * 3600 s / 10 s = 288
-    assert [slot.num_prompts for slot in found.slots] == pytest.approx([312, 0, 288])
-    assert found.num_prompts == 312
+    found = wave(hours([300, 400, 100]), {due_in(3): 500})
+    # an hour is as full as it may be where it could serve all at L0: 0.8 * 3600 s / 10 s = 288
+    assert [slot.num_prompts for slot in found.slots] == pytest.approx([212, 0, 288])
+    assert found.num_prompts == 212
 
 
 def test_a_deadline_inside_the_present_hour_leaves_nothing_to_wait_for() -> None:
@@ -136,14 +136,68 @@ def test_taking_a_wave_leaves_the_rest_in_the_backlog() -> None:
     assert backlog == {due_in(3): 1, due_in(3, "t"): 1}
 
 
-def test_a_wave_ends_when_the_next_decision_is_due_but_for_what_never_waits() -> None:
+def test_a_wave_ends_when_the_next_decision_is_due_and_a_deadline_is_left() -> None:
     deadlines = Deadlines(NOW, None)
-    rows = [prompt("a", deadline="2026-01-01T18:00:00Z"), prompt("b")]
+    rows = [prompt("a"), prompt("b", deadline="2026-01-01T18:00:00Z"), prompt("c")]
     backlog = count(rows, deadlines)
     chosen = Wave(dict(backlog), NOW + HOUR, (), None)
-    taken = list(take([*rows, prompt("c")], chosen, backlog, deadlines, lambda: NOW + HOUR))
-    assert taken == [WAITING, rows[1]]
-    assert backlog[due_in(6)] == 1
+    assert list(take(rows, chosen, backlog, deadlines, lambda: NOW + HOUR)) == []
+    assert backlog == chosen.quota
+
+
+def test_a_wave_without_deadlines_goes_on_to_its_end() -> None:
+    deadlines = Deadlines(NOW, None)
+    rows = [prompt("a"), prompt("b")]
+    backlog = count(rows, deadlines)
+    chosen = Wave(dict(backlog), NOW + HOUR, (), None)
+    assert list(take(rows, chosen, backlog, deadlines, lambda: NOW + HOUR)) == rows
+
+
+def test_lines_pinned_to_a_level_are_counted_apart() -> None:
+    rows = [prompt("a"), prompt("b", directive="L2")]
+    backlog = count(rows, Deadlines(NOW, NOW + HOUR))
+    assert backlog == {due_in(1): 1, replace(due_in(1), level="L2"): 1}
+
+
+def test_pinned_lines_are_given_the_seconds_of_their_level() -> None:
+    # an hour holds 2880 s: 288 requests of 10 s, or 960 at L2
+    known = hours([400, 100, 400])
+    quick = wave(known, {replace(due_in(3), level="L2"): 960})
+    slow = wave(known, {replace(due_in(3), level="L0"): 500})
+    assert [slot.num_prompts for slot in quick.slots] == pytest.approx([0, 960, 0])
+    assert [slot.num_prompts for slot in slow.slots] == pytest.approx([212, 288, 0])
+
+
+def test_a_level_that_is_only_explored_does_not_count_as_slow() -> None:
+    """A variant of ten times the seconds that nobody judged serves a hundredth."""
+    costs = MEASURED | {"L1": cost([1000.0, 1000.0, 1000.0], "L1")}
+    known = snapshot(costs, shares={"L0": 0.5, "L2": 0.5})
+    known = replace(known, grid=reading(400), coming=(reading(100, NOW + HOUR),))
+    explored = replace(OPTIONS, explore=0.04)
+    found = decide(known, LEVELS, explored, {due_in(2): 250}, NOW)
+    # 0.98 at L0, 0.01 at L1 and at L2, of 10, 100 and 3 s: 10.8 s, and 2880 s hold 265
+    assert [slot.num_prompts for slot in found.slots] == pytest.approx([0, 250])
+
+
+def test_what_is_due_is_a_wave_before_others() -> None:
+    # 240 requests of 10 s before half past twelve leave no time for others: 0.8 * 1800 s = 1440 s
+    anytime = Group("", None)
+    found = wave(hours([100, 400, 400]), {anytime: 50, due_in(3): 30, due_in(0.5): 240})
+    assert found.quota == {due_in(0.5): 240}
+
+
+def test_what_is_due_takes_its_seconds_from_this_slot_and_the_next() -> None:
+    known = hours([100, 200, 400, 300])
+    some = wave(known, {due_in(0.5): 120, due_in(4): 288})
+    many = wave(known, {due_in(1.5): 388, due_in(4): 288})
+    # 2880 - 1200 s hold 168 requests of 10 s; 2 * 2880 - 3880 s hold 188, and none in the first
+    assert [slot.num_prompts for slot in some.slots] == pytest.approx([168, 120, 0, 0])
+    assert [slot.num_prompts for slot in many.slots] == pytest.approx([0, 188, 0, 100])
+
+
+def test_what_is_late_already_is_served_first() -> None:
+    found = wave(hours([400, 400]), {due_in(1): 10, due_in(-1): 400, due_in(-2): 1})
+    assert found.quota == {due_in(-2): 1, due_in(-1): 400}
 
 
 intensities = st.floats(20, 900)

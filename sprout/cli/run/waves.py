@@ -111,10 +111,12 @@ def serve(waves: Waves) -> bool:
     """Serve every prompt before its deadline; return whether nothing is left."""
     with closing(IdSet()) as given:
         backlog, is_whole = _read(waves, given)
+        told = None
         while any(backlog.values()) and not waves.stop.came():
             wave = waves.decide(backlog, utc_now())
-            if wave.reason is not None:
+            if wave.reason not in {None, told}:
                 waves.out.note(f"not waiting for greener hours: {wave.reason}")
+            told = wave.reason
             if wave.num_prompts:
                 with waves.open_rows() as (lines, rows):
                     waves.serve(lines, _wave_rows(rows, wave, backlog, given, waves.deadlines))
