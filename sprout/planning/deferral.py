@@ -42,8 +42,8 @@ LEAST_WAVE_S = 60.0
 and ends with a batch that runs empty, and deadlines are told apart by the minute."""
 
 READING_S = 5e-5
-"""Of a line (32 us on a 2-core virtual machine, and what waves add). A wave holds ten times the
-work, at least, that it is to read what is left."""
+"""Of a line (32 us on a 2-core virtual machine, and what waves add). To read all that is left for a
+wave takes a fifth of it at most, which is the part in reserve."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -297,14 +297,15 @@ def _first_slot(
 def _most_urgent(
     quota: Mapping[Group, int], work: _Work, decide_at: datetime, now: datetime
 ) -> dict[Group, int]:
-    """Return the part of a quota that may be served in any order: all of it is in time, or late.
+    """Return the part of a quota that may be served in any order without making anything late.
 
-    These are the prompts that are due first, whole, and then the next as far as there is room
-    before that moment.
+    That is what is due first, whole, and of the rest what is due next, as far as there is room
+    before the first deadline to come and the next decision.
     """
     due = {group: max(group.deadline, now) if group.deadline else NEVER for group in quota}
     until = min([decide_at, *(moment for moment in due.values() if moment > now)])
-    least_s = max(LEAST_WAVE_S, 10 * READING_S * work.num_prompts)
+    reading_s = READING_S * work.num_prompts
+    least_s = max(LEAST_WAVE_S, reading_s * UTILISATION / (1 - UTILISATION))
     room_s = max(least_s, UTILISATION * (until - now).total_seconds())
     first = min(due.values(), default=NEVER)
     wave: dict[Group, int] = {}
