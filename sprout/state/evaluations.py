@@ -129,17 +129,19 @@ class Evaluations:
         """Return the newest evaluations with their judge and the number of their verdicts."""
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT e.evaluation_id, j.name AS judge, j.is_trusted, e.source, e.reason,"
-                " e.started_at, e.finished_at, json_array_length(e.drawn) AS num_drawn,"
-                " e.model, e.energy_method, e.zone, e.g_per_kwh, e.metered_j, e.busy_s,"
-                " e.operational_g, e.embodied_g, count(v.prompt_hash) AS num_verdicts,"
-                " sum(v.price_usd) AS price_usd"
-                " FROM evaluations e JOIN judges j USING (judge_key)"
-                " LEFT JOIN verdicts v ON v.evaluation_id = e.evaluation_id"
-                " GROUP BY e.evaluation_id ORDER BY e.started_at DESC, e.rowid DESC LIMIT ?",
+                f"{_SUMMARY} GROUP BY e.evaluation_id ORDER BY e.started_at DESC, e.rowid DESC"
+                " LIMIT ?",
                 (count,),
             ).fetchall()
         return [dict(row) for row in rows]
+
+    def summary(self, evaluation_id: str) -> dict[str, Any] | None:
+        """Return one evaluation as `newest` has it; None when it was pruned."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                f"{_SUMMARY} WHERE e.evaluation_id = ? GROUP BY e.evaluation_id", (evaluation_id,)
+            ).fetchone()
+        return None if row is None else dict(row)
 
     def total_cost(self, model: str) -> tuple[float, float]:
         """Return the joules and the grams of all evaluations of a model."""
@@ -178,4 +180,12 @@ class Evaluations:
 _MIX = (
     "FROM completions c JOIN runs r USING (run_id) WHERE r.model = ?"
     " AND c.finished_at IS NOT NULL AND error IS NULL AND plan_id IS NOT NULL"
+)
+_SUMMARY = (
+    "SELECT e.evaluation_id, j.name AS judge, j.is_trusted, e.source, e.reason, e.started_at,"
+    " e.finished_at, json_array_length(e.drawn) AS num_drawn, e.model, e.energy_method, e.zone,"
+    " e.g_per_kwh, e.metered_j, e.busy_s, e.operational_g, e.embodied_g,"
+    " count(v.prompt_hash) AS num_verdicts, sum(v.price_usd) AS price_usd"
+    " FROM evaluations e JOIN judges j USING (judge_key)"
+    " LEFT JOIN verdicts v ON v.evaluation_id = e.evaluation_id"
 )

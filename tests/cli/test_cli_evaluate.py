@@ -303,6 +303,28 @@ def test_an_endpoint_that_breaks_off_keeps_what_it_said(
     assert len(server.asked) == num_asked + 2 * NUM_PAIRS - 3 + 3 * 5
 
 
+def test_an_evaluation_older_than_many_newer_ones_is_continued(
+    replay: tuple[str, str],
+    endpoint: tuple[str, ...],
+    server: JudgeServer,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sprout.quality.endpoint.FIRST_PAUSE_S", 0.001)
+    server.script = [Reply(500, error("boom"))] * 5
+    assert sprout("evaluate", prompt_file(3), *replay, *endpoint).code == 75
+    change(
+        store,
+        "INSERT INTO evaluations SELECT 'newer-' || value, judge_key, model, levels_key, 'another',"
+        " reason, drawn, '2099-01-01T00:00:00.000Z', NULL, machine, energy_method, zone, g_per_kwh,"
+        " 0, 0, 0, 0 FROM evaluations, json_each('[1,2,3,4,5,6,7,8,9,10]')",
+    )
+    found = sprout("evaluate", prompt_file(3), *replay, *endpoint, "--json")
+    assert found.code == 0
+    assert found.data["is_continued"] is True
+    assert found.data["cost"]["metered_j"] > 0
+
+
 def test_a_wrong_key_ends_with_77_and_is_not_shown(
     replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
 ) -> None:

@@ -76,21 +76,19 @@ def report(out: Out, store: Store, known: wiring.Known, card: Card, evaluation_i
     rows = _rows(known, judge)
     out.data["rows"] = [asdict(row) for row in rows]
     out.data["judge"] = _judge_data(known, judge)
-    (past,) = [
-        row
-        for row in Evaluations(store).newest(NUM_HISTORY)
-        if row["evaluation_id"] == evaluation_id
-    ]
-    out.data["cost"] = {
+    past = Evaluations(store).summary(evaluation_id)
+    out.data["cost"] = past and {
         name: past[name]
         for name in ("metered_j", "busy_s", "operational_g", "embodied_g", "price_usd")
     }
     _tell_rows(out, rows)
     _tell_judge(out, known, judge)
-    mass = grams(past["operational_g"] + past["embodied_g"])
-    joules = past["metered_j"] / JOULES_PER_WH
-    marked = f"{known.conditions.energy_method}{', estimated' if known.is_energy_estimated else ''}"
-    out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {mass}CO2eq")
+    if past is not None:  # pruned meanwhile otherwise
+        mass = grams(past["operational_g"] + past["embodied_g"])
+        joules = past["metered_j"] / JOULES_PER_WH
+        is_estimated = known.is_energy_estimated
+        marked = f"{known.conditions.energy_method}{', estimated' if is_estimated else ''}"
+        out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {mass}CO2eq")
     _tell_cost(out, known)
     _tell_steering(out, known)
 
