@@ -33,6 +33,17 @@ LONGEST_PAUSE_S = 60.0
 MAX_NEW_TOKENS = 64
 TOKENS_PER_PRICE = 1e6
 _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_REFUSED = frozenset({400, 413, 422})
+_LLAMA_CPP_TOO_LONG = "exceed_context_size_error"  # with status 400; with 500 in some builds
+_TOO_LONG = (
+    _LLAMA_CPP_TOO_LONG,
+    "available context size",  # llama.cpp before it had a type of its own
+    "context_length_exceeded",  # OpenAI, llama-cpp-python
+    "context length",  # vLLM, SGLang, LM Studio
+    "maximum model length",  # vLLM, in other places
+    "context window",
+    "too long",
+)
 _SHOWN_CHARS = 200
 _CHUNK_BYTES = 1 << 16
 _MAX_BODY_BYTES = 16 << 20
@@ -114,7 +125,7 @@ class EndpointJudge:
             NotReadyError: it does not know the model, or refuses such requests.
         """
         response = self._ask_patiently(question_text(self._card, question))
-        if response.status_code == requests.codes.bad and _is_too_long(response):
+        if _is_too_long(response):
             return Opinion(self._excerpt(response), (), "too_long")
         if response.status_code != requests.codes.ok:
             raise self._refused(response)
@@ -154,7 +165,7 @@ class EndpointJudge:
             except requests.RequestException as error:
                 wait_s, reason = pause_s, _plain(error)
             else:
-                if response.status_code not in _BUSY:
+                if response.status_code not in _BUSY or _is_too_long(response):
                     return response
                 wait_s = _retry_after_s(response, self._now()) or pause_s
                 reason = f"status {response.status_code}: {self._excerpt(response)}"
@@ -271,8 +282,11 @@ def _retry_after_s(response: _Reply, now: datetime) -> float | None:
 
 
 def _is_too_long(response: _Reply) -> bool:
+    """Return whether the endpoint refuses a question because of its length."""
     text = response.text.lower()
-    return "context_length_exceeded" in text or "context length" in text or "too long" in text
+    if response.status_code == requests.codes.server_error:
+        return _LLAMA_CPP_TOO_LONG in text  # what else fails there is worth another try
+    return response.status_code in _REFUSED and any(said in text for said in _TOO_LONG)
 
 
 def _plain(error: requests.RequestException) -> str:

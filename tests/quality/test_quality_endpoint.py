@@ -175,12 +175,71 @@ def test_an_unknown_model_names_the_settings_to_check(
         judge.ask(QUESTION)
 
 
+LLAMA_CPP = {
+    "message": "request (5013 tokens) exceeds the available context size (4096 tokens), "
+    "try increasing it",
+    "type": "exceed_context_size_error",
+    "n_prompt_tokens": 5013,
+    "n_ctx": 4096,
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (
+            400,
+            error("This model's maximum context length is 4096 tokens.", "context_length_exceeded"),
+        ),
+        # OpenAI, newer models
+        (400, error("Input tokens exceed the configured limit.", "context_length_exceeded")),
+        # llama.cpp, as its builds have said it over time
+        (400, {"error": LLAMA_CPP | {"code": 400}}),
+        (500, {"error": LLAMA_CPP | {"code": 500}}),
+        (
+            400,
+            error(
+                "the request exceeds the available context size. try increasing the context size "
+                "or enable context shift"
+            ),
+        ),
+        # vLLM, with its code in a number
+        (
+            400,
+            {
+                "object": "error",
+                "message": "This model's maximum context length is 4096 tokens. However, you "
+                "requested 5077 tokens (5013 in the messages, 64 in the completion).",
+                "type": "BadRequestError",
+                "code": 400,
+            },
+        ),
+        (
+            400,
+            error(
+                "The decoder prompt (length 5013) is longer than the maximum model length of 4096."
+            ),
+        ),
+        # SGLang, llama-cpp-python
+        (400, error("The input (5013 tokens) is longer than the model's context length (4096).")),
+        (400, error("Requested tokens (5013) exceed context window of 4096")),
+        (413, error("prompt is too long: 5013 tokens > 4096 maximum", kind="request_too_large")),
+    ],
+)
 def test_a_question_beyond_the_context_fails_alone(
+    status: int, body: dict[str, object], judge: EndpointJudge, server: JudgeServer, naps: Naps
+) -> None:
+    server.script = [Reply(status, body)]
+    assert judge.ask(QUESTION).fault == "too_long"
+    assert len(server.asked) == 1
+    assert naps.taken == []
+
+
+def test_an_endpoint_that_failed_after_too_long_a_time_is_asked_again(
     judge: EndpointJudge, server: JudgeServer
 ) -> None:
-    words = "This model's maximum context length is 4096 tokens."
-    server.script = [Reply(400, error(words, "context_length_exceeded"))]
-    assert judge.ask(QUESTION).fault == "too_long"
+    server.script = [Reply(500, error("the request took too long")), Reply(body=completion("B"))]
+    assert judge.ask(QUESTION).chosen == (1,)
 
 
 @pytest.mark.parametrize("body", ["<html>hello</html>", {"choices": []}, {"error": "x"}, "[]"])
