@@ -3,7 +3,8 @@
     cases ── draw ──> answer at every level (stored answers first) ──> ballots ──> judge ──> Judged
 
 Generators of frozen records, which the caller stores before it asks for the next: what is answered
-or judged is never asked for again. A judge says nothing twice: `recall` is asked first.
+or judged is never asked for again. A judge says nothing twice: `recall` is asked first. A reference
+is compared again all the same: that costs nothing, and the reference may have been corrected.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -54,7 +55,7 @@ class Judged:
 
     Args:
         opinion: None when there was nothing to choose: all answers are the same text.
-        is_new: whether the judge was asked now.
+        is_new: whether the judge says now what was not known before.
     """
 
     ruling: Ruling
@@ -212,11 +213,11 @@ def _judged(case: Case, ballot: Ballot, asking: Asking, prompt: str | None = Non
     by = asking.by
     opinion, is_new = None, False
     if ballot.needs_judge or not by.card.must_earn_trust:
-        opinion = asking.recall(case.prompt_hash, ballot)
-        if opinion is None:
+        opinion = known = asking.recall(case.prompt_hash, ballot)
+        if opinion is None or not by.card.must_earn_trust:
             text = case.text if prompt is None else prompt
             opinion = by.ask(Question(text, ballot.answers, case.reference))
-            is_new = True
+            is_new = known is None or known.chosen != opinion.chosen
     ruling = Ruling(
         judge_key=by.card.key,
         prompt_hash=case.prompt_hash,

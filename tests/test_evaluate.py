@@ -163,6 +163,19 @@ def test_a_reference_is_read_once_and_needs_no_pairs() -> None:
     assert row.ruling.credits == {KEYS[0]: 0.5, KEYS[1]: 0.5}
 
 
+def test_a_reference_is_compared_again_for_it_may_have_been_corrected() -> None:
+    one = case("2 + 2?", reference=4)
+    found = answers_to(one, texts=("It is 4.", "4", "5"))
+
+    def rows(before: Opinion) -> list[tuple[bool, tuple[int, ...]]]:
+        asked = Asking(ReferenceJudge(), lambda _name, _ballot: before, lambda: NOW)
+        return [(row.is_new, row.ruling.chosen) for row in judge([one], LEVELS, found, asked)]
+
+    ((is_new, chosen),) = rows(Opinion("matches: []", ()))
+    assert (is_new, len(chosen)) == (True, 2)
+    assert rows(Opinion("as before", chosen)) == [(False, chosen)]
+
+
 def test_a_reference_judges_also_when_all_answers_are_the_same() -> None:
     one = case("2 + 2?", reference=4)
     (row,) = judge([one], LEVELS, answers_to(one, texts=("5", "5", "5")), asking(ReferenceJudge()))

@@ -54,9 +54,14 @@ class Reservoir:
         return len(kept)
 
     def cases(self) -> list[tuple[str, Case]]:
-        """Return (task as served, prompt) of the whole sample, in the order of its priorities."""
+        """Return (task as served, prompt) of the whole sample.
+
+        A prompt that was served as several tasks is there for each, as last served last.
+        """
         with self._store.read() as connection:
-            rows = connection.execute("SELECT * FROM reservoir ORDER BY task, priority").fetchall()
+            rows = connection.execute(
+                "SELECT * FROM reservoir ORDER BY served_at, task, priority"
+            ).fetchall()
         return [(row["task"], _case(row)) for row in rows]
 
     def served_counts(self, model: str) -> dict[str, int]:

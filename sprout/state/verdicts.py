@@ -1,17 +1,20 @@
 """Judges, what they were asked and said, and how far they are trusted, in the store.
 
 A verdict is stored as soon as it is there, so that a killed evaluation loses none. It is looked up
-by judge, prompt and answers in their order, so that none is asked for, or paid for, twice.
+by judge, prompt and answers in their order, so that none is asked for, or paid for, twice. What the
+prompt's line says beside them, its reference and its task, may be corrected later: a verdict that
+comes out otherwise takes the place of the stored one, and `relabel` gives verdicts their new task.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Row
 
 from sprout.clock import to_text
+from sprout.quality.case import Case
 from sprout.quality.comparison import Ballot
 from sprout.quality.judge import Card, Opinion, Usage
 from sprout.quality.ruling import Ruling
@@ -120,7 +123,7 @@ class Verdicts:
         evaluation_id: str,
         keeps_text: bool,
     ) -> None:
-        """Store a verdict.
+        """Store a verdict; one that is stored already keeps its time and what it cost.
 
         Args:
             opinion: None when the ballot needed no judge.
@@ -151,7 +154,23 @@ class Verdicts:
         )
         with self._store.write() as connection:
             connection.execute(
-                f"INSERT OR IGNORE INTO verdicts VALUES ({', '.join('?' * len(row))})", row
+                f"INSERT INTO verdicts VALUES ({', '.join('?' * len(row))}) ON CONFLICT DO UPDATE"
+                " SET evaluation_id = excluded.evaluation_id, levels = excluded.levels,"
+                " lengths = excluded.lengths, chosen = excluded.chosen, fault = excluded.fault,"
+                " raw = excluded.raw, judged_at = excluded.judged_at"
+                " WHERE chosen <> excluded.chosen OR levels <> excluded.levels",
+                row,
+            )
+
+    def relabel(self, cases: Iterable[Case]) -> None:
+        """Give every judge's verdicts on prompts that carry a label that label as their task."""
+        rows = [{"task": c.given_task, "name": c.prompt_hash} for c in cases if c.given_task]
+        with self._store.write() as connection:
+            connection.executemany(
+                "UPDATE verdicts SET task = :task, given_task = :task"
+                " WHERE judge_key IN (SELECT judge_key FROM judges) AND prompt_hash = :name"
+                " AND (task <> :task OR given_task <> :task)",
+                rows,
             )
 
     def rulings(

@@ -123,6 +123,48 @@ def test_levels_that_match_share_one_unit_and_no_match_is_counted_apart(
     assert any("cannot be compared" in note for note in found.data["notes"])
 
 
+def test_a_corrected_reference_and_a_corrected_task_count_at_the_next_evaluation(
+    replay: tuple[str, str], store: Path
+) -> None:
+    prompt_file(3, reference="London")
+    wrong = sprout("evaluate", "judged.jsonl", *replay, "--json").data
+    assert (wrong["rows"], wrong["judge"]["num_no_match"]) == ([], 3)
+    prompt_file(3, reference="L2", task="quiz")
+    # one prompt is drawn; the others are compared again, for that costs nothing
+    right = sprout("evaluate", "judged.jsonl", *replay, "--prompts", 1, "--json").data
+    assert right["judge"]["num_no_match"] == 0
+    assert (right["num_prompts"], right["num_asked"]) == (1, 3)
+    assert preferences(right, "quiz") == preferences(right) == {"L0": 0, "L1": 0, "L2": 1}
+    assert select(store, "SELECT count(*) FROM verdicts") == [(3,)]
+    judged_at = select(store, "SELECT judged_at FROM verdicts")
+    again = sprout("evaluate", "judged.jsonl", *replay, "--json").data
+    assert again["num_asked"] == 0
+    assert select(store, "SELECT judged_at FROM verdicts") == judged_at
+
+
+def test_a_served_prompt_has_the_label_and_reference_that_it_was_served_with_last(
+    replay: tuple[str, str],
+) -> None:
+    prompt_file(1, task="qa", reference="L1")
+    sprout("run", "judged.jsonl", *replay, "-o", "qa.jsonl")
+    sprout("evaluate", *replay)
+    prompt_file(1, task="maths", reference="L0")
+    sprout("run", "judged.jsonl", *replay, "-o", "maths.jsonl")
+    found = sprout("evaluate", *replay, "--json").data
+    assert preferences(found, "maths") == {"L0": 1, "L1": 0, "L2": 0}
+    assert {row["task"] for row in found["rows"]} == {None, "maths"}
+
+
+def test_an_endpoint_is_not_asked_again_for_a_corrected_task(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    sprout("evaluate", prompt_file(2), *replay, *endpoint)
+    num_asked = len(server.asked)
+    found = sprout("evaluate", prompt_file(2, task="quiz"), *replay, *endpoint, "--json").data
+    assert len(server.asked) == num_asked
+    assert {row["task"] for row in found["rows"]} == {None, "quiz"}
+
+
 def test_what_was_served_is_judged_and_its_stored_answers_are_used(
     prompts: Path, replay: tuple[str, str], store: Path
 ) -> None:

@@ -2,6 +2,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_a_prompt_that_is_served_again_is_there_once(store: Store) -> None:
     reservoir.offer("model", rows(3), NOW)
     reservoir.offer("model", rows(3), NOW)
     assert len(reservoir.cases()) == 3
+
+
+def test_a_prompt_comes_last_with_the_label_that_it_was_served_with_last(store: Store) -> None:
+    reservoir = Reservoir(store, 10)
+    reservoir.offer("model", rows(1, task="qa"), NOW)
+    reservoir.offer("model", rows(1, task="maths"), NOW + timedelta(days=1))
+    assert [task for task, _ in reservoir.cases()] == ["qa", "maths"]
+    reservoir.offer("model", rows(1, task="qa"), NOW + timedelta(days=2))
+    assert [task for task, _ in reservoir.cases()] == ["maths", "qa"]
 
 
 def test_a_full_task_is_not_written_for_a_prompt_that_cannot_stay(store: Store) -> None:

@@ -1,11 +1,14 @@
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from plain_records import KEYS, NOW, admission, prompt, served
 
 from sprout.carbon import Footprint
+from sprout.chat import Message, Sampling
+from sprout.quality.case import Case
 from sprout.quality.comparison import Ballot, best_ballot
 from sprout.quality.judge import Card, Opinion, Usage
 from sprout.quality.reference import ReferenceJudge
@@ -37,11 +40,12 @@ def add(
     opinion: Opinion | None = None,
     model: str = "model",
     keeps_text: bool = True,
+    now: datetime = NOW,
 ) -> Ruling:
     said = opinion or Opinion("B", (1,), None, Usage(200, 3, 0.01))
     ruling = Ruling(
         card.key, name, "qa", "", "served", ballot.reading, ballot.levels,
-        (1, 2, 3), said.chosen, said.fault, NOW,
+        (1, 2, 3), said.chosen, said.fault, now,
     )  # fmt: skip
     Verdicts(store).introduce(card)
     Verdicts(store).add(
@@ -115,6 +119,37 @@ def test_words_are_kept_only_when_text_is(store: Store) -> None:
     recalled = Verdicts(store).recall(CARD.key, "p", BALLOT)
     assert recalled is not None
     assert (recalled.raw, recalled.chosen) == ("", (1,))
+
+
+def test_a_verdict_that_comes_out_otherwise_replaces_the_stored_one(store: Store) -> None:
+    card, later = ReferenceJudge().card, NOW + timedelta(days=1)
+    first = add(store, card=card, opinion=Opinion("matches: []", ()))
+    # the same again keeps its time: it shall fade
+    add(store, card=card, opinion=Opinion("matches: []", ()), now=later)
+    assert Verdicts(store).rulings("model", COMPARED) == [first]
+    second = add(store, card=card, opinion=Opinion("matches: [2]", (2,)), now=later)
+    assert Verdicts(store).rulings("model", COMPARED) == [second]
+    assert second.judged_at == later
+
+
+def test_what_a_repeated_verdict_was_paid_stays(store: Store) -> None:
+    add(store)
+    add(store, opinion=Opinion("B", (1,)))
+    assert Verdicts(store).spending(CARD.key) == Spending(1, 200, 3, 0.01)
+
+
+def test_a_corrected_label_is_that_of_all_verdicts_on_its_prompt(store: Store) -> None:
+    first, others = add(store), [add(store, "q"), add(store, card=ReferenceJudge().card)]
+    Verdicts(store).set_trust(CARD.key, Trust(60, 1, 5, 0), NOW)
+    case = Case("p", (Message("user", "?"),), Sampling(), "maths", "maths", None, "file")
+    Verdicts(store).relabel([case, replace(case, prompt_hash="never judged")])
+    found = {(r.judge_key, r.prompt_hash): r for r in Verdicts(store).rulings("model", COMPARED)}
+    assert found[CARD.key, "p"] == replace(first, task="maths", given_task="maths")
+    assert found[others[0].judge_key, "q"].task == "qa"
+    assert found[others[1].judge_key, "p"].task == "maths"
+    # a guess at its class corrects nothing
+    Verdicts(store).relabel([replace(case, given_task="", task="poems")])
+    assert {r.task for r in Verdicts(store).rulings("model", COMPARED)} == {"maths", "qa"}
 
 
 # evaluations

@@ -118,17 +118,19 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
     pool = drawing.pool(flags.source, settings, known.directives, reservoir)
     for note in pool.notes:
         session.out.note(note)
-    Verdicts(known.store).introduce(card)
+    rulings = Verdicts(known.store)
+    rulings.introduce(card)
     Profiles(known.store).name_directives(known.directives.directives)
     table, compared = Evaluations(known.store), levels_key(session.keys)
     by_hash = {case.prompt_hash: case for case in pool.cases}
+    rulings.relabel(by_hash.values())
+    judged = rulings.judged_prompts(card.key, model, session.keys)
     past = table.unfinished(card.key, model, compared, pool.source)
     if past is not None and past[1] and all(name in by_hash for name in past[1]):
         session.out.note(f"continuing {past[0]}")
         session.evaluation_id = past[0]
         drawn = tuple(by_hash[name] for name in past[1])
     else:
-        judged = Verdicts(known.store).judged_prompts(card.key, model, session.keys)
         drawn = draw(pool.cases, judged, flags.num_prompts, flags.seed)
         session.evaluation_id = f"eval-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         table.start(
@@ -147,6 +149,9 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
                 g_per_kwh=session.grid.intensity.g_per_kwh,
             )
         )
+    if not card.must_earn_trust:
+        others = judged - {case.prompt_hash for case in drawn}
+        session.to_reread = tuple(by_hash[name] for name in by_hash if name in others)
     session.out.data |= {
         "ran": True,
         "reason": reason,

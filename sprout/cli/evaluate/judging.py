@@ -20,7 +20,11 @@ from sprout.state.verdicts import Verdicts, levels_key
 
 @dataclass(slots=True)
 class Session:
-    """One evaluation under way: what it needs, and what it came to so far."""
+    """One evaluation under way: what it needs, and what it came to so far.
+
+    Args:
+        to_reread: prompts that were judged before, whose reference may have been corrected.
+    """
 
     out: Out
     known: wiring.Known
@@ -29,6 +33,7 @@ class Session:
     grid: GridReading
     embodied_g_per_s: float
     evaluation_id: str = ""
+    to_reread: tuple[Case, ...] = ()
     num_unanswered: int = 0
     num_too_long: int = 0
     num_new: int = 0
@@ -75,13 +80,15 @@ def ask(
             _test(session, asking, sampler)
         if session.stop.came():
             return
-        rows = judge(cases, known.directives, answers, asking)
+        # the drawn ones first; answers that are not stored are not made for the others
+        rows = judge((*cases, *session.to_reread), known.directives, answers, asking)
         with progress(session.out, "judging") as bar:
             judged: set[str] = set()
             for row in _metered(session, rows, sampler, is_local=by.card.kind == "local"):
                 _store(session, row, model=known.conditions.model)
                 judged.add(row.ruling.prompt_hash)
-                bar.update(len(judged), len(cases), f"{session.num_new} verdicts")
+                num = len(cases) + len(session.to_reread)
+                bar.update(len(judged), num, f"{session.num_new} verdicts")
                 if session.stop.came():
                     break
 
