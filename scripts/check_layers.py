@@ -116,6 +116,7 @@ PURE = {
     "sprout.quality.reference",
     "sprout.quality.ruling",
     "sprout.quality.trust",
+    "sprout.quality.wording",
     "sprout.replay.replay",
     "sprout.report.cells",
     "sprout.report.facts",

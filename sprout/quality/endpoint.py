@@ -24,8 +24,9 @@ import urllib3
 
 from sprout.errors import NotReadyError, PermissionDeniedError, SproutError, TryLaterError
 from sprout.keys import scrub
-from sprout.quality.comparison import BEST_TEMPLATE, choice_in, is_refusal, question_text
+from sprout.quality.comparison import BEST_TEMPLATE, question_text
 from sprout.quality.judge import Card, Fault, Opinion, Question, Usage
+from sprout.quality.wording import choice_in, is_refusal
 
 MAX_TRIES = 5
 FIRST_PAUSE_S = 1.0

@@ -42,9 +42,9 @@ from sprout.grid.provider import Provider
 from sprout.grid.watttime import WattTime
 from sprout.keys import Key, Keys
 from sprout.prompts import Prompt
-from sprout.quality.comparison import choice_in, is_refusal
 from sprout.quality.endpoint import Address, EndpointJudge, _Reply
 from sprout.quality.judge import Question
+from sprout.quality.wording import choice_in, is_refusal
 from sprout.replay.traces import read_world
 from sprout.state.intensities import Intensities
 from sprout.state.runs import Run, Runs

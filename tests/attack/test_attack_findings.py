@@ -18,9 +18,9 @@ from sprout.errors import InputError, SproutError, TryLaterError
 from sprout.grid.neso import ABOUT
 from sprout.grid.provider import Harvest, wire_shape
 from sprout.outfile import keep_last_lines, replace_file
-from sprout.quality.comparison import choice_in
 from sprout.quality.endpoint import Address, EndpointJudge
 from sprout.quality.judge import Question
+from sprout.quality.wording import choice_in
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DEEP = "[" * 3000 + "]" * 3000

@@ -2,15 +2,11 @@ from collections import Counter
 from itertools import permutations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sprout.quality.comparison import (
     BEST_TEMPLATE,
     best_ballot,
-    choice_in,
     credits_of,
-    is_refusal,
     pair_ballots,
     question_text,
 )
@@ -76,88 +72,3 @@ def test_another_template_or_setting_is_another_judge() -> None:
         Card("k", "local", BEST_TEMPLATE, {"model": "x"}),
     ]
     assert len({card.key for card in cards}) == 4
-
-
-# what a judge's words mean
-
-
-@pytest.mark.parametrize(
-    ("raw", "slot"),
-    [
-        ("A", 0),
-        ("b", 1),
-        (" (C) ", 2),
-        ("**B**", 1),
-        ("B.", 1),
-        ("2", 1),
-        ("Output (3)", 2),
-        ("Output (b)", 1),
-        ("Answer: C", 2),
-        ("Answer B", 1),
-        ("The best answer is B.", 1),
-        ("The best is answer C, since it is complete.", 2),
-        ("Answer A is the best because answer B is wrong.", 0),
-        ("I choose **C**.", 2),
-        ("Output (1) is correct and short.", 0),
-        ('"B"', 1),
-        ('{"best": "B"}', 1),
-        ('{"reason": "A is wrong", "best": "C"}', 2),
-        ('{"choice": 2}', 1),
-        ('["A"]', 0),
-        ('```json\n{"answer": "Output (2)"}\n```', 1),
-        ("```\nB\n```", 1),
-        ('Sure! Here is my verdict:\n```json\n{"best": "A"}\n```', 0),
-    ],
-)
-def test_a_label_is_read_in_the_forms_that_judges_use(raw: str, slot: int) -> None:
-    assert choice_in(raw, 3) == slot
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "",
-        "   ",
-        "D",
-        "0",
-        "4",
-        "Output (4)",
-        "A and B",
-        "Output (1) or Output (2)",
-        "Both are good.",
-        "A careful reader would not care.",
-        "It is a tie.",
-        "None of them.",
-        '{"best": ["A", "B"]}',
-        '{"a": 1, "b": 2}',
-        '{"best": null}',
-        '{"best": true}',
-        "```json\n{}\n```",
-        "[" * 5000,
-        "Answer A is better than B? No, answer B is the best, or answer A is the best.",
-    ],
-)
-def test_what_names_no_label_or_several_is_no_choice(raw: str) -> None:
-    assert choice_in(raw, 3) is None
-
-
-@pytest.mark.parametrize(
-    ("raw", "refuses"),
-    [
-        ("I'm sorry, but I can't assist with that.", True),
-        ("I cannot judge these answers.", True),
-        ("As an AI, I have no preference.", True),
-        ("B", False),
-        ("The answer says sorry.", False),
-    ],
-)
-def test_a_refusal_is_told_from_other_words(raw: str, *, refuses: bool) -> None:
-    assert is_refusal(raw) is refuses
-
-
-@given(st.text(max_size=200), st.integers(1, 5))
-def test_no_words_whatever_break_the_parser_or_name_a_slot_that_is_not_there(
-    raw: str, num_slots: int
-) -> None:
-    slot = choice_in(raw, num_slots)
-    assert slot is None or 0 <= slot < num_slots

@@ -21,7 +21,7 @@ from sprout.evaluate import Answers, answer, draw
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
 from sprout.quality.case import Answer, Case
-from sprout.quality.comparison import LETTERS
+from sprout.quality.wording import LETTERS
 from sprout.state.evaluations import Evaluation, Evaluations
 from sprout.state.profiles import Profiles
 from sprout.state.reservoir import Reservoir
