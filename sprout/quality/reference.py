@@ -23,12 +23,19 @@ from sprout.quality.judge import Card, Opinion, Question
 
 _NUMBER = re.compile(r"[-+\u2212]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+\u2212]?\.\d+")
 _CHOICES = "ABCDEFGHIJ"
+# "A" is an article and "I" a pronoun where another word follows, as in "I'd say" and "A dolphin"
+_LETTER = (
+    r"(?-i:[B-HJ]|[AI](?!'\w|\s+(?!(?:and|or|as|because|since|is|but|not|due)\b)[a-z]))(?!\w|'\w)"
+)
+_GAP = r"[^A-Za-z0-9(]{0,20}+"  # bounded: an answer may have lines of blanks
 _SAID_CHOICE = re.compile(
-    r"\b(?:answer|choice|option|correct)\b[^A-Za-z0-9(]*(?:is|was|would be)?[^A-Za-z0-9(]*"
-    r"(?:option|choice|answer)?\s*\(?\**([A-J])\b(?![\w'])",
+    rf"\b(?:answer|choice|option|correct)\b{_GAP}(?:(?:is|was|would be)\b{_GAP})?"
+    rf"(?:I (?:think|believe|guess|would say)\b(?: that)?{_GAP})?"
+    rf"(?:(?:option|choice|answer)\b{_GAP})?\(?\**({_LETTER})"
+    r"(?!\W{0,4}\s(?:is|was) (?:not|wrong|incorrect)\b)",
     re.IGNORECASE,
 )
-_LEADING_CHOICE = re.compile(r"^[\s*_(\"'\[]*([A-J])(?=[\s*_.):,\]\"']|$)(?!\s+[a-z])")
+_LEADING_CHOICE = re.compile(rf"^[\s*_(\"'\[]*(?!I,)({_LETTER})(?=[\s*_.):,\]\"']|$)(?!\s+[a-z])")
 _BRACKETED_CHOICE = re.compile(r"\(([A-J])\)|\b([A-J])\)")
 
 
@@ -96,9 +103,8 @@ def is_choice(answer: str, wanted: str) -> bool:
 
 def choice_of(answer: str) -> str | None:
     """Return the letter of a multiple choice that an answer settles on; None for none."""
+    answer = answer.replace("\u2019", "'")
     said = _SAID_CHOICE.findall(answer)
-    # "a" is an article before it is a letter
-    said = [letter for letter in said if letter.isupper()]
     if said:
         return str(said[-1])
     leading = _LEADING_CHOICE.match(answer)

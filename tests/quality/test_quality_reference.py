@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from sprout.errors import InputError
@@ -64,6 +66,61 @@ def test_an_answer_is_compared_as_the_kind_of_reference_asks(
 def test_a_reference_that_nothing_can_equal_is_bad_data(reference: object) -> None:
     with pytest.raises(InputError, match="reference"):
         matcher(reference)
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [
+        # the pronoun
+        ("I'd say (B)", "B"),
+        ("I\u2019d say (B)", "B"),
+        ("I'm sure it is B)", "B"),
+        ("The answer is, I think, B.", "B"),
+        ("The answer is, I believe, (B).", "B"),
+        ("The answer is I think B", "B"),
+        ("I think the answer is B.", "B"),
+        ("I chose B)", "B"),
+        ("I believe the correct option is (D)", "D"),
+        ("I, for one, would take (C).", "C"),
+        ("I would say that it is a dolphin.", None),
+        ("I think B or C.", None),
+        # the letter
+        ("I", "I"),
+        ("I.", "I"),
+        ("I) dolphin", "I"),
+        ("(I)", "I"),
+        ("'I'", "I"),
+        ("Option I", "I"),
+        ("The answer is I.", "I"),
+        ("The answer is I, because it swims.", "I"),
+        ("The answer is I because it swims.", "I"),
+        # the article
+        ("A good question. The answer is B", "B"),
+        ("A good question. It is (B).", "B"),
+        ("The answer is A dolphin.", None),
+        ("The correct answer is (A) a dolphin.", "A"),
+        ("The answer is A and not B.", "A"),
+        ("Answer: A, a dolphin", "A"),
+        ("A. A dolphin", "A"),
+        ("A: dolphin", "A"),
+        ("The answer is a dolphin.", None),
+        # other options beside it
+        ("The answer is B. Option A is wrong.", "B"),
+        ("The right choice is B, not A.", "B"),
+        ("The answer is not A.", None),
+        ("The answer is 'B'.", "B"),
+        ("B's advantage is speed.", None),
+    ],
+)
+def test_a_letter_is_told_from_a_pronoun_and_an_article(answer: str, letter: str | None) -> None:
+    assert choice_of(answer) == letter
+
+
+@pytest.mark.parametrize("answer", ["answer:" + " " * 9_000 + "x", "answer is" + "*" * 9_000])
+def test_an_answer_of_many_blanks_is_read_in_no_time(answer: str) -> None:
+    start_s = time.perf_counter()
+    assert choice_of(answer) is None
+    assert time.perf_counter() - start_s < 1
 
 
 def test_two_letters_in_brackets_settle_on_none() -> None:
