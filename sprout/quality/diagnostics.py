@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sprout.quality.interval import Interval, bootstrap, wilson
+from sprout.quality.interval import Interval, of_shares, wilson
 from sprout.quality.preference import FloatArray
 from sprout.quality.ruling import Ruling
 
@@ -200,7 +200,7 @@ def _length(ruling: Ruling, key: str) -> int:
 def _interval(outcomes: FloatArray) -> Interval | None:
     if len(outcomes) < 2:  # noqa: PLR2004
         return None
-    return bootstrap(outcomes[:, None], np.ones(len(outcomes)), seed=0)[0]
+    return of_shares(outcomes[:, None], np.ones(len(outcomes)))[0]
 
 
 def _logistic(value: FloatArray) -> FloatArray:

@@ -1,24 +1,24 @@
-"""95 % intervals of shares and rates. Pure; chance comes from a seed.
+"""95 % intervals of shares and rates. Pure.
 
-Where every prompt chose one level, a share is a proportion and Wilson's interval holds its promise
-down to few prompts:
+Where every prompt chose one level, a share p of n prompts is a proportion and Wilson's interval
+holds its promise down to few prompts:
 
     (p + z^2/2n -+ z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)
 
-Where credit is split (ties, several matches) it is not, and prompts are drawn again with
-replacement instead: the percentiles of 2,000 such means.
+Where credit is split (ties, several matches) prompts differ less than that, by the ratio
+r = variance / (p (1 - p)) <= 1, and the share is as sure as a proportion of n / r prompts. Few
+prompts, or such as are all alike, say little of r: k = 4 prompts that differ fully are counted with
+them, r = (n r + k) / (n + k). So the interval is never empty, and is Wilson's where nothing is
+split. Drawing prompts again instead (bootstrap) held the truth in as few as 3 of 100 samples.
 """
 
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from sprout.quality.preference import FloatArray
 
 Z_95 = 1.959964
-NUM_RESAMPLINGS = 2000
-_CELLS_AT_ONCE = 4_000_000
+NUM_FULLY_DIFFERENT = 4  # k: 3 held the truth in 86 of 100 samples where 4 did in 99
 _ROUNDING = 1e-9
 
 
@@ -47,34 +47,24 @@ def wilson(share: float, num: float, z: float = Z_95) -> Interval:
     return Interval(max(0.0, min(share, low)), min(1.0, max(share, high)))
 
 
-def bootstrap(
-    values: FloatArray, weights: FloatArray, seed: int, num_resamplings: int = NUM_RESAMPLINGS
-) -> tuple[Interval, ...]:
-    """Return the percentile interval of the weighted mean of each column, prompts drawn again.
+def of_shares(credits_: FloatArray, weights: FloatArray) -> tuple[Interval, ...]:
+    """Return the interval of the weighted mean of each column.
 
     Args:
-        values: [n, v]; weights: [n], positive.
+        credits_: [n, v], each from 0 to 1, n >= 1; weights: [n], positive.
     """
-    num = len(weights)
-    rng = np.random.default_rng(seed)
-    at_once = max(1, _CELLS_AT_ONCE // num)
-    means = []
-    for first in range(0, num_resamplings, at_once):
-        size = min(at_once, num_resamplings - first)
-        drawn = rng.multinomial(num, np.full(num, 1 / num), size=size) * weights
-        means.append(drawn @ values / drawn.sum(axis=1, keepdims=True))
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
-    return tuple(Interval(float(a), float(b)) for a, b in zip(low, high, strict=True))
+    total = weights.sum()
+    num = float(total**2 / (weights**2).sum())  # Kish's effective number
+    mean = weights @ credits_ / total
+    variance = weights @ (credits_ - mean) ** 2 / total
+    return tuple(
+        wilson(share, num / _ratio(share, each, num))
+        for share, each in zip(mean.tolist(), variance.tolist(), strict=True)
+    )
 
 
-def of_shares(credits_: FloatArray, weights: FloatArray, seed: int = 0) -> tuple[Interval, ...]:
-    """Return the interval of each level's share: Wilson's, or by drawing again where credit splits.
-
-    Args:
-        credits_: [n, v], each row sums to 1, n >= 1; weights: [n], positive.
-    """
-    mean = weights @ credits_ / weights.sum()
-    if np.isin(credits_, (0.0, 1.0)).all():
-        num = float(weights.sum() ** 2 / (weights**2).sum())  # Kish's effective number
-        return tuple(wilson(float(share), num) for share in mean)
-    return bootstrap(credits_, weights, seed)
+def _ratio(share: float, variance: float, num: float) -> float:
+    """Return the variance of one prompt as a part of a proportion's, > 0 and at most 1."""
+    most = share * (1 - share)
+    seen = min(1.0, variance / most) if most > _ROUNDING else 1.0
+    return (num * seen + NUM_FULLY_DIFFERENT) / (num + NUM_FULLY_DIFFERENT)

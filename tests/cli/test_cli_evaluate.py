@@ -123,6 +123,15 @@ def test_levels_that_match_share_one_unit_and_no_match_is_counted_apart(
     assert any("cannot be compared" in note for note in found.data["notes"])
 
 
+def test_two_prompts_that_match_everywhere_settle_nothing(replay: tuple[str, str]) -> None:
+    rows = sprout("evaluate", prompt_file(2, reference="answer"), *replay, "--json").data["rows"]
+    assert len(rows) == 6
+    for row in rows:
+        assert row["preference"] == pytest.approx(1 / 3)
+        assert row["low"] < 0.1
+        assert row["high"] > 0.7
+
+
 def test_a_corrected_reference_and_a_corrected_task_count_at_the_next_evaluation(
     replay: tuple[str, str], store: Path
 ) -> None:

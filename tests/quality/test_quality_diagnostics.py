@@ -45,6 +45,18 @@ def test_a_level_wins_when_both_orders_say_so_and_a_contradiction_is_a_tie() -> 
     assert found.length_controlled is None
 
 
+@pytest.mark.parametrize(("first", "second", "rate"), [(1, 0, 1.0), (0, 0, 0.5), (0, 1, 0.0)])
+def test_outcomes_that_are_all_alike_leave_the_rate_unsure(
+    first: int, second: int, rate: float
+) -> None:
+    rulings = [each for name in "abc" for each in pair(name, first, second)]
+    (found,) = diagnose(rulings, "0", ["1"]).pairwise
+    assert found.rate == rate
+    assert found.interval is not None
+    assert found.interval.low <= rate <= found.interval.high
+    assert found.interval.high - found.interval.low > 0.5
+
+
 def test_a_failed_order_is_no_tie() -> None:
     failed = ruling("a", "pair", (("1",), ("0",)), fault="unparsed")
     found = diagnose([pair("a", 1, 0)[0], failed], "0", ["1"])

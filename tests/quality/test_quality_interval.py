@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quality.authors import DATASETS, PUBLISHED, chosen_levels, needs_data
 
-from sprout.quality.interval import bootstrap, of_shares, wilson
+from sprout.quality.interval import of_shares, wilson
+from sprout.quality.preference import FloatArray
 
 NUM_RESAMPLINGS = 2000
 
@@ -64,29 +65,88 @@ def test_wilsons_intervals_hold_the_truth_in_95_of_100_samples(dataset: str, num
 
 
 @needs_data
-@pytest.mark.slow
-def test_bootstrap_intervals_of_split_credit_hold_the_truth_in_95_of_100_samples() -> None:
+def test_intervals_of_split_credit_hold_the_truth_in_95_of_100_samples() -> None:
     levels = chosen_levels()["mmlu"]
     # every third prompt a tie of two levels, as where two answers have the same text
     credits_ = np.eye(3)[levels]
     credits_[::3] = (credits_[::3] + np.eye(3)[(levels[::3] + 1) % 3]) / 2
-    truth, rng = credits_.mean(axis=0), np.random.default_rng(1)
-    held = np.zeros(3)
-    for seed in range(NUM_RESAMPLINGS):
-        sample = credits_[rng.integers(0, len(credits_), 100)]
-        ends = bootstrap(sample, np.ones(100), seed, num_resamplings=500)
-        held += [end.low <= t <= end.high for end, t in zip(ends, truth, strict=True)]
-    assert (held / NUM_RESAMPLINGS >= 0.93).all()
-    assert (held / NUM_RESAMPLINGS <= 0.97).all()
+    held = coverage(credits_, np.full(len(credits_), 1 / len(credits_)), 100, NUM_RESAMPLINGS)
+    assert (held >= 0.93).all()
+    assert (held <= 0.97).all()
 
 
-def test_split_credit_is_drawn_again_and_a_seed_repeats_it() -> None:
+def coverage(credits_: FloatArray, chances: FloatArray, num: int, num_samples: int) -> FloatArray:
+    """Return for each level how many samples' intervals held the truth, as a share."""
+    truth, rng = chances @ credits_, np.random.default_rng(num)
+    held = np.zeros(len(truth))
+    for _ in range(num_samples):
+        sample = credits_[rng.choice(len(credits_), p=chances, size=num)]
+        ends = of_shares(sample, np.ones(num))
+        held += [end.low - 1e-9 <= t <= end.high + 1e-9 for end, t in zip(ends, truth, strict=True)]
+    return held / num_samples
+
+
+TIE, FIRST, SECOND, LAST = (1 / 3, 1 / 3, 1 / 3), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+PAIR = (0.5, 0.5, 0.0)
+
+
+@pytest.mark.parametrize("num", [2, 3, 5, 10, 20, 50])
+@pytest.mark.parametrize(
+    "chances",
+    [
+        {TIE: 1.0},
+        {TIE: 0.95, FIRST: 0.05},
+        {TIE: 0.8, FIRST: 0.15, SECOND: 0.05},
+        {FIRST: 0.9, TIE: 0.1},
+        {PAIR: 0.9, LAST: 0.1},
+        {FIRST: 0.4, SECOND: 0.2, LAST: 0.1, PAIR: 0.3},
+    ],
+)
+def test_few_prompts_of_split_credit_hold_the_truth_as_often_as_wilsons_intervals_do(
+    chances: dict[tuple[float, ...], float], num: int
+) -> None:
+    held = coverage(np.array(list(chances)), np.array(list(chances.values())), num, 500)
+    # Wilson's own interval dips to 0.9 near 0 and 1; 500 samples of 0.9 have a deviation of 0.013
+    assert (held > 0.9 - 2.5 * 0.0134).all()
+
+
+def test_prompts_that_are_all_alike_leave_room() -> None:
+    # r = 4 / (2 + 4), so 3 prompts' worth: the textbook's Wilson of 1/3 in 3 is 0.0615 to 0.7923
+    for interval in of_shares(np.full((2, 3), 1 / 3), np.ones(2)):
+        assert interval.low == pytest.approx(0.0615, abs=1e-4)
+        assert interval.high == pytest.approx(0.7923, abs=1e-4)
+    (alone,) = of_shares(np.full((1, 1), 1 / 3), np.ones(1))
+    assert alone.high - alone.low > 0.8
+    many = of_shares(np.full((400, 3), 1 / 3), np.ones(400))[0]
+    assert many.high - many.low < 0.02  # they do agree
+
+
+def test_one_tie_takes_nothing_from_a_level_without_credit() -> None:
+    # five prompts for the first, one tie of the first two: the third is at 0 of 6, as Wilson has it
+    last = of_shares(np.array([FIRST] * 5 + [PAIR]), np.ones(6))[2]
+    assert last == wilson(0.0, 6)
+    assert last.high == pytest.approx(0.3903, abs=1e-4)
+
+
+@given(st.lists(st.sampled_from([FIRST, SECOND, LAST]), min_size=1, max_size=40))
+def test_without_splits_the_interval_is_wilsons(rows: list[tuple[float, ...]]) -> None:
+    credits_ = np.array(rows)
+    for mean, interval in zip(
+        credits_.mean(axis=0), of_shares(credits_, np.ones(len(rows))), strict=True
+    ):
+        wanted = wilson(float(mean), len(rows))
+        assert (interval.low, interval.high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+
+
+def test_split_credit_is_surer_than_a_proportion() -> None:
     credits_ = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [1.0, 0.0]] * 20)
     found = of_shares(credits_, np.ones(80))
-    assert found == of_shares(credits_, np.ones(80))
-    # mean 0.625, variance of one prompt 0.1719: half-width 1.96 sqrt(0.1719 / 80) = 0.091
-    assert found[0].low == pytest.approx(0.625 - 0.091, abs=0.012)
-    assert found[0].high == pytest.approx(0.625 + 0.091, abs=0.012)
+    # mean 0.625, variance of one prompt 0.1719: half-width 1.96 sqrt(0.1719 / 80) = 0.091,
+    # both ends pulled to the middle by Wilson
+    assert found[0].low == pytest.approx(0.625 - 0.091, abs=0.007)
+    assert found[0].high == pytest.approx(0.625 + 0.091, abs=0.007)
+    whole = wilson(0.625, 80)
+    assert found[0].high - found[0].low < whole.high - whole.low
 
 
 def test_faded_verdicts_make_the_interval_wider() -> None:
