@@ -69,7 +69,8 @@ def evaluate(
     A reference is a number (the answer's last number equals it), a letter (the choice that the
     answer names), a text (the answer holds its words), a list (any of them), or one of {"number":
     42}, {"choice": "B"}, {"text": "Paris"} and {"exact": "Paris"}. Levels that match share the
-    prompt's one unit of credit; prompts where none matches are counted apart.
+    prompt's one unit of credit; prompts where none matches are counted apart. A reference or task
+    that is corrected counts at the next evaluation.
 
     A judge that may err is tested first on 66 control pairs in both orders. One that does not beat
     chance (sign test, p < 0.01) is not trusted, and its verdicts steer nothing. SmolLM2-135M as a
