@@ -35,7 +35,7 @@ SLOT = timedelta(seconds=3)
 
 def store_slots(store: Path, g_per_kwh: Sequence[float], slot: timedelta = SLOT) -> datetime:
     """Store a measured slot that has just begun, and forecasts of those that follow."""
-    began = datetime.now(UTC)
+    began = datetime.now(UTC).replace(microsecond=0)  # as every provider's slots do
     with Store.open(store) as opened:
         Intensities(opened).add(
             Intensity(
