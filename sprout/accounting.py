@@ -63,7 +63,8 @@ class Ledger:
     """Shares the energy of steps among requests, as far as the curve is known.
 
     Accounting starts at `start_s`; `idle_j`, `idle_s` and `total_j` run from there to
-    `settled_until_s`. An empty step at the end settles the idle time after the last real one.
+    `settled_until_s`. An empty step, as `rest_until` adds it, settles the idle time after the last
+    real one.
     Memory grows with the steps not settled and the requests not popped.
     """
 
@@ -102,6 +103,11 @@ class Ledger:
             for request_id, _ in step.shares:
                 self._accounts[request_id].num_pending -= 1
             self.settled_until_s = step.end_s
+
+    def rest_until(self, t_s: float) -> None:
+        """Take in that nothing ran from the last step until `t_s`, unless that is behind it."""
+        if t_s > self._last_end_s:
+            self.add(Step(t_s, t_s, ()))
 
     def __contains__(self, request_id: str) -> bool:
         """Return whether a step named this request, and it was not popped since."""

@@ -58,8 +58,29 @@ class MeteredEngine:
 
     def settled(self) -> list[Metered]:
         """Return the finished requests whose energy is known by now, in order."""
+        return self._settled(is_resting=not self.engine.is_busy)
+
+    def settle_all(self) -> list[Metered]:
+        """Read the counter once more and return what was still unsettled.
+
+        The books are closed up to now, so that no step may follow for a request that is unfinished.
+        """
+        self._samples.read_now()
+        return self._settled(is_resting=True)
+
+    def metered_j(self) -> tuple[float, float]:
+        """Return the joules that the counters saw since the last call, and those in idle time."""
+        total_j, idle_j = self._ledger.total_j, self._ledger.idle_j
+        told_total_j, told_idle_j = self._told_j
+        self._told_j = (total_j, idle_j)
+        return total_j - told_total_j, idle_j - told_idle_j
+
+    def _settled(self, *, is_resting: bool) -> list[Metered]:
         for t_s, joules in self._samples.drain():
             self._curve.append(t_s, joules)
+        if is_resting:
+            # no later step may come that settles this time, nor lets go of its samples
+            self._ledger.rest_until(self._curve.known_until_s)
         self._ledger.settle(self._curve)
         self._curve.forget_before(self._ledger.settled_until_s)
         done: list[Metered] = []
@@ -72,15 +93,3 @@ class MeteredEngine:
             # what a request used that failed in the end is work for nothing
             done.append((self._unsettled.popleft(), None if completion.error else charge))
         return done
-
-    def settle_all(self) -> list[Metered]:
-        """Read the counter once more and return what was still unsettled."""
-        self._samples.read_now()
-        return self.settled()
-
-    def metered_j(self) -> tuple[float, float]:
-        """Return the joules that the counters saw since the last call, and those in idle time."""
-        total_j, idle_j = self._ledger.total_j, self._ledger.idle_j
-        told_total_j, told_idle_j = self._told_j
-        self._told_j = (total_j, idle_j)
-        return total_j - told_total_j, idle_j - told_idle_j

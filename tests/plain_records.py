@@ -207,6 +207,8 @@ class SmallContextEngine(RecordedEngine):
     def step(self) -> StepResult:
         self.batches.append(len(self._waiting))
         failed, self._failed = self._failed, []
+        if not self._waiting:
+            return StepResult(None, tuple(failed))
         result = super().step()
         return StepResult(result.step, (*failed, *result.completions))
 

@@ -171,6 +171,44 @@ def test_what_the_counters_saw_is_told_once(path: Path) -> None:
     assert used_j + idle_j == pytest.approx(metered_j)
 
 
+def test_idle_time_at_the_end_is_metered_without_a_later_step(path: Path) -> None:
+    samples = Withheld(POWER_W)
+    engine = MeteredEngine(RecordedEngine(path, 2), samples)
+    done = answer_all(engine, ["a"])
+    for _ in range(3):
+        last_s, _ = samples.read_now()
+        assert engine.settled() == []
+    assert samples.first is not None
+    first_s, _ = samples.first
+    metered_j, idle_j = engine.metered_j()
+    assert metered_j == pytest.approx(POWER_W * (last_s - first_s))
+    assert energy_j(done) + idle_j == pytest.approx(metered_j)
+
+
+def test_the_last_books_reach_up_to_the_last_sample_even_when_stopped_half_way(path: Path) -> None:
+    samples = SteadyPower(POWER_W)
+    engine = MeteredEngine(TwoStepEngine(path, 2), samples)
+    engine.submit(request("a"))
+    engine.step()
+    stopped_s = time.perf_counter()
+    assert engine.settle_all() == []
+    assert samples.first is not None
+    metered_j, _ = engine.metered_j()
+    assert metered_j >= POWER_W * (stopped_s - samples.first[0])
+
+
+def test_samples_do_not_pile_up_while_nothing_runs(path: Path) -> None:
+    engine = MeteredEngine(RecordedEngine(path, 2), SteadyPower(POWER_W))
+    for _ in range(1000):
+        assert engine.settled() == []
+    assert len(engine._curve) <= 2
+    # what comes after the pause is charged as ever
+    used_j = energy_j(answer_all(engine, ["a"]))
+    metered_j, idle_j = engine.metered_j()
+    assert used_j + idle_j == pytest.approx(metered_j)
+    assert used_j > 0
+
+
 def test_work_that_was_abandoned_is_metered_but_charged_to_nobody(path: Path) -> None:
     engine = MeteredEngine(TwoStepEngine(path, 2), SteadyPower(POWER_W))
     engine.submit(request("a"))

@@ -108,6 +108,8 @@ class VariantEngine:
         for completion in result.completions:
             del lane.unfinished[completion.id]
         if result.step is None:
+            if not self.is_busy:
+                self._busy_until_s = None  # the last requests failed at once: a pause begins
             return result
         # What lies between two steps belongs to the one that it leads to; an engine by itself does
         # not know of the steps of others in between.

@@ -9,6 +9,7 @@ which takes the power between two samples to be constant. The energy of an inter
 E(end) - E(start), so that the energies of adjoining intervals sum to the counter's difference.
 """
 
+import math
 from bisect import bisect_right
 
 
@@ -45,9 +46,14 @@ class EnergyCurve:
         self._times_s.append(t_s)
         self._joules.append(joules)
 
+    @property
+    def known_until_s(self) -> float:
+        """The time of the last sample; -inf without any."""
+        return self._times_s[-1] if self._times_s else -math.inf
+
     def covers(self, t_s: float) -> bool:
         """Return whether the last sample is at or after `t_s`."""
-        return bool(self._times_s) and self._times_s[-1] >= t_s
+        return self.known_until_s >= t_s
 
     def energy_at(self, t_s: float) -> float:
         """Return the counter's value at `t_s`, in joules.

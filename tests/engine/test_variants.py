@@ -206,6 +206,18 @@ def test_the_time_of_loading_is_nobodys(paths: dict[str, Path]) -> None:
     assert second.end_s == third.start_s
 
 
+def test_the_pause_after_requests_that_failed_at_once_is_nobodys(paths: dict[str, Path]) -> None:
+    engine, _ = engine_of(paths, SmallContextEngine)
+    submit(engine, "L0", PARALLEL)
+    engine.submit(request("long", "q4/L0", "x" * 101))
+    assert [len(completions) for _, completions in steps(engine)] == [PARALLEL, 1]
+    paused_s = time.perf_counter()
+    submit(engine, "L0", 1)
+    ((step, _),) = steps(engine)
+    assert step is not None
+    assert step.start_s >= paused_s
+
+
 @given(st.lists(st.sampled_from(["L0", "L2", "q4/L0", "q4/L1", "q8/L0"]), max_size=60))
 def test_every_request_is_answered_once_and_the_joules_sum_to_the_counter(
     paths: dict[str, Path], levels: list[str]
