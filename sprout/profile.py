@@ -63,13 +63,17 @@ def measure(
     engine: MeteredEngine,
     effort: Effort,
     elapsed_s: Callable[[], float],
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Measured, ...]]:
     """Yield the requests of each group as it completes.
 
     Args:
         elapsed_s: seconds since the profile began.
+        should_stop: asked after each engine step; groups that are not complete then are dropped.
     """
-    _warm_up(prompts, levels, engine)
+    if not _warm_up(prompts, levels, engine, should_stop):
+        engine.abandon()
+        return
     num_groups = len(prompts) * effort.num_repeats
     tasks = _tasks(prompts, levels, engine, num_groups)
     submitted: dict[str, _Task] = {}
@@ -91,7 +95,7 @@ def measure(
                 num_complete += 1
                 yield tuple(groups.pop(group))
         is_over = effort.budget_s is not None and elapsed_s() > effort.budget_s
-        if is_over and num_complete >= MIN_GROUPS:
+        if should_stop() or (is_over and num_complete >= MIN_GROUPS):
             break
     engine.abandon()
 
@@ -104,16 +108,27 @@ def idle_power_w(samples: EnergySamples, wait: Callable[[], None]) -> float:
     return (end_j - start_j) / (end_s - start_s)
 
 
-def _warm_up(prompts: Sequence[Prompt], levels: DirectiveSet, engine: MeteredEngine) -> None:
-    """Answer a few tokens at every level, so that memory and caches are as in a long run."""
+def _warm_up(
+    prompts: Sequence[Prompt],
+    levels: DirectiveSet,
+    engine: MeteredEngine,
+    should_stop: Callable[[], bool],
+) -> bool:
+    """Answer a few tokens at every level, so that memory and caches are as in a long run.
+
+    Returns whether that came to its end.
+    """
     for index, directive in enumerate(levels.directives):
         prompt = prompts[index % len(prompts)]
         request = _request(prompt, directive, engine, f"warm-up-{index}")
         short = replace(request.sampling, max_tokens=WARM_UP_TOKENS)
         engine.submit(replace(request, sampling=short))
-    while engine.engine.is_busy:
+    while engine.engine.is_busy and not should_stop():
         engine.step()
+    if engine.engine.is_busy:
+        return False
     engine.settle_all()
+    return True
 
 
 def _tasks(

@@ -156,6 +156,33 @@ def test_a_budget_that_ends_on_the_way_keeps_what_is_complete(engine: SmallConte
     assert len(list(measure(prompts(50), LEVELS, metered, effort, elapsed_s))) == 14
 
 
+def test_a_stop_ends_at_the_next_step_and_keeps_what_is_complete(
+    engine: SmallContextEngine,
+) -> None:
+    metered = MeteredEngine(engine, SteadyPower())
+
+    def should_stop() -> bool:
+        return len(engine.batches) == 3
+
+    groups = list(measure(prompts(9), LEVELS, metered, NO_LIMIT, lambda: 0.0, should_stop))
+    # two steps of 4 after the warm-up: 2 groups of 3, and two requests of the third
+    assert engine.batches == [3, 4, 4]
+    assert [sorted(row.level for row in group) for group in groups] == [["L0", "L1", "L2"]] * 2
+    assert not engine.is_busy
+
+
+def test_a_stop_ends_the_warm_up_too(tmp_path: Path) -> None:
+    engine = SmallContextEngine(recording(tmp_path / "recording.jsonl"), 2)
+    metered = MeteredEngine(engine, SteadyPower())
+
+    def should_stop() -> bool:
+        return len(engine.batches) == 1
+
+    assert list(measure(prompts(9), LEVELS, metered, NO_LIMIT, lambda: 0.0, should_stop)) == []
+    assert engine.batches == [3]  # of the three levels, two at a time
+    assert not engine.is_busy
+
+
 def test_a_prompt_that_does_not_run_ends_the_profile(engine: SmallContextEngine) -> None:
     with pytest.raises(EngineError, match="prompt of the profile failed: the prompt is too long"):
         profile(engine, [*prompts(1), prompt("long", prompt="x" * 101)])

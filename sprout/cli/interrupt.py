@@ -1,11 +1,14 @@
 """SIGINT and SIGTERM: the first one asks to stop at the next step, a second one insists."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from sprout.cli.output import INTERRUPTED, TERMINATED
+
+LOOK_EVERY_S = 0.2  # whether a signal came, while nothing else is done
 
 
 class Interrupt:
@@ -17,6 +20,13 @@ class Interrupt:
     def came(self) -> bool:
         """Return whether a signal asked to stop."""
         return self.exit_code is not None
+
+    def sleep(self, duration_s: float) -> None:
+        """Sleep so long, or until a signal asks to stop."""
+        end_s = time.perf_counter() + duration_s
+        while not self.came() and (left_s := end_s - time.perf_counter()) > 0:
+            # Python goes on sleeping behind a signal that raises nothing
+            time.sleep(min(left_s, LOOK_EVERY_S))
 
 
 @contextmanager

@@ -33,7 +33,11 @@ def measure_levels(
     effort: Effort,
     should_stop: Callable[[], bool],
 ) -> list[Measured]:
-    """Measure every level, store each group as it completes, and return all of it."""
+    """Measure every level, store each group as it completes, and return all of it.
+
+    Args:
+        should_stop: asked after each engine step; what is measured by then is kept.
+    """
     profiles = Profiles(known.store)
     profiles.name_directives(known.directives.directives)
     started_s = time.perf_counter()
@@ -47,12 +51,11 @@ def measure_levels(
                 engine,
                 effort,
                 lambda: time.perf_counter() - started_s,
+                should_stop,
             ),
             start=1,
         ):
             profiles.learn(known.conditions, [row.sample for row in group], utc_now())
             measured.extend(group)
             bar.update(number, num_groups, f"{len(measured)} answers")
-            if should_stop():
-                break
     return measured

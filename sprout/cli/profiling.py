@@ -1,6 +1,5 @@
 """The body of `sprout profile`."""
 
-import time
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -69,8 +68,9 @@ def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, st
             out.note(note)
         idle_w = None
         if flags.idle_s > 0:
-            idle_w = idle_power_w(sampler, lambda: time.sleep(flags.idle_s))
-            Profiles(store).set_idle(known.conditions, idle_w, flags.idle_s, wiring.utc_now())
+            idle_w = idle_power_w(sampler, lambda: stop.sleep(flags.idle_s))
+            if not stop.came():
+                Profiles(store).set_idle(known.conditions, idle_w, flags.idle_s, wiring.utc_now())
         effort = Effort(num_repeats=flags.num_repeats, budget_s=None)
         metered = MeteredEngine(engine, sampler)
         measured = measure_levels(out, known, metered, prompts, effort, should_stop=stop.came)

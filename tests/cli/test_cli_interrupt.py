@@ -3,12 +3,19 @@
 import signal
 import subprocess
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from cli.program import PATIENCE_S, sprout, start
+from cli.program import PATIENCE_S, RECORDING, REPLAY, select, sprout, start, wait_until
 
-from sprout.cli import output
+from sprout.cli import output, wiring
+from sprout.cli.host import Host
+from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
+from sprout.config import load
 from sprout.errors import DiskError
+from sprout.state.profiles import Profiles
+from sprout.state.store import Store
 
 
 @pytest.mark.slow
@@ -53,3 +60,28 @@ def test_a_command_inside_another_program_leaves_its_signals_alone() -> None:
     before = signal.getsignal(signal.SIGINT)
     assert sprout("--version").code == 0
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_of_a_calibration_ends_it_at_the_next_step(store: Path) -> None:
+    """On a slow machine a group of prompts takes minutes."""
+    config = load({"model": RECORDING, "state": store}, None)
+    power = wiring.open_power(config)
+    host = Host(config, wiring.engine_options(config.settings), power.meter)
+    with Store.open(store) as opened, closing(host):
+        known = wiring.know(opened, config, power, 300.0)
+        engine, prompts = host.open(), bundled_prompts(config.settings)
+        out = output.Out("trial")
+        assert measure_levels(out, known, engine, prompts, CALIBRATION, lambda: True) == []
+        assert not engine.engine.is_busy
+        assert Profiles(opened).costs(known.conditions) == {}
+
+
+@pytest.mark.slow
+def test_an_interrupt_while_the_idle_machine_is_watched_is_heard(store: Path) -> None:
+    process = start("profile", *REPLAY, "--idle", 600, stderr=subprocess.PIPE)
+    wait_until(store.exists, process)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143
+    assert b"stopped after 0 answers" in stderr
+    assert select(store, "SELECT count(*) FROM baselines") == [(0,)]

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sprout.answers import Failed, failed_line
-from sprout.cli.interrupt import Interrupt
+from sprout.cli.interrupt import LOOK_EVERY_S, Interrupt
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
 from sprout.cli.source import Lines
@@ -29,7 +29,6 @@ from sprout.prompts import Prompt, Rejected
 from sprout.run import Turn
 from sprout.state.ids import IdSet
 
-LOOK_EVERY_S = 0.2  # whether a signal came, while nothing is served
 LINES_PER_TURN = 1000
 
 Rows = Iterator[Prompt | Rejected]
