@@ -102,7 +102,19 @@ def read(
     levels: Collection[str],
     is_new_id: Callable[[str], bool],
 ) -> Iterator[Prompt | Rejected]:
-    r"""Yield what each line that is not blank asks for, in order, holding one line at a time.
+    """Yield what each line that is not blank asks for; the arguments are those of `read_each`."""
+    rows = read_each(lines, defaults=defaults, levels=levels, is_new_id=is_new_id)
+    return (row for row in rows if row is not None)
+
+
+def read_each(
+    lines: Iterable[bytes],
+    *,
+    defaults: Sampling,
+    levels: Collection[str],
+    is_new_id: Callable[[str], bool],
+) -> Iterator[Prompt | Rejected | None]:
+    r"""Yield what each line asks for, in order, holding one line at a time; None if it is blank.
 
     Args:
         lines: split on b"\n" alone, as a file opened in binary mode does, ends kept or not.
@@ -113,6 +125,7 @@ def read(
     for line_no, line in enumerate(lines, start=1):
         text = line.removeprefix(codecs.BOM_UTF8) if line_no == 1 else line
         if not text.strip():
+            yield None
             continue
         row = _read_line(text, line_no, defaults, levels)
         if isinstance(row, Prompt) and not is_new_id(row.id):

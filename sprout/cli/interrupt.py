@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from sprout.cli.output import INTERRUPTED, TERMINATED
+from sprout.cli.output import INTERRUPTED, TERMINATED, Out
 
 LOOK_EVERY_S = 0.2  # whether a signal came, while nothing else is done
 
@@ -20,6 +20,12 @@ class Interrupt:
     def came(self) -> bool:
         """Return whether a signal asked to stop."""
         return self.exit_code is not None
+
+    def end_if_came(self, out: Out) -> None:
+        """End a command that has begun nothing yet, when a signal asks to stop."""
+        if self.exit_code is not None:
+            out.error("stopped before anything was begun")
+            out.finish(self.exit_code, ("interrupted",))
 
     def sleep(self, duration_s: float) -> None:
         """Sleep so long, or until a signal asks to stop."""

@@ -4,39 +4,49 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO
 
 from sprout.chat import Sampling
+from sprout.cli.interrupt import LOOK_EVERY_S
 from sprout.config import Settings
 from sprout.errors import DiskError, NoInputError, PermissionDeniedError
-from sprout.prompts import Prompt, Rejected, read
+from sprout.prompts import Prompt, Rejected, read_each
 from sprout.state.ids import IdSet
 
 PIPE_BYTES = 1 << 16  # what a pipe holds on Linux
 
+Rows = Iterator[Prompt | Rejected | None]
+"""What each line asks for, in order; None for a blank one."""
+
 
 class Pipe:
-    """The lines of a pipe, which can be asked whether the next one has come."""
+    """The lines of a pipe, which can be asked whether the next one has come.
 
-    def __init__(self, descriptor: int) -> None:
+    Args:
+        look: called now and then while a line is awaited; what it raises ends the waiting.
+    """
+
+    def __init__(self, descriptor: int, look: Callable[[], None] = lambda: None) -> None:
         self._descriptor = descriptor
+        self._look = look
         self._buffer = bytearray()
         self._is_closed = False
 
     def has_line(self) -> bool:
         """Return whether reading a line, or the end, would not wait."""
-        while not self._holds_line and select.select([self._descriptor], [], [], 0)[0]:
+        while not self._holds_line and self._is_ready(0):
             self._fill()
         return self._holds_line
 
     def readline(self) -> bytes:
         """Wait for the next line and return it; empty at the end."""
         while not self._holds_line:
-            self._fill()
+            self._look()
+            if self._is_ready(LOOK_EVERY_S):
+                self._fill()
         end = self._buffer.find(b"\n") + 1 or len(self._buffer)
         line = bytes(self._buffer[:end])
         del self._buffer[:end]
@@ -49,6 +59,9 @@ class Pipe:
     @property
     def _holds_line(self) -> bool:
         return self._is_closed or b"\n" in self._buffer
+
+    def _is_ready(self, patience_s: float) -> bool:
+        return bool(select.select([self._descriptor], [], [], patience_s)[0])
 
     def _fill(self) -> None:
         chunk = os.read(self._descriptor, PIPE_BYTES)
@@ -88,12 +101,17 @@ class Lines:
         """Return whether the next line can be had without waiting for who writes it."""
         if self.has_read_ahead or not isinstance(self._file, Pipe):
             return True
-        return self._file.has_line()
+        # at the limit nobody is waited for: the end is what comes next
+        return self.num_lines == self._limit or self._file.has_line()
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether nothing is left behind the limit."""
-        return self._limit is None or not self._file.readline()
+        """Whether nothing is left behind the limit; in a pipe more may come until it is closed."""
+        if self._limit is None:
+            return True
+        if isinstance(self._file, Pipe) and not self._file.has_line():
+            return False
+        return not self._file.readline()
 
     @property
     def num_expected(self) -> int | None:
@@ -105,19 +123,24 @@ class Lines:
 
 
 @contextmanager
-def open_lines(name: str, limit: int | None) -> Iterator[Lines]:
+def open_lines(
+    name: str, limit: int | None, look: Callable[[], None] = lambda: None
+) -> Iterator[Lines]:
     """Open a file, or standard input for "-".
+
+    Args:
+        look: called now and then while a pipe's line is awaited; may raise.
 
     Raises:
         NoInputError: it is not there, or empty.
         PermissionDeniedError: it may not be read.
     """
     if name == "-":
-        yield Lines(_standard_input(), None, limit)
+        yield Lines(_standard_input(look), None, limit)
         return
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(Path(name).open("rb"))
+            file = stack.enter_context(open(name, "rb", opener=_open_at_once))
         except PermissionError as error:
             raise PermissionDeniedError(f"{name} may not be read") from error
         except OSError as error:
@@ -126,32 +149,44 @@ def open_lines(name: str, limit: int | None) -> Iterator[Lines]:
         size = found.st_size if stat.S_ISREG(found.st_mode) else None
         if size == 0:
             raise NoInputError(f"{name} is empty: one JSON object per line is expected")
-        yield Lines(file if size is not None else Pipe(file.fileno()), size, limit)
+        yield Lines(file if size is not None else Pipe(file.fileno(), look), size, limit)
 
 
-def _standard_input() -> BinaryIO | Pipe:
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, a named pipe too, without waiting until somebody writes into it."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _standard_input(look: Callable[[], None]) -> BinaryIO | Pipe:
     try:
-        return Pipe(sys.stdin.fileno())
+        return Pipe(sys.stdin.fileno(), look)
     except OSError:  # a stand-in without a file behind it
         return sys.stdin.buffer
 
 
 @contextmanager
-def open_prompts(
-    name: str, limit: int | None, settings: Settings, levels: Sequence[str]
-) -> Iterator[tuple[Lines, Iterator[Prompt | Rejected]]]:
-    """Open a source as lines and as the prompts in them.
+def open_rows(
+    name: str,
+    limit: int | None,
+    settings: Settings,
+    levels: Sequence[str],
+    look: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Lines, Rows]]:
+    """Open a source as lines and as what they ask for.
 
     Args:
         levels: those that a line may pin.
+        look: called now and then while the first line is awaited; may raise.
 
     Raises:
         NoInputError: it holds nothing but blank lines.
     """
     defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
-    with open_lines(name, limit) as lines, closing(IdSet()) as ids:
-        rows = read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
-        first = next(rows, None)
+    with open_lines(name, limit, look) as lines, closing(IdSet()) as ids:
+        rows = read_each(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
+        first = _first(rows, look)
         if first is None:
             shown = "standard input" if name == "-" else name
             raise NoInputError(f"{shown} holds no prompts: one JSON object per line is expected")
@@ -159,9 +194,29 @@ def open_prompts(
         yield lines, _behind(first, rows, lines)
 
 
-def _behind(
-    first: Prompt | Rejected, rows: Iterator[Prompt | Rejected], lines: Lines
-) -> Iterator[Prompt | Rejected]:
+@contextmanager
+def open_prompts(
+    name: str,
+    limit: int | None,
+    settings: Settings,
+    levels: Sequence[str],
+    look: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Lines, Iterator[Prompt | Rejected]]]:
+    """Open a source as `open_rows` does, for those who need not know of blank lines."""
+    with open_rows(name, limit, settings, levels, look) as (lines, rows):
+        yield lines, (row for row in rows if row is not None)
+
+
+def _first(rows: Rows, look: Callable[[], None]) -> Prompt | Rejected | None:
+    """Return what the first line asks for that is not blank; None when there is none."""
+    for row in rows:
+        look()
+        if row is not None:
+            return row
+    return None
+
+
+def _behind(first: Prompt | Rejected, rows: Rows, lines: Lines) -> Rows:
     lines.has_read_ahead = False
     yield first
     yield from rows

@@ -2,9 +2,12 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from select import select
+from subprocess import PIPE
 
 import pytest
 from cli.program import (
@@ -17,9 +20,11 @@ from cli.program import (
     run_process,
     sprout,
     start,
+    wait_until,
     write_lines,
     write_prompts,
 )
+from cli.program import select as select_rows
 
 pytestmark = pytest.mark.slow  # almost every one starts processes of its own
 
@@ -145,6 +150,43 @@ def test_a_stream_that_was_never_open_is_no_bug(prompts: Path, out: Path) -> Non
     found = run_process("--version", prefix=without_output)
     assert found.code == 74
     assert found.stderr == "sprout --version: standard output is closed\n"
+
+
+def test_blank_lines_keep_no_answer_back() -> None:
+    with start("run", "-", "--no-learn", *REPLAY, stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b'{"prompt": "How are you?", "id": "a"}\n\n\n')
+        process.stdin.flush()
+        assert select([process.stdout], [], [], PATIENCE_S)[0], "the answer is kept back"
+        assert json.loads(process.stdout.readline())["custom_id"] == "a"
+        process.stdin.close()
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_limit_ends_a_run_whose_writer_goes_on(out: Path) -> None:
+    command = ("run", "-", "--no-learn", *REPLAY, "-o", out, "--limit", 2)
+    with start(*command, stdin=PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b'{"prompt": "How are you?"}\n{"prompt": "Who are you?"}\n')
+        process.stdin.flush()
+        assert process.wait(PATIENCE_S) == 0
+    assert len(read_lines(out)) == 2
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "-"), ("evaluate", "-", "--judge", "reference")], ids=["run", "evaluate"]
+)
+def test_a_signal_is_heard_while_the_first_line_is_awaited(
+    command: tuple[str, ...], store: Path
+) -> None:
+    with start(*command, *REPLAY, stdin=PIPE, stderr=PIPE) as process:
+        wait_until(store.exists, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 143
+        assert process.stderr is not None
+        assert b"stopped before anything was begun" in process.stderr.read()
+    assert select_rows(store, "SELECT count(*) FROM runs") == [(0,)]
 
 
 def test_a_pipe_gets_its_answers_while_its_writer_is_still_thinking() -> None:

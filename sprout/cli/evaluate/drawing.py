@@ -1,6 +1,6 @@
 """Where the prompts of an evaluation come from: a file, what was served, or packaged ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sprout.chat import Sampling
@@ -31,16 +31,23 @@ class Pool:
 
 
 def pool(
-    source: str | None, settings: Settings, directives: DirectiveSet, reservoir: Reservoir
+    source: str | None,
+    settings: Settings,
+    directives: DirectiveSet,
+    reservoir: Reservoir,
+    look: Callable[[], None] = lambda: None,
 ) -> Pool:
     """Return the prompts that the judge can compare answers to, each with its class.
+
+    Args:
+        look: called now and then while a pipe's prompts are awaited; may raise.
 
     Raises:
         InputError: the file has none that it can.
     """
     sampled = [case for _, case in reservoir.cases()]
     if source is not None:
-        cases, notes = _from_file(source, settings, directives)
+        cases, notes = _from_file(source, settings, directives, look)
         usable, left_out = _usable(cases, settings)
         if not usable:
             raise InputError(f"{source} has no prompt to judge: {'; '.join([*notes, *left_out])}")
@@ -68,9 +75,9 @@ def _why_bundled(settings: Settings, *, num_sampled: int) -> str:
 
 
 def _from_file(
-    source: str, settings: Settings, directives: DirectiveSet
+    source: str, settings: Settings, directives: DirectiveSet, look: Callable[[], None]
 ) -> tuple[list[Case], list[str]]:
-    with open_prompts(source, None, settings, directives.levels) as (_, rows):
+    with open_prompts(source, None, settings, directives.levels, look) as (_, rows):
         found = list(rows)
     prompts = [row for row in found if isinstance(row, Prompt)]
     num_bad = len(found) - len(prompts)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sprout.cli import interrupt, wiring
@@ -115,7 +116,8 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
     known, card = session.known, session.card
     settings, model = known.config.settings, known.conditions.model
     reservoir = Reservoir(known.store, settings.reservoir)
-    pool = drawing.pool(flags.source, settings, known.directives, reservoir)
+    look = partial(session.stop.end_if_came, session.out)
+    pool = drawing.pool(flags.source, settings, known.directives, reservoir, look)
     for note in pool.notes:
         session.out.note(note)
     rulings = Verdicts(known.store)

@@ -1,10 +1,11 @@
 """The body of `sprout run`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sprout import outfile
@@ -20,13 +21,13 @@ from sprout.cli.run.flags import RunFlags
 from sprout.cli.run.recorder import Recorder
 from sprout.cli.run.waves import Waves, names_deadlines
 from sprout.cli.run.waves import serve as serve_waves
-from sprout.cli.source import Lines, open_prompts
+from sprout.cli.source import Lines, Rows, open_rows
 from sprout.config import Config, Settings, model_path
 from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
 from sprout.grid.reading import GridReading
 from sprout.metering import MeteredEngine
-from sprout.planning.deferral import Deadlines, Waiting, decide
+from sprout.planning.deferral import WAITING, Deadlines, Waiting, decide
 from sprout.planning.planner import check_strict, unmeasured
 from sprout.prompts import Prompt, Rejected
 from sprout.report import terminal
@@ -75,7 +76,8 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
             check_strict(snapshot, known.directives)
         finish_by = flags.finish_by_moment(wiring.utc_now())
         rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
-        lines, prompts = stack.enter_context(_open_prompts(flags, known))
+        look = partial(stop.end_if_came, out)
+        lines, prompts = stack.enter_context(_open_rows(flags, known, look))
         target = _target(out, flags, known)
         engine_options = wiring.engine_options(settings, shares_prefixes=flags.shares_prefixes)
         host = stack.enter_context(closing(Host(config, engine_options, power.meter)))
@@ -92,10 +94,11 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         _close(parts, _summary(parts, is_complete=is_complete))
 
 
-def _serve_all(parts: _Parts, lines: Lines, prompts: Iterator[Prompt | Rejected]) -> bool:
+def _serve_all(parts: _Parts, lines: Lines, prompts: Rows) -> bool:
     """Serve every line, now or in greener hours; return whether nothing is left."""
     if parts.waits is None:
-        _serve_rows(parts, lines, prompts)
+        # behind a blank line of a pipe the writer may wait for its answers: they come first
+        _serve_rows(parts, lines, (WAITING if row is None else row for row in prompts))
         return parts.stop.exit_code is None and lines.is_exhausted
     known, options = parts.known, wiring.plan_options(parts.known.config.settings, parts.rate)
     began = Runs(known.store).started_at(parts.recorder.run_id)
@@ -104,7 +107,7 @@ def _serve_all(parts: _Parts, lines: Lines, prompts: Iterator[Prompt | Rejected]
         Waves(
             out=parts.out,
             deadlines=Deadlines(began, parts.waits.finish_by),
-            open_rows=lambda: _open_prompts(parts.flags, known),
+            open_rows=lambda: _open_rows(parts.flags, known),
             is_answered=lambda prompt: (past := recall(prompt)) is not None and past.is_answered,
             decide=lambda backlog, now: decide(
                 known.snapshot(now), known.directives, options, backlog, now
@@ -145,11 +148,11 @@ def _serve_rows(parts: _Parts, lines: Lines, rows: Iterator[Prompt | Rejected | 
     _loop(parts.out, lines, serve_prompts(rows, job), parts.recorder)
 
 
-def _open_prompts(
-    flags: RunFlags, known: wiring.Known
-) -> AbstractContextManager[tuple[Lines, Iterator[Prompt | Rejected]]]:
+def _open_rows(
+    flags: RunFlags, known: wiring.Known, look: Callable[[], None] = lambda: None
+) -> AbstractContextManager[tuple[Lines, Rows]]:
     levels = known.directives.levels
-    return open_prompts(flags.source, flags.limit, known.config.settings, levels)
+    return open_rows(flags.source, flags.limit, known.config.settings, levels, look)
 
 
 def _waits(

@@ -19,7 +19,7 @@ from sprout.answers import Failed, failed_line
 from sprout.cli.interrupt import LOOK_EVERY_S, Interrupt
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
-from sprout.cli.source import Lines
+from sprout.cli.source import Lines, Rows
 from sprout.cli.wiring import utc_now
 from sprout.clock import parse_age
 from sprout.errors import UsageError
@@ -30,8 +30,6 @@ from sprout.run import Turn
 from sprout.state.ids import IdSet
 
 LINES_PER_TURN = 1000
-
-Rows = Iterator[Prompt | Rejected]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,9 @@ def _read(waves: Waves, given: IdSet) -> tuple[dict[Group, int], bool]:
 
     with waves.open_rows() as (lines, rows), progress(waves.out, "reading") as bar:
         for number, row in enumerate(rows, start=1):
-            if isinstance(row, Rejected):
+            if row is None:
+                pass
+            elif isinstance(row, Rejected):
                 failed.append(failed_line(row))
             elif waves.is_answered(row):
                 given.add(row.id)
@@ -163,7 +163,7 @@ def _wave_rows(
     rows: Rows, wave: Wave, backlog: dict[Group, int], given: IdSet, deadlines: Deadlines
 ) -> Iterator[Prompt | Waiting]:
     """Yield the prompts of a wave, none of them twice."""
-    fresh = (WAITING if isinstance(row, Rejected) or row.id in given else row for row in rows)
+    fresh = (row if isinstance(row, Prompt) and row.id not in given else WAITING for row in rows)
     for row in deferral.take(fresh, wave, backlog, deadlines, utc_now):
         if isinstance(row, Prompt):
             given.add(row.id)
