@@ -500,7 +500,17 @@ def test_a_deadline_is_a_moment_and_decides_nothing_of_the_answer() -> None:
     assert accepted({"prompt": "Hi", "deadline": None}).deadline is None
 
 
-@pytest.mark.parametrize("value", ["18:00", "2026-11-24T06:00:00", 5, "soon"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "18:00",
+        "2026-11-24T06:00:00",
+        5,
+        "soon",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:00:00-14:00",
+    ],
+)
 def test_a_deadline_without_a_time_zone_is_no_moment(value: object) -> None:
     row = refused({"prompt": "Hi", "deadline": value})
     assert row.code == "invalid_request"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 from sprout.chat import Sampling
@@ -120,6 +121,20 @@ class Lines:
             return None
         guess = round(self.num_lines * self.size / self.num_bytes)
         return guess if self._limit is None else min(guess, self._limit)
+
+
+def is_pipe(name: str) -> bool:
+    """Return whether a source can be read only once.
+
+    What is not there or out of reach is none: opening it says why.
+    """
+    if name == "-":
+        return True
+    try:
+        mode = Path(name).stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Prompts that may wait are served in the greenest seconds before their deadline."""
 
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -201,6 +203,36 @@ def test_a_pipe_cannot_wait() -> None:
     assert "--finish-by needs a file" in found.stderr
 
 
+@pytest.mark.parametrize("source", ["missing.jsonl", ".", "x" * 300, "folder/lines.jsonl"])
+def test_a_file_that_is_not_there_is_no_pipe(source: str) -> None:
+    found = sprout("run", source, *REPLAY, "--finish-by", "8h")
+    assert found.code == 66
+    assert f"no prompts file {source}" in found.stderr
+
+
+def test_standard_input_is_a_pipe_though_a_file_has_its_name(store: Path) -> None:
+    write_lines(Path("-"), [{"prompt": "Hi", "deadline": "2026-11-24T06:00:00Z"}])
+    found = sprout("run", "-", *REPLAY, "--finish-by", "8h", stdin='{"prompt": "Hi"}\n')
+    assert found.code == 2
+    assert sprout("run", "-", *REPLAY, stdin='{"prompt": "Hi"}\n').code == 0
+    assert select(store, "SELECT began_g_per_kwh FROM runs") == [(None,)]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
+def test_a_file_in_a_folder_out_of_reach_needs_permission(prompts: Path) -> None:
+    folder = Path("closed")
+    folder.mkdir()
+    prompts.rename(folder / prompts.name)
+    folder.chmod(0)
+    try:
+        for more in ((), ("--finish-by", "8h")):
+            found = sprout("run", folder / prompts.name, *REPLAY, *more)
+            assert found.code == 77
+            assert "may not be read" in found.stderr
+    finally:
+        folder.chmod(0o700)
+
+
 def test_a_deadline_on_a_pipe_is_served_at_once(store: Path) -> None:
     store_slots(store, [400, 100], timedelta(hours=1))
     deadline = (datetime.now(UTC) + timedelta(hours=9)).isoformat()
@@ -244,12 +276,35 @@ def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
         finish_by(text, NOW)
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0001-01-01T00:00",
+        "9999-12-31T23:00",
+        "0001-01-01T00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "1800-01-01",
+        "2200-01-01",
+    ],
+)
+def test_a_time_of_no_age_of_ours_is_refused(
+    text: str, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as here:
+        here.setenv("TZ", zone)
+        time.tzset()
+        with pytest.raises(UsageError, match=text[:10]):
+            finish_by(text, NOW)
+    time.tzset()
+
+
 def test_a_file_is_read_twice_only_when_a_line_may_have_a_deadline(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
-    assert not names_deadlines(path)
+    assert not names_deadlines(str(path))
     path.write_text("")
-    assert not names_deadlines(path)
+    assert not names_deadlines(str(path))
     path.write_text('{"prompt": "the deadline"}\n')
-    assert not names_deadlines(path)
+    assert not names_deadlines(str(path))
     path.write_text('{"prompt": "a"}\n{"prompt": "b", "deadline": null}\n')
-    assert names_deadlines(path)
+    assert names_deadlines(str(path))

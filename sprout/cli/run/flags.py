@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sprout import outfile
 from sprout.cli.run.waves import finish_by
+from sprout.cli.source import is_pipe
 from sprout.errors import UsageError
 
 
@@ -39,6 +40,6 @@ class RunFlags:
         """
         if self.finish_by is None:
             return None
-        if not Path(self.source).is_file():
+        if is_pipe(self.source):
             raise UsageError("--finish-by needs a file of prompts: a pipe is read only once")
         return finish_by(self.finish_by, now)

@@ -171,7 +171,7 @@ def _waits(
     moment, is_relative = finish_by or (None, False)
     if past is not None and past.finish_by is not None and is_relative:
         return past
-    if moment is None and not names_deadlines(Path(flags.source)):
+    if moment is None and not names_deadlines(flags.source):
         return None
     began_g_per_kwh = past.began_g_per_kwh if past else grid.intensity.g_per_kwh
     return Waits(moment, began_g_per_kwh)

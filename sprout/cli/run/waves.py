@@ -19,9 +19,9 @@ from sprout.answers import Failed, failed_line
 from sprout.cli.interrupt import LOOK_EVERY_S, Interrupt
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
-from sprout.cli.source import Lines, Rows
+from sprout.cli.source import Lines, Rows, is_pipe
 from sprout.cli.wiring import utc_now
-from sprout.clock import parse_age
+from sprout.clock import in_utc, parse_age
 from sprout.errors import UsageError
 from sprout.planning import deferral
 from sprout.planning.deferral import WAITING, Backlog, Deadlines, Group, Waiting, Wave
@@ -63,14 +63,17 @@ def finish_by(text: str, now: datetime) -> tuple[datetime, bool]:
     or a span such as 8h.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: it is none of these, or more than a century from the Unix epoch.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is not None and len(text) > len("20261124"):
-        return moment.astimezone(UTC), False
+        try:
+            return in_utc(moment.astimezone(UTC)), False
+        except (ValueError, OverflowError) as error:
+            raise UsageError(f"--finish-by {text}: no run waits for that age") from error
     try:
         clock = datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - of no day yet
     except ValueError:
@@ -90,13 +93,13 @@ def finish_by(text: str, now: datetime) -> tuple[datetime, bool]:
         ) from error
 
 
-def names_deadlines(source: Path) -> bool:
+def names_deadlines(source: str) -> bool:
     """Return whether any line of a file may have a deadline of its own; never so for a pipe."""
-    if not source.is_file():
+    if is_pipe(source):
         return False
     try:
         with (
-            source.open("rb") as file,
+            Path(source).open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
         ):
             return text.find(b'"deadline"') >= 0
