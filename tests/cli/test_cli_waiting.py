@@ -131,6 +131,28 @@ def test_a_run_that_was_stopped_while_it_waited_goes_on_waiting(
     assert "1 answered, 1 answered before" in found.stderr
 
 
+@pytest.mark.slow
+def test_lines_that_come_and_go_while_all_wait_are_seen(out: Path, store: Path) -> None:
+    profile(store)
+    slot = timedelta(seconds=5)
+    began = store_slots(store, [400, 100, 300], slot)
+    lines: list[Json | str] = [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(12)]
+    path = write_lines(Path("lines.jsonl"), lines[:10])
+    process = start(
+        "run", path, "-o", out, *RUN, "--finish-by", (began + 3 * slot).isoformat(),
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while b"prompts wait" not in (said := process.stderr.readline()):
+        assert said, "it did not wait"
+    write_lines(path, [*lines[:7], *lines[10:]])
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in (*range(7), 10, 11))
+    assert b"the prompts file has changed" in stderr
+    assert select(store, "SELECT count(*) FROM runs WHERE finished_at IS NOT NULL") == [(1,)]
+
+
 def test_a_span_counts_from_the_beginning_of_the_run(prompts: Path, out: Path, store: Path) -> None:
     """A run that is continued three hours later has three hours less to wait."""
     profile(store)

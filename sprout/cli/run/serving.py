@@ -21,7 +21,7 @@ from sprout.cli.run.flags import RunFlags
 from sprout.cli.run.recorder import Recorder
 from sprout.cli.run.waves import Waves, names_deadlines
 from sprout.cli.run.waves import serve as serve_waves
-from sprout.cli.source import Lines, Rows, open_rows
+from sprout.cli.source import Lines, Rows, open_prompts, open_rows
 from sprout.config import Config, Settings, model_path
 from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
@@ -255,7 +255,8 @@ def _target(out: Out, flags: RunFlags, known: wiring.Known) -> batch.Target:
     if not target.is_resumed or target.output is None:
         return target
     if Path(flags.source).is_file():
-        with _open_prompts(flags, known) as (_, prompts):
+        levels = known.directives.levels
+        with open_prompts(flags.source, flags.limit, known.config.settings, levels) as (_, prompts):
             batch.check_same_batch(target.output, prompts)
     if not target.is_adopted:
         target = batch.restored(known.store, target)

@@ -3,15 +3,17 @@
     read all lines once (bad ones are told now) -> backlog
     until it is empty:  decide -> serve a wave from the file, or close the model and sleep
 
-Which prompts were given out is remembered on disk, and what was answered is in OUT, so a killed run
-continues as any other does. While everything waits no model is loaded.
+The file may be edited meanwhile: behind a wave that did not find all its prompts, and behind the
+last one, it is counted anew. Which prompts were given out is remembered on disk, and what was
+answered is in OUT, so a killed run continues as any other does. While everything waits no model is
+loaded.
 """
 
 import mmap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from sprout.cli.progress import progress
 from sprout.cli.source import Lines, Rows, is_pipe
 from sprout.cli.wiring import utc_now
 from sprout.clock import in_utc, parse_age
-from sprout.errors import UsageError
+from sprout.errors import NoInputError, PermissionDeniedError, UsageError
 from sprout.planning import deferral
 from sprout.planning.deferral import WAITING, Backlog, Deadlines, Group, Waiting, Wave
 from sprout.prompts import Prompt, Rejected
@@ -109,68 +111,135 @@ def names_deadlines(source: str) -> bool:
 
 def serve(waves: Waves) -> bool:
     """Serve every prompt before its deadline; return whether nothing is left."""
-    with closing(IdSet()) as given:
-        backlog, is_whole = _read(waves, given)
-        told = None
-        while any(backlog.values()) and not waves.stop.came():
-            wave = waves.decide(backlog, utc_now())
-            if wave.reason not in {None, told}:
-                waves.out.note(f"not waiting for greener hours: {wave.reason}")
-            told = wave.reason
-            if wave.num_prompts:
-                with waves.open_rows() as (lines, rows):
-                    waves.serve(lines, _wave_rows(rows, wave, backlog, given, waves.deadlines))
-            else:
-                _wait(waves, wave, sum(backlog.values()))
-    return is_whole and not any(backlog.values()) and not waves.stop.came()
+    with closing(IdSet()) as given, closing(IdSet()) as told:
+        return _Serving(waves, given, told).serve()
 
 
-def _read(waves: Waves, given: IdSet) -> tuple[dict[Group, int], bool]:
-    """Return the backlog, and whether no line lies behind the limit.
+class _Ending:
+    """Rows that remember whether they were read to their end."""
 
-    Failed lines and answered ones are done with here.
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.is_read = False
+
+    def __iter__(self) -> Rows:
+        yield from self._rows
+        self.is_read = True
+
+
+@dataclass(slots=True)
+class _Serving:
+    """The file as it was counted last, and what was done of it.
+
+    Args:
+        given: ids that were answered before, or given out to be.
+        told: lines that failed, so that a second reading does not tell them again.
+        backlog: how many prompts are left, of those that were counted.
+        is_whole: whether no line lies behind the limit.
+        is_warned: whether it was said that the file has changed.
+        reason: why the last wave was not held back, which is said once.
     """
-    backlog: dict[Group, int] = {}
-    failed: list[Failed] = []
-    num_skipped = 0
 
-    def record() -> None:
-        nonlocal num_skipped
-        waves.record(Turn(None, (), (), tuple(failed), (), num_skipped, 0.0, 0.0))
-        failed.clear()
-        num_skipped = 0
+    waves: Waves
+    given: IdSet
+    told: IdSet
+    backlog: dict[Group, int] = field(default_factory=dict)
+    is_whole: bool = False
+    is_warned: bool = False
+    reason: str | None = None
+    # of the turn being collected
+    failed: list[Failed] = field(default_factory=list)
+    num_skipped: int = 0
 
-    with waves.open_rows() as (lines, rows), progress(waves.out, "reading") as bar:
-        for number, row in enumerate(rows, start=1):
-            if row is None:
-                pass
-            elif isinstance(row, Rejected):
-                failed.append(failed_line(row))
-            elif waves.is_answered(row):
+    def serve(self) -> bool:
+        waves, came = self.waves, self.waves.stop.came
+        self._count(is_first=True)
+        while any(self.backlog.values()) and not came():
+            wave = waves.decide(self.backlog, utc_now())
+            if wave.reason not in {None, self.reason}:
+                waves.out.note(f"not waiting for greener hours: {wave.reason}")
+            self.reason = wave.reason
+            if not wave.num_prompts:
+                _wait(waves, wave, sum(self.backlog.values()))
+                continue
+            is_short = self._serve(wave)
+            # whoever waits for hours may find another file than the one that was counted
+            if (is_short or not any(self.backlog.values())) and not came():
+                self._recount()
+        return self.is_whole and not any(self.backlog.values()) and not came()
+
+    def _serve(self, wave: Wave) -> bool:
+        """Serve a wave; return whether the file ended before the wave was complete."""
+        num_left = sum(self.backlog.values()) - wave.num_prompts
+        with self.waves.open_rows() as (lines, rows):
+            ending = _Ending(rows)
+            self.waves.serve(lines, self._wave_rows(ending, wave))
+        return ending.is_read and sum(self.backlog.values()) > num_left
+
+    def _wave_rows(self, rows: _Ending, wave: Wave) -> Iterator[Prompt | Waiting]:
+        """Yield the prompts of a wave, none of them twice."""
+        given, deadlines = self.given, self.waves.deadlines
+        fresh = (
+            row if isinstance(row, Prompt) and row.id not in given else WAITING for row in rows
+        )
+        for row in deferral.take(fresh, wave, self.backlog, deadlines, utc_now):
+            if isinstance(row, Prompt):
                 given.add(row.id)
-                num_skipped += 1
-            else:
-                group = waves.deadlines.group_of(row)
-                backlog[group] = backlog.get(group, 0) + 1
-            if number % LINES_PER_TURN == 0:
-                record()
-                bar.update(number, lines.num_expected, "")
-                if waves.stop.came():
-                    break
-        is_whole = lines.is_exhausted
-    record()
-    return backlog, is_whole
+            yield row
 
+    def _recount(self) -> None:
+        """Count what the file holds by now, and say so once when that is not what was left."""
+        expected = {group: num for group, num in self.backlog.items() if num}
+        try:
+            self._count()
+        except (NoInputError, PermissionDeniedError):
+            if expected:
+                raise
+            return  # all of it is served: its owner may have cleared it away
+        if self.backlog != expected and not self.is_warned and not self.waves.stop.came():
+            num = sum(self.backlog.values())
+            self.waves.out.warning(f"the prompts file has changed: {num} prompts of it are left")
+            self.is_warned = True
 
-def _wave_rows(
-    rows: Rows, wave: Wave, backlog: dict[Group, int], given: IdSet, deadlines: Deadlines
-) -> Iterator[Prompt | Waiting]:
-    """Yield the prompts of a wave, none of them twice."""
-    fresh = (row if isinstance(row, Prompt) and row.id not in given else WAITING for row in rows)
-    for row in deferral.take(fresh, wave, backlog, deadlines, utc_now):
-        if isinstance(row, Prompt):
-            given.add(row.id)
-        yield row
+    def _count(self, *, is_first: bool = False) -> None:
+        """Read the file from its beginning: what was not given out before is the backlog.
+
+        Failed lines and answered ones are done with here, each once.
+        """
+        self.backlog = {}
+        with self.waves.open_rows() as (lines, rows), progress(self.waves.out, "reading") as bar:
+            for number, row in enumerate(rows, start=1):
+                if isinstance(row, Rejected):
+                    self._fail(failed_line(row), is_first=is_first)
+                elif row is not None and row.id not in self.given:
+                    self._count_prompt(row)
+                if number % LINES_PER_TURN == 0:
+                    self._record()
+                    bar.update(number, lines.num_expected, "")
+                    if self.waves.stop.came():
+                        break
+            self.is_whole = lines.is_exhausted
+        self._record()
+
+    def _count_prompt(self, prompt: Prompt) -> None:
+        if self.waves.is_answered(prompt):
+            self.given.add(prompt.id)
+            self.num_skipped += 1
+        else:
+            group = self.waves.deadlines.group_of(prompt)
+            self.backlog[group] = self.backlog.get(group, 0) + 1
+
+    def _fail(self, failure: Failed, *, is_first: bool) -> None:
+        is_new = self.told.add(f"{failure.id}: {failure.reason}")
+        # at first every line is told, also where two fail alike; later none whose prompt was served
+        if is_first or (is_new and failure.id not in self.given):
+            self.failed.append(failure)
+
+    def _record(self) -> None:
+        turn = Turn(None, (), (), tuple(self.failed), (), self.num_skipped, 0.0, 0.0)
+        self.waves.record(turn)
+        self.failed.clear()
+        self.num_skipped = 0
 
 
 def _wait(waves: Waves, wave: Wave, num_waiting: int) -> None:
