@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from plain_records import NOW, intensity
+from plain_records import NOW, UNDER, intensity
 
 from sprout.state.history import History
 from sprout.state.intensities import Intensities
@@ -24,5 +24,5 @@ def test_the_hours_of_a_replay_are_made_of_hours_and_parts_of_hours_alone(tmp_pa
     ]
     with Store.open(tmp_path / "s.db") as store:
         Intensities(store).add(rows)
-        found = History(store).grid("average", "lifecycle")
+        found = History(store, UNDER).grid("average", "lifecycle")
     assert found == {"DE": {"2026-01-01T00": 200, "2026-01-01T01": 400}}
