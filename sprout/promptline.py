@@ -20,6 +20,7 @@ from sprout.clock import in_utc
 _INT32_MAX = 2**31 - 1  # llama.cpp counts tokens in int32
 _SEED_MAX = 2**32 - 2  # 2**32 - 1 asks llama.cpp for a random seed, which no rerun repeats
 _ID_CHARS = 512
+MAX_REFERENCE_DEPTH = 20  # lists and objects in each other; who compares goes down all of them
 _SHOWN_CHARS = 60  # of a foreign value inside a reason
 _UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 _UNSUPPORTED = (
@@ -75,6 +76,26 @@ def _joined_parts(content: object) -> object:
             got = {"kind": shown(kind)}
             raise PydanticCustomError("part", "a part of type {kind} cannot be served", got)
     return "".join(part["text"] for part in content)
+
+
+def is_deeper(value: object, depth: int) -> bool:
+    """Return whether more than so many lists and objects of a JSON value lie in each other."""
+    layer = [value]
+    for _ in range(depth + 1):  # in a loop: what is too deep must not end in a RecursionError
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(layer)
+
+
+def _comparable(value: object) -> object:
+    if is_deeper(value, MAX_REFERENCE_DEPTH):
+        most = {"depth": MAX_REFERENCE_DEPTH}
+        raise PydanticCustomError("depth", "should be nested at most {depth} deep", most)
+    return value
 
 
 def _moment(value: object) -> object:
@@ -157,7 +178,7 @@ class _Line(_Strict):
     task: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     directive: str | None = None
     deadline: Annotated[datetime | None, BeforeValidator(_moment)] = None
-    reference: object = None
+    reference: Annotated[object, AfterValidator(_comparable)] = None
 
 
 class BatchLine(_Line):

@@ -515,3 +515,22 @@ def test_a_deadline_without_a_time_zone_is_no_moment(value: object) -> None:
     row = refused({"prompt": "Hi", "deadline": value})
     assert row.code == "invalid_request"
     assert "2026-11-24T06:00:00Z" in row.reason
+
+
+@pytest.mark.parametrize("outer", ["[%s]", '{"a": %s}', '[1, {"a": %s}]'])
+def test_a_reference_is_nested_at_most_twenty_deep(outer: str) -> None:
+    step = outer.count("[") + outer.count("{")
+
+    def line(depth: int) -> bytes:
+        reference = "1"
+        for _ in range(depth // step):
+            reference = outer % reference
+        return f'{{"id": "a", "prompt": "Hi", "reference": {reference}}}'.encode()
+
+    (row,) = read([line(20)])
+    assert isinstance(row, Prompt), row
+    for depth in (22, 600):
+        (bad,) = read([line(depth)])
+        assert isinstance(bad, Rejected)
+        assert (bad.id, bad.code) == ("a", "invalid_request")
+        assert bad.reason.startswith("reference: should be nested at most 20 deep, got a")

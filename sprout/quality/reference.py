@@ -19,6 +19,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 from sprout.errors import InputError
+from sprout.promptline import MAX_REFERENCE_DEPTH, is_deeper
 from sprout.quality.judge import Card, Opinion, Question
 
 _NUMBER = re.compile(r"[-+\u2212]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+\u2212]?\.\d+")
@@ -66,6 +67,11 @@ def matcher(reference: object) -> Callable[[str], bool]:
     Raises:
         InputError: no answer can be compared with such a reference.
     """
+    if is_deeper(reference, MAX_REFERENCE_DEPTH):  # of a store, from before lines were refused
+        raise InputError(
+            f"a reference is nested more than {MAX_REFERENCE_DEPTH} deep: no answer is compared "
+            "with it"
+        )
     match reference:
         case bool():
             pass

@@ -188,6 +188,21 @@ def test_what_was_served_is_judged_and_its_stored_answers_are_used(
     assert {row["task"] for row in found["rows"]} == {None, "qa", "maths"}
 
 
+@pytest.mark.parametrize("depth", [600, 900])
+def test_a_stored_reference_that_is_too_deep_is_left_out(
+    depth: int, prompts: Path, replay: tuple[str, str], store: Path
+) -> None:
+    lines = [json.loads(line) | {"reference": "L2"} for line in prompts.read_text().splitlines()]
+    write_lines(prompts, lines)
+    sprout("run", prompts, *replay, "-o", "out.jsonl")
+    reference = "[" * depth + "1" + "]" * depth
+    (chosen,) = select(store, "SELECT min(prompt_hash) FROM reservoir")
+    change(store, "UPDATE reservoir SET reference = ? WHERE prompt_hash = ?", reference, *chosen)
+    found = sprout("evaluate", *replay, "--json").data
+    assert found["num_prompts"] == 9
+    assert any("1 prompts left out: a reference is nested" in note for note in found["notes"])
+
+
 def test_prompts_without_a_task_get_the_class_that_their_words_have(
     replay: tuple[str, str],
 ) -> None:

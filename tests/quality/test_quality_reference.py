@@ -123,6 +123,25 @@ def test_an_answer_of_many_blanks_is_read_in_no_time(answer: str) -> None:
     assert time.perf_counter() - start_s < 1
 
 
+def nested(depth: int, kind: str) -> object:
+    reference: object = "Paris"
+    for _ in range(depth):
+        reference = [reference] if kind == "list" else {"exact": reference}
+    return reference
+
+
+def test_a_reference_of_lists_is_compared_to_a_depth() -> None:
+    assert matcher(nested(20, "list"))("It is Paris.")
+    assert not matcher(nested(20, "list"))("It is Rome.")
+
+
+@pytest.mark.parametrize("kind", ["list", "object"])
+@pytest.mark.parametrize("depth", [21, 600, 100_000])
+def test_a_reference_that_is_nested_deeper_is_bad_data(depth: int, kind: str) -> None:
+    with pytest.raises(InputError, match="nested more than 20 deep"):
+        matcher(nested(depth, kind))
+
+
 def test_two_letters_in_brackets_settle_on_none() -> None:
     assert choice_of("It could be (A) or (B).") is None
 
