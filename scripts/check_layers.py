@@ -27,7 +27,7 @@ OWNERS = {
         "sprout.report.terminal_fit",
         "sprout.report.terminal_report",
     },
-    "llama_cpp": {"sprout.engine.llamacpp", "sprout.engine.requantize"},
+    "llama_cpp": {"sprout.engine.llamacpp"},
     "ortools": {"sprout.planning.optimizer"},
     "sqlite_utils": {"sprout.state"},
     "sqlite3": {"sprout.state"},
@@ -157,6 +157,7 @@ USE_CASES = {
     "sprout.search",
 }
 ADAPTERS = {
+    "sprout.engine.gguf",
     "sprout.engine.lastwords",
     "sprout.engine.llamacpp",
     "sprout.engine.open",

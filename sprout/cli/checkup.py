@@ -7,13 +7,18 @@ from pathlib import Path
 from sprout.cli import wiring
 from sprout.cli.output import Out
 from sprout.config import Config, model_path
-from sprout.engine import llamacpp
 from sprout.engine.open import check_variants, fingerprint
 from sprout.engine.recorded import is_recording
-from sprout.errors import NotReadyError, SproutError
+from sprout.errors import EngineError, NotReadyError, SproutError
 from sprout.meter.open import probe
 from sprout.report import terminal
 from sprout.state.store import Store, damaged
+
+BUILD = "pip install --no-cache-dir --force-reinstall --no-binary llama-cpp-python llama-cpp-python"
+CANNOT_LOAD = (
+    "libcuda.so.1 comes with NVIDIA's driver, libgomp.so.1 with Debian's libgomp1; or build for "
+    f"this machine: {BUILD}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,11 @@ def _variant(config: Config, name: str, path: Path) -> Finding:
 
 
 def _llamacpp(config: Config) -> Iterator[Finding]:
+    try:
+        from sprout.engine import llamacpp
+    except EngineError as error:
+        yield Finding("llama.cpp", "missing", str(error), CANNOT_LOAD, is_needed=True)
+        return
     version, has_gpu = llamacpp.build_info()
     build = "with" if has_gpu else "without"
     wants_gpu = config.settings.gpu_layers != 0
@@ -92,10 +102,7 @@ def _llamacpp(config: Config) -> Iterator[Finding]:
         "llama.cpp",
         "ok" if has_gpu or not wants_gpu else "missing",
         f"llama-cpp-python {version}, built {build} GPU support",
-        None
-        if has_gpu
-        else 'for a GPU: CMAKE_ARGS="-DGGML_CUDA=on" pip install --no-cache-dir '
-        "--force-reinstall --no-binary llama-cpp-python llama-cpp-python",
+        None if has_gpu else f'for a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {BUILD}',
         is_needed=True,
     )
     if llamacpp.has_amx_kernels():
@@ -111,12 +118,14 @@ def _weights(config: Config) -> Iterator[Finding]:
     """Say when another type of the same weights is likely to be faster; measuring it decides."""
     settings = config.settings
     try:
+        from sprout.engine import llamacpp
+
         path = model_path(settings)
         if settings.gpu_layers != 0 or is_recording(path):
             return
         slow = llamacpp.unbatched_type(path)
     except SproutError:
-        return  # said of the model already
+        return  # said of the model, or of llama.cpp, already
     if slow is not None:
         yield Finding(
             "model: weights",

@@ -126,15 +126,15 @@ def command(
     try:
         yield out
         out.finish()
-    except SproutError as error:
-        _fail(out, str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail(out, "interrupted", INTERRUPTED)
     except Exception as error:
         # C modules that are interrupted while they load say that they cannot be loaded
-        if not _comes_of_interrupt(error):
+        if _comes_of_interrupt(error):
+            _fail(out, "interrupted", INTERRUPTED)
+        if not isinstance(error, SproutError):
             raise
-        _fail(out, "interrupted", INTERRUPTED)
+        _fail(out, str(error), error.exit_code)
 
 
 def _comes_of_interrupt(error: BaseException | None) -> bool:

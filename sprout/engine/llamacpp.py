@@ -12,21 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
-import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
 from sprout import machine
 from sprout.chat import Sampling
 from sprout.engine import lastwords
+from sprout.engine.gguf import fingerprint
 from sprout.engine.scheduler import Batch
 from sprout.engine.sequence import Prefix, Sequence, Tokens
 from sprout.engine.template import Fragment
-from sprout.errors import EngineError, InputError, NoInputError, PermissionDeniedError
+from sprout.errors import EngineError, InputError
 
-_SAMPLED_BYTES = 1 << 20  # read at each of the sampled places of a model file
-_NUM_SAMPLED_PLACES = 64
+try:
+    import llama_cpp.llama_cpp
+except (AttributeError, ImportError, OSError, RuntimeError) as error:
+    # not installed; a library that it needs is not here; its own is of another version
+    raise EngineError(
+        f"llama.cpp cannot be loaded: {' '.join(str(error).split())}: install what is missing, or "
+        "build llama-cpp-python on this machine"
+    ) from error
+
+lib = llama_cpp.llama_cpp
+"""The C functions, for this package."""
+
 _F16_BYTES = 2
 _NO_CELLS = 1  # what llama_decode returns when the KV cache has no room for the batch
 _UNBATCHED = {lib.LLAMA_FTYPE_MOSTLY_Q4_1: "Q4_1", lib.LLAMA_FTYPE_MOSTLY_Q5_1: "Q5_1"}
@@ -47,35 +56,6 @@ class NotANumberError(EngineError):
             "the model computes no numbers for this prompt (its logits are NaN or infinite): its "
             "file is damaged, or its weights overflow their type"
         )
-
-
-def fingerprint(path: Path) -> str:
-    """Return 16 hex digits that identify a model file by its size and 64 evenly spread samples.
-
-    Reading 64 MiB takes the same fraction of a second for 0.1 and for 100 GB.
-
-    Raises:
-        NoInputError: there is no such file.
-        PermissionDeniedError: it may not be read.
-        InputError: it is not a GGUF file.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise InputError(f"{path} is not a GGUF file: convert the model for llama.cpp")
-            size = path.stat().st_size
-            digest.update(str(size).encode())
-            for place in range(_NUM_SAMPLED_PLACES):
-                file.seek(max(0, size - _SAMPLED_BYTES) * place // (_NUM_SAMPLED_PLACES - 1))
-                digest.update(file.read(_SAMPLED_BYTES))
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NoInputError(f"no model file at {path}: set `model` or --model") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"the model file {path} may not be read") from error
-    except OSError as error:
-        raise EngineError(f"the model file {path} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()[:16]
 
 
 def build_info() -> tuple[str, bool]:

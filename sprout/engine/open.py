@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sprout.engine import recorded
+from sprout.engine import gguf, recorded
 from sprout.engine.base import Chooser, Engine
 from sprout.engine.scheduler import Limits
 from sprout.engine.variants import VariantEngine
@@ -52,10 +52,7 @@ def fingerprint(path: Path) -> str:
     """Return 16 hex digits that identify what answers."""
     if recorded.is_recording(path):
         return recorded.fingerprint(path)
-    _limit_spinning()
-    from sprout.engine import llamacpp
-
-    return llamacpp.fingerprint(path)
+    return gguf.fingerprint(path)
 
 
 def open_engine(path: Path, options: EngineOptions, now: datetime) -> Engine:

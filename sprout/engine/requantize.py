@@ -9,9 +9,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import llama_cpp.llama_cpp as lib
-
-from sprout.engine.llamacpp import fingerprint
+from sprout.engine.gguf import fingerprint
+from sprout.engine.llamacpp import lib
 from sprout.errors import DiskError, EngineError, PermissionDeniedError
 
 TYPES: dict[str, int] = {

@@ -13,7 +13,7 @@ from sprout.cli import output, wiring
 from sprout.cli.host import Host
 from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
 from sprout.config import load
-from sprout.errors import DiskError
+from sprout.errors import DiskError, EngineError
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 
@@ -36,14 +36,15 @@ def fail(error: Exception, cause: BaseException | None) -> None:
         raise error from cause
 
 
+@pytest.mark.parametrize("error", [ImportError("failed"), EngineError("cannot be loaded")])
 def test_what_an_interrupt_breaks_is_told_as_an_interrupt(
-    capsys: pytest.CaptureFixture[str],
+    error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for cause in (KeyboardInterrupt(), ImportError("within")):
         if isinstance(cause, ImportError):
             cause.__context__ = KeyboardInterrupt()
         with pytest.raises(output.ReportedExit) as raised:
-            fail(ImportError("initialization failed"), cause)
+            fail(error, cause)
         assert raised.value.code == 130
         assert capsys.readouterr().err == "sprout trial: interrupted\n"
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sprout.chat import Message, Sampling
 from sprout.engine import llamacpp
+from sprout.engine.gguf import fingerprint
 from sprout.engine.llamacpp import LlamaContext, LlamaModel, open_sampler
 from sprout.engine.prefixes import common_length
 from sprout.engine.scheduler import Batch, Chunk, Limits, Scheduler
@@ -51,9 +52,9 @@ def test_the_fingerprint_is_stable_and_changes_with_any_byte_of_a_small_file(
     found = set()
     for changed in (data, data[:-1] + b"x", data[:4] + b"x" + data[5:], data + b"\0"):
         path.write_bytes(changed)
-        assert llamacpp.fingerprint(path) == llamacpp.fingerprint(path)
-        assert len(llamacpp.fingerprint(path)) == 16
-        found.add(llamacpp.fingerprint(path))
+        assert fingerprint(path) == fingerprint(path)
+        assert len(fingerprint(path)) == 16
+        found.add(fingerprint(path))
     assert len(found) == 4
 
 

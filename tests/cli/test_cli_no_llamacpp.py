@@ -1,0 +1,66 @@
+"""Where llama.cpp cannot be loaded: commands say so in a line, and doctor how to mend it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from cli.program import REPLAY, Result, run_process
+from local.tiny_gguf import tiny_gguf
+
+FAULTS = {
+    "RuntimeError": "Failed to load shared library '/x/libllama.so': libcuda.so.1: cannot open",
+    "FileNotFoundError": "Shared library with base name 'llama' not found",
+    "ImportError": "No module named\\n'diskcache'",
+    "AttributeError": "libllama.so: undefined symbol: llama_new",
+}
+
+
+@pytest.fixture(params=FAULTS)
+def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Where importing llama_cpp fails, as the package itself or its shared library does."""
+    package = tmp_path / "broken" / "llama_cpp"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f'raise {request.param}("{FAULTS[request.param]}")\n')
+    Path("m.gguf").write_bytes(tiny_gguf())
+    paths = [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def assert_unavailable(found: Result, name: str) -> None:
+    assert found.code == 69, found.stderr
+    assert found.stdout == ""
+    (line,) = found.stderr.splitlines()
+    assert line.startswith(f"sprout {name}: llama.cpp cannot be loaded: ")
+    assert "install what is missing" in line
+
+
+def test_commands_that_need_it_say_so_and_end_with_69(
+    environment: dict[str, str], prompts: Path, out: Path
+) -> None:
+    for name, *words in (
+        ("run", prompts, "-o", out, "--model", "m.gguf"),
+        ("profile", "--model", "m.gguf"),
+        ("evaluate", "--model", "m.gguf"),
+        ("requantize", "q8_0", "-o", "n.gguf", "--model", "m.gguf"),
+    ):
+        assert_unavailable(run_process(name, *words, env=environment), str(name))
+    assert not out.exists()
+
+
+def test_commands_that_need_it_not_work(environment: dict[str, str], prompts: Path) -> None:
+    assert run_process("run", prompts, *REPLAY, env=environment).code == 0
+    for words in (("status",), ("run", prompts, "--model", "m.gguf", "--dry-run")):
+        assert run_process(*words, env=environment).code == 0
+
+
+def test_doctor_looks_at_all_the_rest_and_says_how_to_mend_it(environment: dict[str, str]) -> None:
+    found = run_process("doctor", "--model", "m.gguf", "--json", env=environment)
+    assert found.code == 78
+    assert "`sprout run` cannot work yet: llama.cpp\n" in found.stderr
+    checks = {check["name"]: check for check in json.loads(found.stdout)["data"]["checks"]}
+    assert {"model", "llama.cpp", "energy: nvml", "energy: rapl", "store", "grid"} <= checks.keys()
+    assert checks["llama.cpp"]["status"] == "missing"
+    assert "llama.cpp cannot be loaded: " in checks["llama.cpp"]["detail"]
+    assert "pip install" in checks["llama.cpp"]["fix"]
+    assert checks["model"]["status"] == checks["store"]["status"] == "ok"
