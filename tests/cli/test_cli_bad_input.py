@@ -352,6 +352,64 @@ def test_an_option_out_of_range_is_wrong_usage(options: tuple[str, ...], prompts
     assert_refused(sprout("run", prompts, *REPLAY, *options), 2, options[0].removeprefix("--"))
 
 
+HUGE = (2**31, 2**63, 10**30)  # beyond llama.cpp's counts, SQLite's integers, and both
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("max_tokens", HUGE),
+        ("ctx", HUGE),
+        ("gpu_layers", HUGE),
+        ("parallel", HUGE),
+        ("threads", HUGE),
+        ("keep_text_limit", HUGE),
+        ("reservoir", HUGE),
+        ("verdict_half_life_d", (1e9, 1e300, 1e-9)),
+        ("judge_timeout_s", (1e300,)),
+        ("judge_price_in", (1e300,)),
+        ("watts_per_core", (1e300,)),
+    ],
+)
+def test_a_setting_that_no_program_could_count_in_is_bad_data(
+    name: str, values: tuple[float, ...], prompts: Path
+) -> None:
+    for value in values:
+        found = sprout("run", prompts, *REPLAY, env={f"SPROUT_{name.upper()}": str(value)})
+        assert_refused(found, 65, f"`{name}` = ", "should be at ")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *((("--max-tokens", str(number))) for number in HUGE),
+        ("--intensity", "1e17"),
+        ("--intensity", "1e308"),
+        ("--embodied", "1e308"),
+        ("--finish-by", "0001-01-01T00:00"),
+        ("--finish-by", "9999-12-31T23:59"),
+    ],
+)
+def test_an_option_that_no_program_could_count_in_is_wrong_usage(
+    options: tuple[str, ...], prompts: Path
+) -> None:
+    assert_refused(sprout("run", prompts, *REPLAY, *options), 2, options[0].removeprefix("--"))
+
+
+def test_a_limit_beyond_all_lines_reads_all_lines(prompts: Path, out: Path) -> None:
+    for number in HUGE:
+        command = ("run", prompts, *REPLAY, "-o", out, "--limit", number, "--overwrite")
+        assert sprout(*command).code == 0
+        assert len(read_lines(out)) == 10
+        measuring = ("--idle", 0, "--repeats", 1, "--limit", number)
+        assert sprout("profile", prompts, *REPLAY, *measuring).code == 0
+
+
+def test_spans_that_no_program_could_wait_or_count_are_wrong_usage() -> None:
+    assert sprout("profile", *REPLAY, "--idle", "1e300").code == 2
+    assert sprout("replay", "--data", ".", "--judged", 2**63).code == 2
+
+
 def test_an_output_option_that_nothing_would_use_is_wrong_usage() -> None:
     assert_refused(sprout("profile", *REPLAY, "-o", "set.toml"), 2, "--search")
     assert_refused(sprout("profile", *REPLAY, "--search", "--directives", "paper"), 2, "--search")

@@ -1,6 +1,5 @@
 """What is known of the grid now and for the coming two days, from the store and the provider."""
 
-import math
 from datetime import datetime, timedelta
 
 from sprout.cli.grid.asking import contact, series
@@ -15,6 +14,7 @@ from sprout.state.store import Store
 
 AHEAD = timedelta(hours=48)
 HOUR = timedelta(hours=1)
+MAX_G_PER_KWH = 1e6  # far beyond any grid; the solver fails where products of it overflow
 
 
 def outlook(
@@ -30,8 +30,8 @@ def outlook(
         NotReadyError: only intensities of another kind or factor type are stored.
     """
     if intensity is not None:
-        if not math.isfinite(intensity):
-            raise UsageError(f"--intensity {intensity}: give a number in gCO2eq/kWh")
+        if not 0 <= intensity <= MAX_G_PER_KWH:
+            raise UsageError(f"--intensity {intensity}: give 0 to {MAX_G_PER_KWH:g} gCO2eq/kWh")
         return GridOutlook(reading.fixed(intensity, config.settings.zone, now))
     wanted = series(config.settings)
     if wanted is None:

@@ -41,7 +41,8 @@ def replay(
     class_floor: options.ClassFloor = None,
     confidence: options.Confidence = None,
     judged: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Prompts judged per assessment.")
+        int,
+        typer.Option(min=1, max=1_000_000_000, metavar="N", help="Prompts judged per assessment."),
     ] = 1000,
     trailing: Annotated[
         bool,
