@@ -11,7 +11,8 @@ import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import typer
 
@@ -152,15 +153,16 @@ def toml_page() -> str:
 
 def _kind(annotation: Any) -> str:
     """Return in words what values a setting takes."""
-    parts = [part for part in get_args(annotation) if part is not type(None)] or [annotation]
-    if all(isinstance(part, str) for part in parts):
-        return "One of " + ", ".join(parts)
+    if get_origin(annotation) in {Union, UnionType}:  # it may be left unset
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
+    if get_origin(annotation) is Literal:
+        return "One of " + ", ".join(get_args(annotation))
     names = {int: "Whole number", float: "Number", bool: "true or false", str: "Text"}
     if str(annotation).startswith("tuple"):
         return "List of texts"
     if get_origin(annotation) is Mapping:
         return "Table of paths; in the environment NAME=FILE,NAME=FILE"
-    return next((name for kind, name in names.items() if kind in parts), "Path")
+    return names.get(annotation, "Path")
 
 
 def _shown(value: object) -> str:

@@ -37,6 +37,13 @@ def test_man_pages_are_those_of_the_help() -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "gen_man.py", "--check"], check=True)
 
 
+def test_the_page_of_settings_lists_the_choices_of_those_that_may_be_left_unset() -> None:
+    text = (ROOT / "man" / "sprout.toml.5").read_text().replace("\n", " ")
+    for words in ("One of neso, energy_charts,", "One of lifecycle, direct, unknown",
+                  "One of average, marginal", "One of base, co2"):  # fmt: skip
+        assert words in text
+
+
 def test_the_pages_of_other_sections_are_there_and_refer_to_pages_that_are() -> None:
     pages = {path.name for path in (ROOT / "man").iterdir()}
     assert {"sprout.toml.5", "sprout-state.5", "sprout-report-data.5", "sprout-cron.7"} <= pages
