@@ -1,10 +1,12 @@
 """scripts/gpu-check where no GPU is: what it refuses, and the same way on the CPU."""
 
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,40 @@ def test_without_nvml_the_measuring_part_ends_with_69_too(tmp_path: Path) -> Non
     assert found.stderr.startswith("gpu-check: ")
     assert "Traceback" not in found.stderr
     assert not out.exists()
+
+
+class PowerMeter:
+    """Integrates 100 W by the trapezes between its reads, and the 300 W of a burst in between."""
+
+    component = "gpu"
+    method = "nvml_power"
+    is_estimated = False
+
+    def __init__(self) -> None:
+        self.start_s = self.last_s = time.perf_counter()
+        self.last_w, self.total_j, self.num_reads = 100.0, 0.0, 0
+
+    def read_j(self) -> float:
+        now_s = time.perf_counter()
+        now_w = 300.0 if 0.2 < now_s - self.start_s < 0.8 else 100.0
+        self.total_j += (self.last_w + now_w) / 2 * (now_s - self.last_s)
+        self.last_s, self.last_w = now_s, now_w
+        self.num_reads += 1
+        return self.total_j
+
+
+def test_power_is_read_all_the_while_a_process_is_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent / "bench"))
+    gpu = importlib.import_module("gpu")
+    meter = PowerMeter()
+    words = [sys.executable, "-c", "import time; time.sleep(1)"]
+    _, joules = gpu.counted(meter, words, tmp_path / "sprout.db")
+    assert meter.num_reads > 5
+    # 1 s of 100 W and 0.6 s of 200 W more; two reads would see 100 W alone
+    assert joules >= 100 + 0.4 * 200
+    assert gpu.counted(None, words, tmp_path / "sprout.db")[1] is None
 
 
 @pytest.mark.model

@@ -33,6 +33,7 @@ from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import Meter
 from sprout.meter.nvml import open_nvml
 from sprout.meter.open import open_meter
+from sprout.meter.sampler import Sampler
 
 PACKAGES = ("sprout-llm", "llama-cpp-python", "nvidia-ml-py", "numpy")
 GPU_TESTS = ("-m", "gpu", "tests")
@@ -149,9 +150,13 @@ def counted(
     meter: Meter | None, command: list[str | Path], state: Path
 ) -> tuple[Finished, float | None]:
     """Run a command; return it with the joules that were counted meanwhile."""
-    before_j = None if meter is None else meter.read_j()
-    done = run(command, state)
-    return done, None if meter is None or before_j is None else meter.read_j() - before_j
+    if meter is None:
+        return run(command, state), None
+    # read all the while: where the GPU has no counter of energy, its power is integrated
+    with Sampler(meter) as sampler:
+        done = run(command, state)
+    samples = sampler.drain()
+    return done, samples[-1][1] - samples[0][1]
 
 
 def throughput(
