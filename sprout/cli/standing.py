@@ -36,9 +36,9 @@ def _show_settings(out: Out, config: Config) -> None:
         for name, value in values.items()
     }
     rows = [(name, _plain(value), config.sources[name]) for name, value in values.items()]
-    out.table(
-        terminal.levels_table(rows, ("setting", "value", "from"), f"settings ({config.file})")
-    )
+    table = terminal.words_table(rows, ("setting", "value", "from"))  # paths stay whole
+    table.title, table.title_justify = f"settings ({config.file})", "left"
+    out.table(table)
 
 
 def _show_grid(out: Out, config: Config, store: Store) -> None:

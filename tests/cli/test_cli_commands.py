@@ -72,6 +72,14 @@ def test_status_names_the_source_of_every_setting() -> None:
     assert settings["parallel"]["source"] == "default"
 
 
+def test_status_in_a_file_keeps_paths_whole() -> None:
+    folder = "a-folder-with-a-long-name/" * 6
+    found = sprout("status", env={"SPROUT_MODEL": f"{folder}m.gguf"})
+    assert "…" not in found.stdout
+    cells = [line.split("│")[2].strip() for line in found.stdout.splitlines() if "│" in line]
+    assert f"{folder}m.gguf" in "".join(cells)
+
+
 def test_status_shows_what_was_measured_planned_and_run(prompts: Path, out: Path) -> None:
     sprout("run", prompts, *REPLAY, "-o", out, "--limit", 4)
     data = sprout("status", "--json").data
