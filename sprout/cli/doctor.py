@@ -10,7 +10,7 @@ def doctor(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """Check model, llama.cpp, energy counters, store and grid; say how to fix what is missing.
 

@@ -45,7 +45,7 @@ def prometheus(
 
     Example: sprout export prometheus -o sprout.prom
     """
-    with output.command("export prometheus", json=json, quiet=quiet) as out:
+    with output.command("export prometheus", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import reporting
         from sprout.config import load
         from sprout.report import prometheus as metrics

@@ -16,7 +16,8 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Write this file.")
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Write this file."),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -29,7 +30,7 @@ def init(
 
     Example: sprout init --zone DE --config sprout.toml
     """
-    with output.command("init", json=json, quiet=quiet) as out:
+    with output.command("init", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import initialising
 
         given = {"zone": zone, "model": model, "provider": provider}

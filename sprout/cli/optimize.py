@@ -23,7 +23,7 @@ def optimize(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """Solve for the mix of levels now, and show what it was chosen by.
 

@@ -7,12 +7,16 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+QuietResults = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")
+]
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Say notes and summaries even when no terminal listens."),
 ]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Read this sprout.toml.")
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Read this sprout.toml."),
 ]
 State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Use this store.")]
 Model = Annotated[

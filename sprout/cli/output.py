@@ -41,8 +41,9 @@ class Out:
     """Says things in the way that was asked for.
 
     Args:
+        shows: results are what the command is for; else they tell what it did.
         is_json: print the envelope to standard output.
-        is_quiet: only errors.
+        is_quiet: only errors; results too where the command is for them.
         is_verbose: summaries and notes also when standard error is not a terminal.
     """
 
@@ -50,6 +51,7 @@ class Out:
     is_json: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
+    shows: bool = True
     data: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -61,6 +63,11 @@ class Out:
     def shows_progress(self) -> bool:
         """Whether to draw progress on standard error."""
         return not self.is_quiet and not self.is_json and _is_terminal(sys.stderr)
+
+    @property
+    def _shows_results(self) -> bool:
+        """Whether people get results; with --json the data stand for them."""
+        return not self.is_json and (self.shows or not self.is_quiet)
 
     def note(self, text: str) -> None:
         """Say something that is good to know."""
@@ -94,8 +101,8 @@ class Out:
         self.line(text if _takes_utf_8(sys.stdout) else _in_ascii(text))
 
     def table(self, table: "Table") -> None:
-        """Show a result to people; with --json the data stand for it."""
-        if not self.is_json:
+        """Show a result to people."""
+        if self._shows_results:
             _print(_render(table, stderr=False))
 
     def summary(self, *parts: "Table | str") -> None:
@@ -105,8 +112,8 @@ class Out:
                 _say(_render(part, stderr=True))
 
     def text(self, text: str) -> None:
-        """Show a line of a result to people; with --json the data stand for it."""
-        if not self.is_json:
+        """Show a line of a result to people."""
+        if self._shows_results:
             self.line(text)
 
     def finish(self, code: int = 0, errors: tuple[str, ...] = ()) -> NoReturn:
@@ -119,10 +126,19 @@ class Out:
 
 @contextmanager
 def command(
-    name: str, *, json: bool = False, quiet: bool = False, verbose: bool = False
+    name: str,
+    *,
+    json: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+    shows: bool = True,
 ) -> Iterator[Out]:
-    """Run a command's body, turning our errors into one message and their exit code."""
-    out = Out(name, json, quiet, verbose)
+    """Run a command's body, turning our errors into one message and their exit code.
+
+    Args:
+        shows: the command is for what it shows, so that --quiet leaves that.
+    """
+    out = Out(name, json, quiet, verbose, shows)
     try:
         yield out
         out.finish()

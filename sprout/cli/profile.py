@@ -29,7 +29,12 @@ def profile(
     ] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="With --search: write the set here."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="With --search: write the set here.",
+        ),
     ] = None,
     model: options.Model = None,
     variants: options.Variants = None,
@@ -42,7 +47,12 @@ def profile(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Say nothing but errors; a set that --search prints stays."
+        ),
+    ] = False,
 ) -> None:
     """Measure energy, time and tokens of every level on this model and machine.
 
@@ -60,7 +70,7 @@ def profile(
 
     Example: sprout profile --repeats 2 --variants q4_0=/models/x.Q4_0.gguf
     """
-    with output.command("profile", json=json, quiet=quiet) as out:
+    with output.command("profile", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import profiling
         from sprout.config import load
         from sprout.errors import UsageError

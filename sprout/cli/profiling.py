@@ -102,7 +102,8 @@ def propose(
     if len(chosen) == 1:
         out.text("no directive of the library makes this model write clearly less: keep L0 alone")
     if flags.proposal is None:
-        out.text(text)
+        if not out.is_json:  # the set itself, to be kept in a file: also when all else is quiet
+            out.line(text)
         return
     try:
         flags.proposal.write_text(text, encoding="utf-8")

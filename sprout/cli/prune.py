@@ -15,7 +15,10 @@ def prune(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Say nothing but errors; what --dry-run counts stays."),
+    ] = False,
 ) -> None:
     """Delete runs and evaluations of a certain age, with their texts, plans and verdicts.
 
@@ -24,7 +27,7 @@ def prune(
 
     Example: sprout prune --older-than 90d
     """
-    with output.command("prune", json=json, quiet=quiet) as out:
+    with output.command("prune", json=json, quiet=quiet, shows=dry_run) as out:
         from sprout.cli.wiring import utc_now
         from sprout.clock import parse_age, to_text
         from sprout.config import load

@@ -22,12 +22,17 @@ def report(
     ] = "text",
     out_file: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to this file; replaces it."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to this file; replaces it.",
+        ),
     ] = None,
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """Show what was served, its energy and carbon, and what directives saved.
 

@@ -13,7 +13,8 @@ def requantize(
         str, typer.Argument(metavar="TYPE", help="Type of the weights, such as q8_0 or q4_0.")
     ],
     out_file: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Write this GGUF file.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Write this GGUF file."),
     ],
     model: options.Model = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -34,7 +35,7 @@ def requantize(
 
     Example: sprout requantize q8_0 -o model.Q8_0.gguf
     """
-    with output.command("requantize", json=json, quiet=quiet) as out:
+    with output.command("requantize", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import requantizing
         from sprout.config import load
 

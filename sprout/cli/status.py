@@ -7,7 +7,7 @@ def status(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """Show what is known, how old it is, and which setting came from where.
 

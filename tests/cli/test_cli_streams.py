@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from select import select
 from subprocess import PIPE
@@ -66,6 +67,71 @@ def test_quiet_wins_over_verbose_but_never_silences_a_failure() -> None:
     assert found.stdout == ""
     assert found.stderr.count("\n") == 2
     assert "mixed.jsonl:2:" in found.stderr
+
+
+PROFILE = ("profile", *REPLAY, "--idle", 0, "--repeats", 1)
+CSV = "time,g\n2025-01-01T00:00,300\n2025-01-01T01:00,310\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("init", "--config", "new.toml"),
+        PROFILE,
+        ("evaluate", *REPLAY, "-n", 3),
+        ("evaluate", *REPLAY, "-n", 3, "--when-green"),
+        ("grid", "use", "DE"),
+        ("grid", "import", "x.csv", "--zone", "DE", "--time-column", "time", "--value-column", "g"),
+        ("prune", "--older-than", "0d"),
+        ("export", "prometheus", "-o", "x.prom"),
+        ("report", "--format", "html", "-o", "x.html"),
+    ],
+    ids=lambda words: " ".join(map(str, words)),
+)
+def test_a_command_that_acts_says_nothing_when_it_shall_be_quiet(
+    command: tuple[str, ...], prompts: Path
+) -> None:
+    Path("x.csv").write_text(CSV)
+    sprout("run", prompts, *REPLAY, "-o", "out.jsonl")
+    found = sprout(*command, "--quiet")
+    assert found == Result(0, "", "")
+    told = sprout(*command, "--quiet", "--json", *(["--force"] if command[0] == "init" else []))
+    assert told.data
+    assert told.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "prompts.jsonl", "--check"),
+        ("run", "prompts.jsonl", *REPLAY, "--dry-run"),
+        ("evaluate", *REPLAY, "--show"),
+        ("prune", "--older-than", "0d", "--dry-run"),
+        ("optimize", *REPLAY),
+        ("report",),
+        ("status",),
+        ("doctor", *REPLAY),
+        ("grid", "sources"),
+    ],
+    ids=lambda words: " ".join(map(str, words)),
+)
+def test_what_a_command_is_to_show_is_shown_when_it_shall_be_quiet(
+    command: tuple[str, ...], prompts: Path
+) -> None:
+    sprout("run", prompts, *REPLAY, "-o", "out.jsonl")
+    found = sprout(*command, "--quiet")
+    assert found.code == 0
+    assert found.stdout
+    assert found.stderr == ""
+
+
+def test_answers_and_a_proposed_set_are_no_talk(prompts: Path) -> None:
+    found = sprout("run", prompts, *REPLAY, "--quiet")
+    assert found.stdout.count('"custom_id"') == 10
+    assert found.stderr == ""
+    proposed = sprout(*PROFILE, "--search", "--quiet")
+    assert tomllib.loads(proposed.stdout)
+    assert proposed.stderr == ""
 
 
 @pytest.mark.parametrize("command", [("status",), ("doctor", *REPLAY), ("optimize", *REPLAY)])

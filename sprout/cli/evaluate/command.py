@@ -55,7 +55,10 @@ def evaluate(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Say nothing but errors; what --show shows stays."),
+    ] = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Measure how often each level's answer is preferred, for `sprout optimize` to weigh.
@@ -82,7 +85,7 @@ def evaluate(
 
     Example: sprout evaluate --prompts 30
     """
-    with output.command("evaluate", json=json, quiet=quiet, verbose=verbose) as out:
+    with output.command("evaluate", json=json, quiet=quiet, verbose=verbose, shows=show) as out:
         from sprout.cli.evaluate import evaluation, verdicts
         from sprout.config import load
 

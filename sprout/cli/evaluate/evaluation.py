@@ -59,8 +59,7 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
             moment = judge_moment(store, config, known.conditions.model, flags.intensity, now)
             reason = moment.reason
             out.data |= {"ran": moment.is_right, "reason": reason}
-            if not out.is_quiet:
-                out.text(f"{'evaluating' if moment.is_right else 'not now'}: {reason}")
+            out.text(f"{'evaluating' if moment.is_right else 'not now'}: {reason}")
             if not moment.is_right:
                 return
         session = Session(

@@ -40,7 +40,7 @@ def use(
 
     Example: sprout grid use DE --provider energy_charts
     """
-    with output.command("grid use", json=json, quiet=quiet) as out:
+    with output.command("grid use", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli.grid import choosing
 
         choosing.use(out, config, zone, provider)
@@ -66,7 +66,7 @@ def fetch(
 
     Example: sprout grid fetch --zone GB --provider neso
     """
-    with output.command("grid fetch", json=json, quiet=quiet, verbose=verbose) as out:
+    with output.command("grid fetch", json=json, quiet=quiet, verbose=verbose, shows=False) as out:
         from sprout.cli.grid import fetching
         from sprout.clock import parse_age
         from sprout.config import load
@@ -98,7 +98,9 @@ def history(
 
     Example: sprout grid history --from 2025-01-01 --to 2026-01-01 --zone DE
     """
-    with output.command("grid history", json=json, quiet=quiet, verbose=verbose) as out:
+    with output.command(
+        "grid history", json=json, quiet=quiet, verbose=verbose, shows=False
+    ) as out:
         from sprout.cli.grid import fetching
         from sprout.config import load
 
@@ -112,7 +114,7 @@ def show(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """Show the zone's last 24 hours and the coming 48, as far as they are known.
 
@@ -131,7 +133,8 @@ def show(
 @app.command("backtest", cls=LazyCommand, short_help="Test Sprout's own forecast on history.")
 def backtest(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="CSV of hours; default: the store.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="CSV of hours; default: the store."),
     ] = None,
     time_column: options.TimeColumn = None,
     value_column: options.ValueColumn = None,
@@ -143,7 +146,7 @@ def backtest(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """Test Sprout's own forecast on the trailing year of the zone, or on a CSV file.
 
@@ -175,7 +178,7 @@ def zones(
     provider: options.Provider = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """List the zones of a provider; without one, the countries that have a yearly average.
 
@@ -193,7 +196,7 @@ def zones(
 @app.command("sources", cls=LazyCommand, short_help="List sources, licences and attributions.")
 def sources(
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """List every source of intensities, its licence and the attribution that it asks for.
 
@@ -233,7 +236,7 @@ def import_csv(
 
     Example: sprout grid import DE_2025_hourly.csv
     """
-    with output.command("grid import", json=json, quiet=quiet) as out:
+    with output.command("grid import", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli.grid import importing
         from sprout.config import load
 

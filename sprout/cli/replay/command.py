@@ -78,7 +78,7 @@ def replay(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.QuietResults = False,
 ) -> None:
     """Replay recorded hours under any policy, and show what each saves and what it costs.
 

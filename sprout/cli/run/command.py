@@ -76,7 +76,12 @@ def run(
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Say nothing but errors; answers, --check and --dry-run stay."
+        ),
+    ] = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Serve a batch of prompts, each at the directive level that the plan gives it.
@@ -93,7 +98,9 @@ def run(
 
     Example: sprout run prompts.jsonl -o answers.jsonl --zone DE
     """
-    with output.command("run", json=json, quiet=quiet, verbose=verbose) as out:
+    with output.command(
+        "run", json=json, quiet=quiet, verbose=verbose, shows=check or dry_run
+    ) as out:
         from sprout.cli.run import rehearsing, serving
         from sprout.cli.run.flags import RunFlags
         from sprout.config import load
