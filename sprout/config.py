@@ -19,7 +19,14 @@ from typing import Any, Literal
 import platformdirs
 
 from sprout import machine
-from sprout.errors import InputError, NoInputError, NotReadyError, UsageError, quoted
+from sprout.errors import (
+    InputError,
+    NoInputError,
+    NotReadyError,
+    PermissionDeniedError,
+    UsageError,
+    quoted,
+)
 from sprout.keys import Key, Keys
 from sprout.setting import converted, declared, default, setting
 
@@ -217,6 +224,7 @@ def load(flags: Mapping[str, object], file: Path | None = None) -> Config:
         UsageError: a flag is out of range.
         InputError: a value in the file or the environment is wrong; the message names it.
         NoInputError: the file was named but is not there.
+        PermissionDeniedError: it may not be read.
     """
     named = file or _path(os.environ.get(PREFIX + "CONFIG"))
     path = file_path(file)
@@ -323,6 +331,8 @@ def _key(path: Path, name: str, written: object) -> Key | None:
     if credential is not None and credential.is_file():
         try:
             value = credential.read_text(encoding="utf-8").strip()
+        except PermissionError as error:
+            raise PermissionDeniedError(f"the credential {credential} may not be read") from error
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"the credential {credential} cannot be read") from error
         return Key(value, "systemd credential")
@@ -344,6 +354,8 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise InputError(f"{path}: not TOML of ours: it is nested too deeply") from error
     except ValueError as error:  # TOMLDecodeError, no UTF-8, a number of thousands of digits
         raise InputError(f"{path}: not TOML: {error}") from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{path} may not be read") from error
     except OSError as error:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
     for name in ("model", "state", "powercap", "directives"):

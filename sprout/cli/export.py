@@ -26,7 +26,9 @@ def root() -> None:
 def prometheus(
     out_file: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE.prom", help="Where node_exporter looks."),
+        typer.Option(
+            "--output", "-o", readable=False, metavar="FILE.prom", help="Where node_exporter looks."
+        ),
     ],
     since: Annotated[
         str | None,

@@ -17,7 +17,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="Write this file."),
+        typer.Option("--config", readable=False, metavar="FILE", help="Write this file."),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,

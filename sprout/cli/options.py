@@ -14,14 +14,19 @@ Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Say notes and summaries even when no terminal listens."),
 ]
+# readable=False: what may not be read is refused with exit status 77, and not by Typer with 2
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Read this sprout.toml."),
+    typer.Option("--config", readable=False, metavar="FILE", help="Read this sprout.toml."),
 ]
-State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="Use this store.")]
+State = Annotated[
+    Path | None, typer.Option("--state", readable=False, metavar="FILE", help="Use this store.")
+]
 Model = Annotated[
     Path | None,
-    typer.Option("--model", "-m", metavar="FILE", help="GGUF file, or a recording (.jsonl)."),
+    typer.Option(
+        "--model", "-m", readable=False, metavar="FILE", help="GGUF file, or a recording (.jsonl)."
+    ),
 ]
 Variants = Annotated[
     list[str] | None,

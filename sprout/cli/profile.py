@@ -32,6 +32,7 @@ def profile(
         typer.Option(
             "--output",
             "-o",
+            readable=False,
             metavar="FILE",
             help="With --search: write the set here.",
         ),

@@ -25,6 +25,7 @@ def report(
         typer.Option(
             "--output",
             "-o",
+            readable=False,
             metavar="FILE",
             help="Write to this file; replaces it.",
         ),

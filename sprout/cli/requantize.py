@@ -14,7 +14,9 @@ def requantize(
     ],
     out_file: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Write this GGUF file."),
+        typer.Option(
+            "--output", "-o", readable=False, metavar="FILE", help="Write this GGUF file."
+        ),
     ],
     model: options.Model = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,

@@ -12,7 +12,7 @@ from sprout.config import Config, Settings, model_path
 from sprout.costs import Conditions
 from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet, load, packaged, parse
 from sprout.engine.open import EngineOptions, fingerprint
-from sprout.errors import InputError, NoInputError, UsageError
+from sprout.errors import InputError, NoInputError, PermissionDeniedError, UsageError
 from sprout.grid import reading
 from sprout.grid.reading import GridOutlook, GridReading
 from sprout.meter.estimate import CPUINFO, read_model_name
@@ -42,6 +42,8 @@ def directive_set(name: str) -> DirectiveSet:
         )
     try:
         text = path.read_text(encoding="utf-8")
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{path} may not be read") from error
     except OSError as error:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

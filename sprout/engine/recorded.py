@@ -14,7 +14,7 @@ from sprout.accounting import Step
 from sprout.answers import parse_line
 from sprout.directives import TemplateTraits
 from sprout.engine.base import Completion, FinishReason, Request, StepResult
-from sprout.errors import InputError, NoInputError
+from sprout.errors import InputError, NoInputError, PermissionDeniedError
 
 
 class RecordedEngine:
@@ -91,6 +91,8 @@ def fingerprint(path: Path) -> str:
     """Return 16 hex digits that identify a recording."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except PermissionError as error:
+        raise PermissionDeniedError(f"the recording {path} may not be read") from error
     except OSError as error:
         raise NoInputError(f"no recording at {path}: {error.strerror}") from error
 
@@ -101,6 +103,8 @@ def _read(path: Path) -> dict[str, list[_Answer]]:
         with path.open("rb") as file:
             for line in filter(None, map(parse_line, file)):
                 answers.setdefault(line["sprout"]["level"], []).append(_answer(line))
+    except PermissionError as error:
+        raise PermissionDeniedError(f"the recording {path} may not be read") from error
     except OSError as error:
         raise NoInputError(f"no recording at {path}: {error.strerror}") from error
     except (KeyError, IndexError, TypeError) as error:

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
-from sprout.errors import InputError, NoInputError
+from sprout.errors import InputError, NoInputError, PermissionDeniedError
 from sprout.planning.frontier import IntArray
 from sprout.planning.problem import FloatArray
 from sprout.replay.world import HourlyInputs, Requests, Variants, World
@@ -116,6 +116,8 @@ def _rows(folder: Path, stem: str, columns: tuple[str, ...]) -> Iterator[tuple[s
                     f"{path}:{number}: {len(row)} columns, the header has {len(header)}"
                 )
             yield tuple(row[place] for place in places)
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{path} may not be read") from error
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 

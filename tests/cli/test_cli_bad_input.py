@@ -12,6 +12,7 @@ from cli.program import (
     Result,
     change,
     ids,
+    lose_privileges,
     read_lines,
     run_process,
     sprout,
@@ -59,10 +60,30 @@ def test_a_missing_file_and_a_folder_are_no_input() -> None:
     assert_refused(sprout("run", "x" * 300, *REPLAY), 66, "File name too long")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_needs_permission(prompts: Path) -> None:
-    prompts.chmod(0)
-    assert_refused(sprout("run", prompts, *REPLAY), 77, "may not be read")
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (("run", "prompts.jsonl", *REPLAY), "prompts.jsonl"),
+        (("status", "--config", "sprout.toml"), "sprout.toml"),
+        (("grid", "use", "DE", "--config", "sprout.toml"), "sprout.toml"),
+        (("run", "prompts.jsonl", *REPLAY, "--directives", "mine.toml"), "mine.toml"),
+        (("run", "prompts.jsonl", "--model", "model.gguf"), "model.gguf"),
+        (("run", "prompts.jsonl", "--model", "model.jsonl"), "model.jsonl"),
+        (("grid", "import", "hours.csv"), "hours.csv"),
+        (
+            ("grid", "backtest", "hours.csv", "--time-column", "t", "--value-column", "g"),
+            "hours.csv",
+        ),
+    ],
+)
+def test_a_file_that_may_not_be_read_needs_permission(
+    command: tuple[str, ...], name: str, prompts: Path
+) -> None:
+    assert prompts.exists()
+    Path(name).touch()
+    Path(name).chmod(0)
+    found = run_process(*command, preexec_fn=lose_privileges)
+    assert_refused(found, 77, name, "may not be read")
 
 
 def test_a_line_that_is_not_utf_8_fails_alone(out: Path) -> None:

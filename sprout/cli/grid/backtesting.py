@@ -13,7 +13,7 @@ from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
 from sprout.config import Settings
-from sprout.errors import InputError, NoInputError, NotReadyError
+from sprout.errors import InputError, NoInputError, NotReadyError, PermissionDeniedError
 from sprout.grid.columns_csv import Columns
 from sprout.grid.intensity import Intensity, Series
 from sprout.state.grid_log import GridLog, Tested
@@ -182,5 +182,7 @@ def _lines(file: Path) -> Iterator[str]:
         raise InputError(f"{file}: not gzip, or damaged") from error
     except (UnicodeDecodeError, EOFError) as error:
         raise InputError(f"{file}: not UTF-8, or cut off") from error
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{file} may not be read") from error
     except OSError as error:
         raise NoInputError(f"{file} cannot be read: {error.strerror}") from error

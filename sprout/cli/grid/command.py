@@ -134,7 +134,7 @@ def show(
 def backtest(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="CSV of hours; default: the store."),
+        typer.Argument(readable=False, metavar="[FILE]", help="CSV of hours; default: the store."),
     ] = None,
     time_column: options.TimeColumn = None,
     value_column: options.ValueColumn = None,
@@ -210,7 +210,9 @@ def sources(
 
 @app.command("import", cls=LazyCommand, short_help="Import CSV files.")
 def import_csv(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files.")],
+    files: Annotated[
+        list[Path], typer.Argument(readable=False, metavar="FILE...", help="CSV files.")
+    ],
     time_column: options.TimeColumn = None,
     value_column: options.ValueColumn = None,
     time_zone: options.TimeZone = None,

@@ -70,10 +70,14 @@ def replay(
     levels: Annotated[
         str | None, typer.Option(metavar="L0,L2", help="Use these levels only; L0 first.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the rows here.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(readable=False, metavar="FILE", help="Write the rows here.")
+    ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Draw two pictures there (pip install .[plot])."),
+        typer.Option(
+            readable=False, metavar="FOLDER", help="Draw two pictures there (pip install .[plot])."
+        ),
     ] = None,
     state: options.State = None,
     config: options.ConfigFile = None,

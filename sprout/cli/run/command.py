@@ -15,11 +15,15 @@ def run(
     ],
     out_file: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="OUT", help="Append answers here; resumable."),
+        typer.Option(
+            "--output", "-o", readable=False, metavar="OUT", help="Append answers here; resumable."
+        ),
     ] = None,
     errors: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Failed lines; default: OUT.errors.jsonl."),
+        typer.Option(
+            readable=False, metavar="FILE", help="Failed lines; default: OUT.errors.jsonl."
+        ),
     ] = None,
     model: options.Model = None,
     variants: options.Variants = None,
