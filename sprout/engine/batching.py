@@ -65,7 +65,9 @@ class BatchingEngine:
     def num_wanted(self) -> int:
         """Requests to queue now, so that prefixes are seen and no row stays empty."""
         limits = self._scheduler.limits
-        return max(0, 2 * limits.num_sequences - len(self._scheduler.waiting))
+        # those that failed at once count until a step has told them, or who submits never ends
+        num_untold = len(self._scheduler.waiting) + len(self._failed)
+        return max(0, 2 * limits.num_sequences - num_untold)
 
     @property
     def is_busy(self) -> bool:

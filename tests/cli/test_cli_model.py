@@ -100,3 +100,12 @@ def test_the_model_killed_three_times_answers_each_prompt_once(
     )
     assert count == 20
     assert energy_j == pytest.approx(sum(line["sprout"]["energy_j"] for line in lines), rel=1e-9)
+
+
+def test_a_limit_beyond_the_context_is_an_error_of_the_first_run(model_path: Path) -> None:
+    prompts = write_lines(Path("prompts.jsonl"), [{"prompt": "What is the capital of Peru?"}])
+    command = ("run", prompts, "--model", model_path, "--max-tokens", 2**31 - 1)
+    found = run_process(*command)
+    assert found.code == 69
+    (line,) = found.stderr.splitlines()
+    assert "max_tokens 2147483647 exceeds the context of 8192 tokens" in line

@@ -258,6 +258,14 @@ def test_the_engine_wants_two_batches_queued(engine: Engine) -> None:
     assert not engine.is_busy
 
 
+def test_what_failed_at_once_is_queued_until_it_is_told(engine: Engine) -> None:
+    for i in range(3):
+        engine.submit(asked(QUESTIONS[0], Sampling(max_tokens=9000), name=str(i)))
+    assert engine.num_wanted == 5
+    assert len(engine.step().completions) == 3
+    assert engine.num_wanted == 8
+
+
 def test_abandoned_requests_leave_no_trace(model_path: Path) -> None:
     rules = RULES * 4  # more than one step's worth of tokens, so that the prefix is left undone
     with opened(model_path, replace(OPTIONS, ctx=4096)) as engine:
