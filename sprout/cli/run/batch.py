@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -71,14 +72,23 @@ def check_places(written: Iterable[Path], read: Iterable[Path]) -> None:
             raise UsageError(f"{path} has another part in this run: write to another file")
         taken.add(place)
         try:
-            if path.is_dir():
+            if _is_folder(path):
                 raise DiskError(f"{path} is a folder: name a file in it")
-            if not path.parent.is_dir():
+            if not _is_folder(path.parent):
                 raise DiskError(f"there is no folder {path.parent}: make it first")
         except PermissionError as error:
             raise PermissionDeniedError(f"{path} is out of reach: {error.strerror}") from error
         except OSError as error:
             raise DiskError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; what keeps it from being known is an OSError."""
+    # Path.is_dir tells of no error from Python 3.14 on
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 @contextmanager
