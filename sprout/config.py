@@ -377,7 +377,7 @@ def _placed(file: Path, name: str, value: str) -> str:
     """Return a path of the file's as seen from where the file lies."""
     try:
         return str(file.parent / Path(value).expanduser())
-    except RuntimeError as error:  # ~nobody
+    except (RuntimeError, ValueError) as error:  # ~nobody, and ~ with a NUL behind it
         raise InputError(f"{file}: `{name}` = {value!r}: there is no such home folder") from error
 
 

@@ -41,6 +41,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target
         (f"zone = {DEEP}", "nested too deeply"),
         (f"parallel = {'9' * 5000}", "not TOML"),
         ('model = "~no-such-user/m.gguf"', "no such home folder"),
+        ('model = "~\\u0000/m.gguf"', "no such home folder"),
         ('powercap = "a\\u0000b"', "is no path"),
         ('zone = "a\\u0000b"', "characters that no text has"),
         (f"zone = {'[' * 200 + ']' * 200}", "`zone` = a list"),
