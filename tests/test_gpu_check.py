@@ -71,6 +71,18 @@ def test_a_gpu_without_the_compiler_is_told_apart(tmp_path: Path) -> None:
     assert found.stderr.startswith("gpu-check: missing nvcc")
 
 
+def test_a_compiler_without_the_headers_of_cublas_is_told_before_anything_is_built(
+    tmp_path: Path,
+) -> None:
+    lists = "echo 'GPU 0: NVIDIA H100 (UUID: GPU-0)'"
+    lacks = "while read -r line; do case $line in *cublas_v2.h*) exit 1 ;; esac; done"
+    environment = tools(tmp_path / "bin", nvidia_smi=lists, nvcc=lacks)
+    found = check(environment)
+    assert found.returncode == 69
+    assert found.stderr.startswith("gpu-check: missing cublas_v2.h")
+    assert not Path(environment["SPROUT_GPU_VENV"]).exists()
+
+
 @pytest.mark.slow
 def test_without_nvml_the_measuring_part_ends_with_69_too(tmp_path: Path) -> None:
     if Path("/dev/nvidiactl").exists():
