@@ -14,7 +14,7 @@ PACKAGE = ROOT / "sprout"
 
 STANDARD = set(sys.stdlib_module_names)
 
-# module or package -> the third parties that it alone may import
+# module or package, of others or of ours -> who alone may import it
 OWNERS = {
     "typer": {"sprout.cli"},
     "matplotlib": {"sprout.report.pictures"},
@@ -27,7 +27,8 @@ OWNERS = {
         "sprout.report.terminal_fit",
         "sprout.report.terminal_report",
     },
-    "llama_cpp": {"sprout.engine.llamacpp"},
+    "llama_cpp": {"sprout.engine.llamacpp.library"},
+    "sprout.engine.llamacpp.library": {"sprout.engine.llamacpp"},
     "ortools": {"sprout.planning.optimizer"},
     "sqlite_utils": {"sprout.state"},
     "sqlite3": {"sprout.state"},
@@ -158,7 +159,6 @@ USE_CASES = {
 }
 ADAPTERS = {
     "sprout.engine.gguf",
-    "sprout.engine.lastwords",
     "sprout.engine.llamacpp",
     "sprout.engine.open",
     "sprout.engine.recorded",
@@ -216,9 +216,10 @@ def within(name: str, places: set[str]) -> bool:
 def faults(name: str, imported: str) -> Iterator[str]:
     """Yield what is wrong with one import."""
     top = imported.split(".", maxsplit=1)[0]
-    if top in OWNERS and not within(name, OWNERS[top]):
-        yield f"{top} belongs to {', '.join(sorted(OWNERS[top]))}"
-    elif top not in STANDARD and top not in OWNERS and top != "sprout":
+    for owned, owners in OWNERS.items():
+        if within(imported, {owned}) and not within(name, owners):
+            yield f"{owned} belongs to {', '.join(sorted(owners))}"
+    if top not in STANDARD and top not in OWNERS and top != "sprout":
         yield f"{top} has no owner in scripts/check_layers.py"
     if name in PURE and top in IMPURE:
         yield f"a pure module imports {top}"

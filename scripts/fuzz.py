@@ -168,7 +168,7 @@ def broken_model(rng: random.Random) -> bytes:
 
 def fuzz_models(folder: Path, options: argparse.Namespace) -> int:
     from sprout.chat import Message, Sampling  # noqa: PLC0415
-    from sprout.engine import batching, llamacpp  # noqa: F401, PLC0415
+    from sprout.engine import batching  # noqa: F401, PLC0415 - before the forks
     from sprout.engine import open as opening  # noqa: PLC0415
     from sprout.engine.base import Request  # noqa: PLC0415
 

@@ -117,12 +117,11 @@ def gpu_fault() -> str | None:
     """Return why tests of the GPU cannot run here; None when they can."""
     import pynvml  # noqa: PLC0415 - only where such a test was selected
 
-    from sprout.engine import llamacpp  # noqa: PLC0415
+    from sprout.engine.llamacpp import build  # noqa: PLC0415
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         return f"NVML does not start: {error}"
     pynvml.nvmlShutdown()
-    _, supports_gpu = llamacpp.build_info()
-    return None if supports_gpu else "this build of llama-cpp-python has no GPU support"
+    return None if build.has_gpu() else "this build of llama-cpp-python has no GPU support"

@@ -91,21 +91,20 @@ def _variant(config: Config, name: str, path: Path) -> Finding:
 
 def _llamacpp(config: Config) -> Iterator[Finding]:
     try:
-        from sprout.engine import llamacpp
+        from sprout.engine.llamacpp import build
     except EngineError as error:
         yield Finding("llama.cpp", "missing", str(error), CANNOT_LOAD, is_needed=True)
         return
-    version, has_gpu = llamacpp.build_info()
-    build = "with" if has_gpu else "without"
+    has_gpu = build.has_gpu()
     wants_gpu = config.settings.gpu_layers != 0
     yield Finding(
         "llama.cpp",
         "ok" if has_gpu or not wants_gpu else "missing",
-        f"llama-cpp-python {version}, built {build} GPU support",
+        f"llama-cpp-python {build.VERSION}, built {'with' if has_gpu else 'without'} GPU support",
         None if has_gpu else f'for a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {BUILD}',
         is_needed=True,
     )
-    if llamacpp.has_amx_kernels():
+    if build.has_amx_kernels():
         yield Finding(
             "llama.cpp: AMX",
             "ok",
@@ -118,12 +117,12 @@ def _weights(config: Config) -> Iterator[Finding]:
     """Say when another type of the same weights is likely to be faster; measuring it decides."""
     settings = config.settings
     try:
-        from sprout.engine import llamacpp
+        from sprout.engine.llamacpp.model import unbatched_type
 
         path = model_path(settings)
         if settings.gpu_layers != 0 or is_recording(path):
             return
-        slow = llamacpp.unbatched_type(path)
+        slow = unbatched_type(path)
     except SproutError:
         return  # said of the model, or of llama.cpp, already
     if slow is not None:

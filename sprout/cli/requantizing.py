@@ -6,7 +6,7 @@ from sprout.cli import interrupt, output
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
 from sprout.config import Settings, model_path
-from sprout.engine.requantize import TYPES, requantize
+from sprout.engine.llamacpp.requantize import TYPES, requantize
 from sprout.errors import OutputExistsError, UsageError
 
 

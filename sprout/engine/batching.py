@@ -14,14 +14,9 @@ from sprout.chat import Chat
 from sprout.directives import TemplateTraits
 from sprout.engine.answer import Answer
 from sprout.engine.base import Completion, FinishReason, Request, StepResult
-from sprout.engine.llamacpp import (
-    DecodeError,
-    LlamaContext,
-    LlamaModel,
-    NotANumberError,
-    Sampler,
-    open_sampler,
-)
+from sprout.engine.llamacpp.context import DecodeError, LlamaContext, NotANumberError
+from sprout.engine.llamacpp.model import LlamaModel
+from sprout.engine.llamacpp.sampler import Sampler, open_sampler
 from sprout.engine.scheduler import Batch, Chunk, Limits, Scheduler
 from sprout.engine.sequence import Prefix, Sequence
 from sprout.engine.template import ChatTemplate
@@ -77,7 +72,7 @@ class BatchingEngine:
     def submit(self, request: Request) -> None:
         """Tokenise and queue a request; one that cannot run fails alone in the next step."""
         try:
-            tokens = self._model.tokenize(self._template.fragments(request.chat))
+            tokens = self._model.vocabulary.tokenize(self._template.fragments(request.chat))
         except InputError as error:
             self._fail(request, 0, str(error))
             return
@@ -128,13 +123,13 @@ class BatchingEngine:
             InputError: the chat does not fit into the context.
             EngineError: an option is more than one token.
         """
-        tokens = self._model.tokenize(self._template.fragments(chat))
+        tokens = self._model.vocabulary.tokenize(self._template.fragments(chat))
         longest = min(self._scheduler.limits.num_cells, self._model.num_trained_context)
         if len(tokens) >= longest:
             raise InputError(
                 f"a question of {len(tokens)} tokens exceeds the context of {longest} tokens"
             )
-        ids = [self._model.single_tokens(option) for option in options]
+        ids = [self._model.vocabulary.single_tokens(option) for option in options]
         if not all(ids):
             missing = options[ids.index(())]
             raise EngineError(f"this model has no token for the option {missing!r}")
@@ -237,10 +232,10 @@ class BatchingEngine:
     def _append_token(self, sequence: Sequence) -> FinishReason | None:
         live = self._live[sequence]
         token = self._context.sample(sequence, live.sampler)
-        if self._model.ends_generation(token):
+        if self._model.vocabulary.ends_generation(token):
             return "stop"
         sequence.new_tokens.append(token)
-        if live.answer.append(self._model.piece(token)):
+        if live.answer.append(self._model.vocabulary.piece(token)):
             return "stop"
         return "length" if len(sequence.new_tokens) == sequence.max_new_tokens else None
 

@@ -62,19 +62,16 @@ def open_engine(path: Path, options: EngineOptions, now: datetime) -> Engine:
         InputError: a variant is of another model.
         EngineError: the model cannot be loaded, or not all variants fit into memory beside it.
     """
-    if not options.variants:
-        return _open_one(path, options, now)
     check_variants(path, options.variants)
-    if options.gpu_layers == 0 and not recorded.is_recording(path):
-        from sprout.engine import llamacpp
-
-        llamacpp.check_room([path, *options.variants.values()])
+    model = _open_one(path, options, now, beside=tuple(options.variants.values()))
+    if not options.variants:
+        return model
 
     def opener(variant: Path) -> Callable[[], Engine]:
         return lambda: _open_one(variant, options, now)
 
     variants = {name: opener(variant) for name, variant in options.variants.items()}
-    return VariantEngine(_open_one(path, options, now), variants, options.parallel)
+    return VariantEngine(model, variants, options.parallel)
 
 
 def check_variants(path: Path, variants: Mapping[str, Path]) -> None:
@@ -86,19 +83,21 @@ def check_variants(path: Path, variants: Mapping[str, Path]) -> None:
     Raises:
         InputError: naming the first that does not, and why.
     """
+    if not variants:
+        return
     if recorded.is_recording(path):
         for name, variant in variants.items():
             if not recorded.is_recording(variant):
                 raise InputError(f"variant {name}: {variant} is no recording, as the model is")
         return
     _limit_spinning()
-    from sprout.engine import llamacpp
+    from sprout.engine.llamacpp.model import dialect
 
-    expected = llamacpp.dialect(path)
+    expected = dialect(path)
     for name, variant in variants.items():
         if recorded.is_recording(variant):
             raise InputError(f"variant {name}: {variant} is a recording, and the model is none")
-        found = llamacpp.dialect(variant)
+        found = dialect(variant)
         if found.vocabulary != expected.vocabulary:
             differs = f"another vocabulary ({found.num_tokens} tokens) than"
         elif found.template != expected.template:
@@ -111,10 +110,12 @@ def check_variants(path: Path, variants: Mapping[str, Path]) -> None:
         )
 
 
-def _open_one(path: Path, options: EngineOptions, now: datetime) -> Engine:
+def _open_one(
+    path: Path, options: EngineOptions, now: datetime, beside: tuple[Path, ...] = ()
+) -> Engine:
     if recorded.is_recording(path):
         return recorded.RecordedEngine(path, options.parallel)
-    return _open_llamacpp(path, options, now)
+    return _open_llamacpp(path, options, now, beside)
 
 
 def open_chooser(path: Path, options: EngineOptions, now: datetime) -> Chooser:
@@ -131,20 +132,30 @@ def open_chooser(path: Path, options: EngineOptions, now: datetime) -> Chooser:
         raise EngineError(f"the judge {path.name}: {error}") from error
 
 
-def _open_llamacpp(path: Path, options: EngineOptions, now: datetime) -> "BatchingEngine":
+def _open_llamacpp(
+    path: Path, options: EngineOptions, now: datetime, beside: tuple[Path, ...] = ()
+) -> "BatchingEngine":
+    """Return an engine on llama.cpp; `beside` are variants that memory must have room for too."""
     _limit_spinning()
     # here, so that a recording is replayed without loading llama.cpp
     from sprout.engine.batching import BatchingEngine
-    from sprout.engine.llamacpp import LlamaContext, LlamaModel
+    from sprout.engine.llamacpp import memory
+    from sprout.engine.llamacpp.context import LlamaContext
+    from sprout.engine.llamacpp.model import LlamaModel
     from sprout.engine.template import ChatTemplate
 
+    gguf.check(path)
+    room = memory.room_beside((path, *beside)) if options.gpu_layers == 0 else None
     model = LlamaModel(path, options.gpu_layers)
+    if room is not None:
+        memory.check_caches(model.cell_bytes, options.ctx, 1 + len(beside), room)
+    words = model.vocabulary
     template = ChatTemplate(
         model.template,
-        bos=model.bos,
-        eos=model.eos,
-        control_tokens=model.control_tokens,
-        defined_tokens=model.defined_tokens,
+        bos=words.bos,
+        eos=words.eos,
+        control_tokens=list(words.control),
+        defined_tokens=list(words.defined),
         now=now,
     )
     num_prefixes = NUM_PREFIXES if options.shares_prefixes else 0

@@ -35,7 +35,7 @@ def open_tiny(path: Path) -> BatchingEngine:
 
 def tokens(engine: BatchingEngine, *contents: str) -> list[int]:
     chat = tuple(Message("user", content) for content in contents)
-    return [int(t) for t in engine._model.tokenize(engine._template.fragments(chat))]
+    return [int(t) for t in engine._model.vocabulary.tokenize(engine._template.fragments(chat))]
 
 
 def test_a_tiny_model_answers(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from sprout.chat import Message, Sampling
-from sprout.engine import batching, llamacpp
+from sprout.engine import batching
 from sprout.engine.base import Request
 from sprout.engine.open import EngineOptions, open_engine
 for path in sys.argv[1:]:

@@ -15,12 +15,11 @@ from plain_records import SmallContextEngine, SteadyPower, TwoStepEngine, prompt
 
 from sprout.accounting import Step
 from sprout.chat import Sampling
-from sprout.engine import llamacpp
 from sprout.engine.base import Completion, Engine, Request
 from sprout.engine.open import EngineOptions, check_variants, open_engine
 from sprout.engine.recorded import RecordedEngine
 from sprout.engine.variants import VariantEngine
-from sprout.errors import EngineError, InputError
+from sprout.errors import InputError
 from sprout.metering import MeteredEngine
 
 PARALLEL = 4
@@ -323,14 +322,3 @@ def test_a_file_that_reads_chats_otherwise_is_no_variant(
 def test_a_recording_is_no_variant_of_a_model(model_path: Path, paths: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="is a recording, and the model is none"):
         check_variants(model_path, {"q4": paths["q4"]})
-
-
-@pytest.mark.model
-def test_variants_that_memory_has_no_room_for_are_refused_before_anything_is_loaded(
-    model_path: Path, tmp_path: Path
-) -> None:
-    with (tmp_path / "huge.gguf").open("wb") as file:
-        file.write(b"GGUF")
-        file.truncate(1 << 42)  # a hole takes no disk
-    with pytest.raises(EngineError, match=r"need 4398\.\d GB and [\d.]+ GB of memory are free"):
-        llamacpp.check_room([model_path, tmp_path / "huge.gguf"])

@@ -28,6 +28,7 @@ def tiny_gguf(
     special: Sequence[tuple[str, int]] = SPECIAL,
     changes: Mapping[str, tuple[int, Any]] | None = None,
     weights: Mapping[str, float] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> bytes:
     """Return the bytes of a model.
 
@@ -35,6 +36,7 @@ def tiny_gguf(
         special: tokens behind the byte tokens, with their kinds; the second ends an answer.
         changes: metadata, by key: (type, value), over what stands here.
         weights: tensors whose every number is this one.
+        shapes: of tensors, over what stands here.
     """
     tokens = [*_byte_tokens(), "Hi", *(text for text, _ in special)]
     kinds = [NORMAL] * 257 + [kind for _, kind in special]
@@ -56,7 +58,7 @@ def tiny_gguf(
     if template is not None:
         facts["tokenizer.chat_template"] = (STRING, template)
     facts |= changes or {}
-    shapes, fixed = _shapes(len(tokens)), weights or {}
+    shapes, fixed = {**_shapes(len(tokens)), **(shapes or {})}, weights or {}
     rng = random.Random(1)  # noqa: S311 - to be repeatable
     head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(facts))
     for key, (kind, value) in facts.items():

@@ -3,14 +3,14 @@
 Written against llama-cpp-python 0.3.36: llama_model_quantize and the lines that it logs.
 """
 
-import ctypes
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from sprout.engine.gguf import fingerprint
-from sprout.engine.llamacpp import lib
+from sprout.engine import gguf
+from sprout.engine.llamacpp import log
+from sprout.engine.llamacpp.library import lib
 from sprout.errors import DiskError, EngineError, PermissionDeniedError
 
 TYPES: dict[str, int] = {
@@ -28,7 +28,6 @@ TYPES: dict[str, int] = {
 """llama.cpp's types of weights that need no importance matrix, the most exact first."""
 
 _TENSOR = re.compile(r"\[ *(\d+)/ *(\d+)\]")
-_WARNING, _ERROR = 3, 4
 
 
 def requantize(
@@ -55,7 +54,7 @@ def requantize(
         DiskError, PermissionDeniedError: the target cannot be written.
         EngineError: llama.cpp cannot convert it.
     """
-    fingerprint(source)  # refuses what is no GGUF file, and says why
+    gguf.check(source)
     partial = target.with_name(f".{target.name}.partial")
     try:
         partial.touch()
@@ -89,16 +88,14 @@ def _quantize(
     errors: list[str] = []
     num_fallbacks = 0
 
-    @lib.llama_log_callback  # type: ignore[untyped-decorator]
-    def listen(level: int, text: bytes, _data: object) -> None:
+    def hear(level: int, said: str) -> None:
         nonlocal num_fallbacks
-        said = text.decode(errors="replace").strip()
         found = _TENSOR.match(said)
         if found:
             on_tensor(int(found.group(1)), int(found.group(2)))
-        elif level == _ERROR:
+        elif level == log.ERROR:
             errors.append(said)
-        elif level == _WARNING and said.startswith("-> falling back"):
+        elif level == log.WARNING and said.startswith("-> falling back"):
             num_fallbacks += 1
 
     params = lib.llama_model_quantize_default_params()
@@ -108,9 +105,8 @@ def _quantize(
     statuses: list[int] = []
 
     def work() -> None:
-        lib.llama_log_set(listen, ctypes.c_void_p(0))
+        log.listen(hear)
         statuses.append(lib.llama_model_quantize(bytes(source), bytes(target), params))
-        lib.llama_log_set(_forget, ctypes.c_void_p(0))  # the listener ends with this function
 
     # Not in the main thread: a signal would be handled when C returns, after minutes.
     thread = threading.Thread(target=work, daemon=True)
@@ -120,8 +116,3 @@ def _quantize(
         if should_stop():
             return None  # the thread ends with the process
     return statuses[0], num_fallbacks, "; ".join(errors[-3:]) or "no reason given"
-
-
-@lib.llama_log_callback  # type: ignore[untyped-decorator]
-def _forget(_level: int, _text: bytes, _data: object) -> None:
-    """Hear nothing."""

@@ -1,0 +1,19 @@
+"""The C functions of llama.cpp, as llama-cpp-python brings them: the only file that imports it.
+
+Written against llama-cpp-python 0.3.36 (llama.h of 2026-11). Not promised by it: that other batch
+sizes give bit-equal logits.
+"""
+
+from sprout.errors import EngineError
+
+try:
+    import llama_cpp.llama_cpp
+except (AttributeError, ImportError, OSError, RuntimeError) as error:
+    # not installed; a library that it needs is not here; its own is of another version
+    raise EngineError(
+        f"llama.cpp cannot be loaded: {' '.join(str(error).split())}: install what is missing, or "
+        "build llama-cpp-python on this machine"
+    ) from error
+
+lib = llama_cpp.llama_cpp
+VERSION = str(llama_cpp.__version__)
