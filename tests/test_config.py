@@ -9,7 +9,7 @@ import pytest
 from sprout import config as configuration
 from sprout.config import SETTINGS, LivePolicy, load
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
-from sprout.machine import num_cpus
+from sprout.machine import num_cores
 from sprout.planning.policies import POLICIES
 
 
@@ -32,7 +32,7 @@ def test_without_anything_set_every_value_is_a_default(monkeypatch: pytest.Monke
     assert set(config.sources) == set(SETTINGS)
     assert config.settings.tolerance == 0.1
     assert config.settings.directives == "concise"
-    assert config.settings.threads == num_cpus()
+    assert config.settings.threads == num_cores()
     assert config.settings.state == platformdirs.user_state_path("sprout") / "sprout.db"
 
 
@@ -191,6 +191,7 @@ def test_visible_gpus_are_read_once_here(monkeypatch: pytest.MonkeyPatch) -> Non
         ("pue = 0.9", "pue"),
         ("parallel = 0", "parallel"),
         ("parallel = 2.5", "parallel"),
+        ("threads = 513", "threads"),  # GGML_MAX_N_THREADS is 512
         ("ctx = 63", "ctx"),
         ("ctx = 2147483648", "ctx"),  # llama.cpp counts tokens in int32
         ("gpu_layers = -2", "gpu_layers"),
@@ -288,7 +289,7 @@ def test_without_any_model_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_threads_are_at_least_one_and_no_more_than_allowed() -> None:
-    assert 1 <= num_cpus() <= len(os.sched_getaffinity(0))
+    assert 1 <= num_cores() <= len(os.sched_getaffinity(0))
 
 
 def test_another_programs_key_is_read_where_ours_is_not_set(

@@ -56,6 +56,9 @@ def _findings(config: Config) -> Iterator[Finding]:
     yield from _llamacpp(config)
     yield from _weights(config)
     settings = config.settings
+    if (unwise := wiring.thread_warning(settings)) is not None:
+        fix = "`threads` in sprout.toml, or --threads"
+        yield Finding("llama.cpp: threads", "failed", unwise, fix)
     uses_gpu = settings.gpu_layers != 0
     for found in probe(
         gpu_uuids=settings.gpus,

@@ -56,6 +56,8 @@ def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, st
     """Measure every level, store and show it; return the costs of this profile."""
     settings = config.settings
     prompts = _prompts(out, flags, settings)
+    for warning in wiring.warnings(config):
+        out.warning(warning)
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))

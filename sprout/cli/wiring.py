@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sprout import machine
 from sprout.carbon import EmbodiedRate, embodied
 from sprout.cli.grid.outlook import outlook
 from sprout.cli.present import utc_now as utc_now  # noqa: PLC0414 - said here to every command
@@ -90,6 +91,23 @@ def engine_options(settings: Settings, *, shares_prefixes: bool = True) -> Engin
         shares_prefixes=shares_prefixes,
         variants=settings.variants,
     )
+
+
+def thread_warning(settings: Settings) -> str | None:
+    """Return what is unwise about the threads that are set; None where each can have a CPU."""
+    num_cpus = machine.num_cpus()
+    if settings.threads <= num_cpus:
+        return None
+    return (
+        f"{settings.threads} threads on {num_cpus} CPUs wait for each other, so that everything "
+        f"takes many times longer: set `threads` to {num_cpus} at most, or leave it out"
+    )
+
+
+def warnings(config: Config) -> tuple[str, ...]:
+    """Return what is unsafe or unwise about the settings of a command that runs the model."""
+    found = thread_warning(config.settings)
+    return config.warnings if found is None else (*config.warnings, found)
 
 
 def embodied_rate(settings: Settings, num_gpus: int) -> EmbodiedRate:

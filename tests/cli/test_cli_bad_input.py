@@ -360,6 +360,7 @@ def test_a_wrong_variable_is_named() -> None:
         ("--temperature", "9"),
         ("--parallel", "0"),
         ("--threads", "0"),
+        ("--threads", "513"),
         ("--ctx", "1"),
         ("--max-tokens", "0"),
         ("--tolerance", "2"),

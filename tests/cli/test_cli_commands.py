@@ -7,6 +7,8 @@ import pytest
 from cli.program import REPLAY, change, read_lines, select, sprout, write_lines
 from local.tiny_gguf import U32, tiny_gguf
 
+from sprout.machine import num_cpus
+
 PROFILE = ("profile", *REPLAY, "--idle", 0, "--repeats", 1)
 OPTIMIZE_KEYS = {
     "plan_id",
@@ -110,6 +112,22 @@ def test_doctor_says_of_everything_whether_it_is_there() -> None:
         assert check["detail"]
         assert check["status"] == "ok" or check["fix"], check["name"]
     assert "built with" in checks["llama.cpp"]["detail"]
+
+
+@pytest.mark.parametrize("command", ["run", "profile"])
+def test_more_threads_than_cpus_are_warned_of(command: str, prompts: Path) -> None:
+    most = num_cpus()
+    options = ("--idle", 0, "--repeats", 1) if command == "profile" else ("--intensity", 300)
+    for num, is_told in ((most, False), (most + 1, True)):
+        found = sprout(command, prompts, *REPLAY, *options, "--threads", num)
+        assert found.code == 0
+        told = f"{num} threads on {most} CPUs wait for each other"
+        assert (f"sprout {command}: warning: {told}" in found.stderr) is is_told
+        checks = sprout("doctor", *REPLAY, "--json", env={"SPROUT_THREADS": f"{num}"}).data[
+            "checks"
+        ]
+        (about,) = [each for each in checks if each["name"] == "llama.cpp: threads"] or [None]
+        assert (about is not None and told in about["detail"]) is is_told
 
 
 def test_doctor_refuses_what_a_run_could_not_work_with() -> None:

@@ -10,7 +10,7 @@ from plain_records import KEYS
 from plain_traces import write
 
 from sprout.carbon import CPU_LIFETIME_S, CPU_SERVER_CORES, CPU_SERVER_G
-from sprout.machine import num_cpus
+from sprout.machine import num_cores
 
 DATA = Path(__file__).parents[2] / "../shared/data/emnlp24"
 
@@ -122,7 +122,7 @@ def test_a_store_replays_what_it_served(store: Path, tmp_path: Path) -> None:
     rows = found.data["rows"]
     assert [(row["region"], row["policy"]) for row in rows] == [("DE", "base"), ("DE", "co2-opt")]
     # 30 J at L0 and 10 J at L2, at 300 g/kWh, and a second's embodied carbon of either
-    embodied_g = CPU_SERVER_G / CPU_LIFETIME_S / CPU_SERVER_CORES * num_cpus()
+    embodied_g = CPU_SERVER_G / CPU_LIFETIME_S / CPU_SERVER_CORES * num_cores()
     l0_g, l2_g = (joules / 3.6e6 * 300 + embodied_g for joules in (30, 10))
     assert rows[1]["saved_percent"] == pytest.approx(100 * (1 - l2_g / l0_g))
     assert any("prior" in note for note in found.data["notes"])

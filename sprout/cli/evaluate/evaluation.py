@@ -79,7 +79,7 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
                 f"{len(session.keys)} levels: a judge is shown at most {len(LETTERS)} answers at a "
                 "time: name fewer variants, or a smaller directive set"
             )
-        for warning in config.warnings:
+        for warning in wiring.warnings(config):
             out.warning(warning)
         for note in (*power.notes, *_warnings(settings)):
             out.note(note)

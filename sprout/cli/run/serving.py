@@ -62,7 +62,7 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
     """Serve the batch."""
     settings = config.settings
     _check_places(flags, settings)
-    for warning in config.warnings:
+    for warning in wiring.warnings(config):
         out.warning(warning)
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
