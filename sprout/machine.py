@@ -16,7 +16,7 @@ import psutil
 _UNLIMITED_BYTES = 1 << 60
 """From here on a limit is none: version 1 of control groups says so by a number near 2^63."""
 
-_INACTIVE = re.compile(r"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)
+_FILES = re.compile(r"^(total_)?(?:in)?active_file (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,12 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _droppable(folder: Path) -> int:
-    """Return the bytes of files that a group holds and does not use: they go when others come."""
+    """Return the bytes of files that a group holds: Linux drops them when others come.
+
+    Those that were read twice, as a model is by the second run, are active and can go as well.
+    """
     with suppress(OSError):
-        found = _INACTIVE.findall((folder / "memory.stat").read_text())
-        return int(found[-1]) if found else 0  # version 1: the last counts the groups below too
+        found = _FILES.findall((folder / "memory.stat").read_text())
+        of_all = [size for total, size in found if total]  # version 1: the groups below too
+        return sum(map(int, of_all or [size for _, size in found]))
     return 0

@@ -25,12 +25,12 @@ def lay(root: Path, membership: str, files: dict[str, str]) -> Path:
     return root
 
 
-def group(folder: str, limit: str, usage: int, inactive: int) -> dict[str, str]:
+def group(folder: str, limit: str, usage: int, inactive: int, active: int = 0) -> dict[str, str]:
     """Return the files of one group of version 2."""
     return {
         f"{folder}/memory.max": limit,
         f"{folder}/memory.current": str(usage),
-        f"{folder}/memory.stat": f"anon 5\ninactive_file {inactive}\nactive_file 7",
+        f"{folder}/memory.stat": f"anon 5\ninactive_file {inactive}\nactive_file {active}",
     }
 
 
@@ -43,7 +43,7 @@ def test_without_groups_it_is_the_machines_memory(tmp_path: Path) -> None:
 def test_the_tightest_group_counts_and_files_that_it_may_drop_do_not(tmp_path: Path) -> None:
     files = {
         **group("sys/fs/cgroup/pod/box", "max", 4, 0),
-        **group("sys/fs/cgroup/pod", str(GB), 900_000_000, 300_000_000),
+        **group("sys/fs/cgroup/pod", str(GB), 900_000_000, 200_000_000, 100_000_000),
     }
     found = machine.memory(lay(tmp_path, "0::/pod/box", files))
     assert found == Memory(total=GB, free=400_000_000)
@@ -65,7 +65,8 @@ def test_version_1_counts_the_groups_below_and_knows_no_limit_by_a_number(tmp_pa
     files = {
         f"{folder}/box/memory.limit_in_bytes": str(GB),
         f"{folder}/box/memory.usage_in_bytes": "800000000",
-        f"{folder}/box/memory.stat": "inactive_file 1\ntotal_inactive_file 200000000",
+        f"{folder}/box/memory.stat": "inactive_file 1\nactive_file 2\n"
+        "total_inactive_file 150000000\ntotal_active_file 50000000",
         f"{folder}/memory.limit_in_bytes": "9223372036854771712",
         f"{folder}/memory.usage_in_bytes": "900000000",
     }
