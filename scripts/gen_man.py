@@ -17,11 +17,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 import typer
 
 from sprout.cli.app import app
-from sprout.config import KEY_VARIABLES, PREFIX, SETTINGS, defaults
+from sprout.config import KEY_VARIABLES, PREFIX, defaults
 from sprout.errors import EXIT_CODES
 from sprout.report.prometheus import METRICS
 from sprout.report.tables import COLUMNS
 from sprout.setting import description
+from sprout.settings import SETTINGS
 from sprout.state.store import Store
 from sprout.template import UNSET, literal
 

@@ -7,10 +7,11 @@ import platformdirs
 import pytest
 
 from sprout import config as configuration
-from sprout.config import SETTINGS, LivePolicy, load
+from sprout.config import load
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 from sprout.machine import num_cores
 from sprout.planning.policies import POLICIES
+from sprout.settings import SETTINGS, LivePolicy
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import typer
 
 from sprout import template
 from sprout.cli.output import Out
-from sprout.config import SETTINGS, check, defaults, file_path
+from sprout.config import check, defaults, file_path
 from sprout.errors import NoInputError, OutputExistsError
 from sprout.grid import yearly
 from sprout.outfile import write_whole
 from sprout.setting import description
+from sprout.settings import SETTINGS
 
 QUESTIONS = {
     "zone": "Grid zone, such as DE or US-CAL-CISO (empty: the world's yearly average)",

@@ -82,7 +82,9 @@ Embodied = Annotated[
     typer.Option(metavar="PRESET", help="server, paper, or g per busy second."),
 ]
 Parallel = Annotated[int | None, typer.Option(help="Requests decoded at the same time.")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads; more than CPUs slow everything down.")]
+Threads = Annotated[
+    int | None, typer.Option(help="CPU threads; more than CPUs slow everything down.")
+]
 Ctx = Annotated[int | None, typer.Option(help="KV cache in tokens, shared by all requests.")]
 GpuLayers = Annotated[
     int | None, typer.Option("--gpu-layers", help="Model layers on the GPU; -1 for all.")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from cli.program import PATIENCE_S, command_line, sprout
 
-from sprout.config import SETTINGS, defaults, file_path, load
+from sprout.config import defaults, file_path, load
 from sprout.setting import description
+from sprout.settings import SETTINGS
 from sprout.template import UNSET, literal
 
 

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from sprout import toml
 from sprout.cli.output import Out
 from sprout.config import file_path, load
 from sprout.errors import InputError, PermissionDeniedError
@@ -59,7 +60,7 @@ def edited(text: str, wanted: Mapping[str, str | None], name: str) -> str:
     Raises:
         InputError: the text is not TOML, or is written so that lines cannot be edited.
     """
-    before = _parse(text, name)
+    before = toml.parse(text, name)
     new = text
     for key, value in wanted.items():
         new = _with(new, key, value)
@@ -104,13 +105,6 @@ def _with(text: str, key: str, value: str | None) -> str:
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _parse(text: str, name: str) -> dict[str, object]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name}: not TOML: {error}") from error
 
 
 def _read(path: Path) -> str:
