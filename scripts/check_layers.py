@@ -80,6 +80,7 @@ PURE = {
     "sprout.planning.classes",
     "sprout.clock",
     "sprout.costs",
+    "sprout.directives",
     "sprout.engine.answer",
     "sprout.engine.base",
     "sprout.engine.prefixes",

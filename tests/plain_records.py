@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from sprout import directives
+from sprout import directive_sets
 from sprout.accounting import Step
 from sprout.answers import Admission, Grid, Served, answer_line
 from sprout.carbon import footprint
@@ -25,7 +25,7 @@ from sprout.prompts import Prompt, read
 from sprout.quality.preference import Preference, prior
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-LEVELS = directives.load("concise")
+LEVELS = directive_sets.load("concise")
 KEYS = {directive.level: directive.key for directive in LEVELS.directives}
 UNDER = Conditions("model", "machine", 8, 2, 0, 256, "rapl")
 

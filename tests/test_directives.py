@@ -1,19 +1,15 @@
 import pytest
 
 from sprout.chat import Chat, Message, Sampling
+from sprout.directive_sets import load
 from sprout.directives import (
-    DEFAULT_SET,
     PAPER_PREFERENCE,
     Directive,
     TemplateTraits,
     apply,
     in_order,
-    load,
-    packaged,
-    parse,
     parted,
 )
-from sprout.errors import InputError, UsageError
 
 L0 = Directive("L0", "")
 SYSTEM = Directive("L1", "Be brief.", "system")
@@ -159,92 +155,9 @@ def test_levels_of_the_model_come_before_those_of_variants() -> None:
     assert [parted(level) for level in ("L0", "q4_0/L1")] == [("", "L0"), ("q4_0", "L1")]
 
 
-def test_packaged_sets_are_there_and_start_bare() -> None:
-    sets = packaged()
-    assert list(sets) == ["paper", "concise", "library"]
-    assert DEFAULT_SET in sets
-    for directive_set in sets.values():
-        assert directive_set.about
-        assert directive_set.directives[0].level == "L0"
-        assert directive_set.directives[0].text == ""
-
-
-def test_the_paper_set_is_the_papers() -> None:
-    assert load("paper").directives == (
-        Directive("L0", "", paper_level="L0"),
-        Directive("L1", "Always answer briefly", "system", paper_level="L1"),
-        Directive("L2", "Always answer very briefly", "system", paper_level="L2"),
-    )
-
-
-def test_the_library_holds_every_level_of_the_other_sets() -> None:
-    sets = packaged()
-    library = {directive.key for directive in sets["library"].directives}
-    for name in ("paper", "concise"):
-        assert {directive.key for directive in sets[name].directives} <= library
-
-
-def test_an_unknown_set_is_a_usage_error_that_lists_the_sets() -> None:
-    with pytest.raises(UsageError, match="'terse': choose one of paper, concise, library"):
-        load("terse")
-
-
 def test_the_prior_is_the_mean_over_the_papers_six_tasks() -> None:
     # Sums over the six tasks: 2.27, 2.07 and 1.66.
     assert [PAPER_PREFERENCE[level] for level in ("L0", "L1", "L2")] == pytest.approx(
         [0.378333, 0.345, 0.276667], abs=1e-6
     )
     assert sum(PAPER_PREFERENCE.values()) == pytest.approx(1)
-
-
-BARE = '[[mine.directives]]\nlevel = "L0"\ntext = ""\n'
-
-
-def test_a_file_of_ones_own_is_read() -> None:
-    text = (
-        f'[mine]\nabout = "for me"\n{BARE}\n'
-        '[[mine.directives]]\nlevel = "L1"\ntext = "Short!"\nplacement = "suffix"\nmax_tokens = 9\n'
-        '[[mine.directives]]\nlevel = "cut"\ntext = ""\nmax_tokens = 9\n'
-    )
-    mine = parse(text, "my.toml")["mine"]
-    assert (mine.name, mine.about) == ("mine", "for me")
-    assert mine.directives == (
-        L0,
-        Directive("L1", "Short!", "suffix", max_tokens=9),
-        Directive("cut", "", max_tokens=9),
-    )
-
-
-LEVEL = f'{BARE}[[mine.directives]]\nlevel = "L1"\ntext = "Short!"\n'
-NAMED = f'{BARE}[[mine.directives]]\nlevel = "L1"\nplacement = "system"\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "my.toml: no directive set"),
-        ("[mine", "my.toml: not TOML"),
-        ("mine = 3", "my.toml: mine: 3 is not a table"),
-        ("[mine]", r"my.toml: mine.directives\[0\]: the first level must be the bare one"),
-        ("[mine]\ndirectives = 3", "mine.directives: 3 is not a list"),
-        ("[mine]\ndirectives = [3]", r"mine.directives\[0\]: 3 is not a table"),
-        ("[mine]\nabout = 3", "mine.about: 3 is not a string"),
-        (f"[mine]\nlevels = 3\n{BARE}", "mine.levels: unknown key; known are about, directives"),
-        ('[[mine.directives]]\ntext = ""', r"mine.directives\[0\].level: missing"),
-        ('[[mine.directives]]\nlevel = "L0"', r"mine.directives\[0\].text: missing"),
-        (BARE.replace("L0", "L1"), "the first level must be the bare one"),
-        (f"{BARE}max_tokens = 5", "the first level must be the bare one"),
-        (LEVEL, r"mine.directives\[1\].placement: missing"),
-        (f'{LEVEL}placement = "prefix"', r"placement: 'prefix' is not one of system, suffix"),
-        (f'{LEVEL}placement = "system"\nmax_tokens = 0', "max_tokens: 0 is not at least 1"),
-        (f'{LEVEL}placement = "system"\nmax_tokens = true', "True is not a whole number"),
-        (f'{LEVEL}placement = "system"\npaper_level = "L9"', "'L9' is not one of L0, L1, L2"),
-        (f'{LEVEL}placement = "system"\ntone = "dry"', "tone: unknown key"),
-        (f'{NAMED}text = ""', r"directives\[1\].text: asks what directives\[0\] asks"),
-        (f"{BARE}{BARE}max_tokens = 5", r"directives\[1\].level: 'L0' is also directives\[0\]"),
-    ],
-)
-def test_a_bad_file_is_an_input_error_that_names_file_and_key(text: str, message: str) -> None:
-    with pytest.raises(InputError, match=message) as error:
-        parse(text, "my.toml")
-    assert str(error.value).startswith("my.toml: ")

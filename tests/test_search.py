@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprout.costs import Cost, Sample
-from sprout.directives import Directive, DirectiveSet, parse
+from sprout.directive_sets import parse
+from sprout.directives import Directive, DirectiveSet
 from sprout.quality.preference import Shares, prior
 from sprout.search import propose, to_toml
 

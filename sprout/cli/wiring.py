@@ -11,7 +11,8 @@ from sprout.cli.grid.outlook import outlook
 from sprout.cli.present import utc_now as utc_now  # noqa: PLC0414 - said here to every command
 from sprout.config import Config, Settings, model_path
 from sprout.costs import Conditions
-from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet, load, packaged, parse
+from sprout.directive_sets import load, packaged, parse
+from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet
 from sprout.engine.open import EngineOptions, fingerprint
 from sprout.errors import InputError, NoInputError, PermissionDeniedError, UsageError
 from sprout.grid import reading

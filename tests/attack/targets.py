@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import plain_traces
 from local import grid_server
 
-from sprout import config, directives, outfile, prompts
+from sprout import config, directive_sets, directives, outfile, prompts
 from sprout.answers import Admission, Grid, Served, answer_line, error_line, failed_line
 from sprout.carbon import footprint
 from sprout.chat import Message, Role, Sampling
@@ -144,7 +144,7 @@ def _read_prompts(data: bytes) -> None:
         taken.add(name)
         return len(taken) > num_before
 
-    levels = directives.load("concise").directives
+    levels = directive_sets.load("concise").directives
     rows = prompts.read(
         data.split(b"\n"),
         defaults=Sampling(),
@@ -194,7 +194,7 @@ def _read_directives(data: bytes) -> None:
     except UnicodeDecodeError:
         return  # said by whoever reads the file
     chat = (Message("user", "Hi"),)
-    for found in directives.parse(text, "mine.toml").values():
+    for found in directive_sets.parse(text, "mine.toml").values():
         for level in found.directives:
             for template in (chat_template("chatml"), chat_template("gemma")):
                 template.fragments(directives.apply(level, chat, template.traits()))

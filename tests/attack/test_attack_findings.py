@@ -12,7 +12,7 @@ from attack.targets import Target, targets
 from local.judge_server import KEY, JudgeServer, Reply, completion
 from local.judge_server import serving as judging
 
-from sprout import config, directives
+from sprout import config, directive_sets
 from sprout.answers import is_count, is_text, parse_line
 from sprout.errors import InputError, SproutError, TryLaterError
 from sprout.grid.neso import ABOUT
@@ -77,7 +77,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path, name: s
 )
 def test_directives_that_ended_in_a_traceback(text: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        directives.parse(text, "mine.toml")
+        directive_sets.parse(text, "mine.toml")
 
 
 # times at the ends of the calendar: OverflowError
