@@ -20,8 +20,8 @@ from sprout.costs import Sample
 from sprout.directives import Directive, DirectiveSet
 from sprout.engine.base import Completion, Request
 from sprout.metering import Metered, MeteredEngine
-from sprout.planning.deferral import Waiting
 from sprout.planning.plan import Plan
+from sprout.planning.wave import Waiting
 from sprout.prompts import Prompt, Rejected
 from sprout.selector import Quota
 

@@ -35,7 +35,8 @@ def optimize(
     with output.command("optimize", json=json, quiet=quiet) as out:
         from sprout.cli import wiring
         from sprout.config import load
-        from sprout.planning import planner
+        from sprout.planning.planner import make
+        from sprout.planning.strict import check_strict
         from sprout.report import terminal
         from sprout.state.runs import Runs
         from sprout.state.store import Store
@@ -68,9 +69,9 @@ def optimize(
             rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
             snapshot = known.snapshot(now)
             if strict:
-                planner.check_strict(snapshot, known.directives)
+                check_strict(snapshot, known.directives)
             options_ = wiring.plan_options(settings, rate)
-            plan = planner.make(snapshot, known.directives, options_, now)
+            plan = make(snapshot, known.directives, options_, now)
             Runs(store).add_plan(plan, None)
         ahead = terminal.ahead_data(snapshot.coming) if snapshot.coming else None
         out.data |= terminal.plan_data(plan) | {

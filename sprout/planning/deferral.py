@@ -19,23 +19,21 @@ What has no deadline is served at once, but after all that is to be served now w
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sprout.directives import DirectiveSet
 from sprout.errors import InputError
 from sprout.grid.reading import GridReading
 from sprout.planning import classes
+from sprout.planning.backlog import Backlog, Group, dated
 from sprout.planning.classes import TaskClass
 from sprout.planning.plan import PlanOptions, Snapshot
-from sprout.planning.planner import outlook_of
 from sprout.planning.problem import FloatArray
 from sprout.planning.spread import UTILISATION, Kind, longest_s, spread
-from sprout.prompts import Prompt
-
-FINE = timedelta(hours=1)
-"""Deadlines further away are counted by the minute, so that a million of them fit into memory."""
+from sprout.planning.wave import SlotPlan, Wave
+from sprout.planning.window import outlook_of
 
 LEAST_WAVE_S = 60.0
 """Work that a wave holds at least, in seconds, whatever its first deadline: each one reads the file
@@ -46,92 +44,6 @@ READING_S = 5e-5
 wave takes a fifth of it at most, which is the part in reserve."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Prompts that are alike to the programme.
-
-    Args:
-        deadline: None for those that never wait.
-        level: that their lines pin; None where the mix decides.
-    """
-
-    task: str
-    deadline: datetime | None
-    level: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Tells the deadline of each prompt: its own, or else the one of the run.
-
-    Args:
-        began: when the run was started; deadlines are grouped as seen from then.
-        finish_by: of prompts without a deadline of their own; None lets them be served at once.
-    """
-
-    began: datetime
-    finish_by: datetime | None
-
-    def group_of(self, prompt: Prompt) -> Group:
-        """Return the group that a prompt is counted in."""
-        deadline = prompt.deadline or self.finish_by
-        if deadline is not None:
-            deadline = deadline.replace(microsecond=0)
-            if deadline - self.began > FINE:
-                deadline = deadline.replace(second=0)
-        return Group(prompt.task or "", deadline, prompt.directive)
-
-
-Backlog = Mapping[Group, int]
-"""How many prompts of each group are not served yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlotPlan:
-    """What the programme would serve in one slot, as far as the forecast goes."""
-
-    start: datetime
-    end: datetime
-    g_per_kwh: float
-    mark: str
-    num_prompts: float
-
-
-@dataclass(frozen=True, slots=True)
-class Wave:
-    """What to serve until the next decision.
-
-    Args:
-        quota: prompts of each group to serve; a group that is missing waits.
-        decide_at: when to decide again.
-        slots: the programme's answer, from now on; empty where none was asked.
-        reason: why everything is served now; None when the programme decided.
-    """
-
-    quota: Mapping[Group, int]
-    decide_at: datetime
-    slots: tuple[SlotPlan, ...]
-    reason: str | None
-
-    @property
-    def num_prompts(self) -> int:
-        """How many prompts are served in this wave."""
-        return sum(self.quota.values())
-
-    @property
-    def awaited(self) -> SlotPlan | None:
-        """The first later slot in which prompts are served."""
-        return next((slot for slot in self.slots[1:] if slot.num_prompts >= 1), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Stands in the stream for a prompt that waits, so that whoever reads it can pause."""
-
-
-WAITING = Waiting()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +78,7 @@ def decide(
     readings = _readings(snapshot, now)
     ends = [reading.intensity.end for reading in readings]
     left = {group: num for group, num in backlog.items() if num}
-    if not _dated(left):
+    if not dated(left):
         return Wave(left, ends[0], (), None)
     formed = classes.form(snapshot.preference, snapshot.costs, directives, apart=True)
     outlook = outlook_of(readings, directives, formed, options)
@@ -181,56 +93,13 @@ def decide(
         return Wave(_most_urgent(left, work, ends[0], now), ends[0], (), reason)
     demand = _demand(waiting, work, ends)
     try:
-        amounts = spread(demand, work.busy_s, work.seconds(_dated(due)), readings, outlook, now)
+        amounts = spread(demand, work.busy_s, work.seconds(dated(due)), readings, outlook, now)
     except InputError:
         reason = "the deadlines leave no time to wait"
         return Wave(_most_urgent(left, work, ends[0], now), ends[0], (), reason)
     quota = due | _first_slot(amounts, waiting, work)
     slots = _slot_plans(readings, amounts, now)
     return Wave(_most_urgent(quota, work, ends[0], now), ends[0], slots, None)
-
-
-def count(prompts: Iterable[Prompt], deadlines: Deadlines) -> dict[Group, int]:
-    """Return the backlog that prompts make."""
-    backlog: dict[Group, int] = {}
-    for prompt in prompts:
-        group = deadlines.group_of(prompt)
-        backlog[group] = backlog.get(group, 0) + 1
-    return backlog
-
-
-def take(
-    rows: Iterable[Prompt | Waiting],
-    wave: Wave,
-    backlog: dict[Group, int],
-    deadlines: Deadlines,
-    now: Callable[[], datetime],
-) -> Iterator[Prompt | Waiting]:
-    """Yield the prompts of a wave, in the order of the file, and WAITING for each that waits.
-
-    Takes what it yields out of the backlog. Ends with the wave's last prompt, or when the next
-    decision is due and anything is left that has a deadline: then lines without one wait as well.
-    """
-    left = dict(wave.quota)
-    num_left = wave.num_prompts
-    num_dated = sum(_dated(backlog).values())
-    for row in rows:
-        if not num_left or (num_dated and now() >= wave.decide_at):
-            return
-        group = None if isinstance(row, Waiting) else deadlines.group_of(row)
-        if group is None or not left.get(group, 0):
-            yield WAITING
-            continue
-        left[group] -= 1
-        backlog[group] -= 1
-        num_left -= 1
-        num_dated -= group.deadline is not None
-        yield row
-
-
-def _dated(backlog: Backlog) -> dict[Group, int]:
-    """Return the part that has deadlines."""
-    return {group: num for group, num in backlog.items() if group.deadline is not None}
 
 
 def _readings(snapshot: Snapshot, now: datetime) -> tuple[GridReading, ...]:

@@ -14,7 +14,8 @@ from sprout.cli.run.waves import Waves, serve
 from sprout.cli.source import open_rows
 from sprout.config import Settings
 from sprout.errors import NoInputError
-from sprout.planning.deferral import Backlog, Deadlines, Wave
+from sprout.planning.backlog import Backlog, Deadlines
+from sprout.planning.wave import Wave
 from sprout.prompts import Prompt
 from sprout.run import Turn
 

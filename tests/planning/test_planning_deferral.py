@@ -8,18 +8,11 @@ from hypothesis import strategies as st
 from plain_records import LEVELS, MEASURED, NOW, cost, prompt, reading, snapshot
 
 from sprout.grid.reading import GridReading
-from sprout.planning.deferral import (
-    WAITING,
-    Backlog,
-    Deadlines,
-    Group,
-    Wave,
-    count,
-    decide,
-    take,
-)
+from sprout.planning.backlog import Backlog, Deadlines, Group, count
+from sprout.planning.deferral import decide
 from sprout.planning.plan import PlanOptions, Snapshot
 from sprout.planning.spread import UTILISATION
+from sprout.planning.wave import WAITING, Wave, take
 
 HOUR = timedelta(hours=1)
 OPTIONS = PlanOptions(tolerance=0.1, explore=0.0, pue=1.0, embodied_g_per_s=0.0)

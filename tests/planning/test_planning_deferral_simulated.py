@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_records import LEVELS, MEASURED, NOW, cost, prompt, reading, snapshot
 
-from sprout.planning import deferral
-from sprout.planning.deferral import WAITING, Deadlines, Group, Waiting
+from sprout.planning.backlog import Deadlines, Group, count
+from sprout.planning.deferral import decide
 from sprout.planning.plan import PlanOptions
+from sprout.planning.wave import WAITING, Waiting, take
 from sprout.prompts import Prompt
 
 HOUR = timedelta(hours=1)
@@ -66,7 +67,7 @@ class Simulation:
 
     def run(self) -> None:
         deadlines = Deadlines(NOW, None)
-        backlog = deferral.count(self.rows, deadlines)
+        backlog = count(self.rows, deadlines)
         while any(backlog.values()):
             hour = (self.now - NOW) // HOUR
             start = NOW + hour * HOUR
@@ -75,13 +76,13 @@ class Simulation:
             known = replace(
                 snapshot(MEASURED, shares=ALIKE), grid=slots[0], coming=tuple(slots[1:])
             )
-            wave = deferral.decide(known, LEVELS, OPTIONS, backlog, self.now)
+            wave = decide(known, LEVELS, OPTIONS, backlog, self.now)
             if not wave.num_prompts:
                 self.now = wave.decide_at
                 continue
             self.waves[start] += 1
             fresh = (WAITING if row.id in self.finished else row for row in self.rows)
-            for row in deferral.take(fresh, wave, backlog, deadlines, lambda: self.now):
+            for row in take(fresh, wave, backlog, deadlines, lambda: self.now):
                 if not isinstance(row, Waiting):
                     self.now += self.busy[row.id]
                     self.finished[row.id] = self.now
@@ -155,7 +156,7 @@ def test_a_million_prompts_take_few_waves() -> None:
         start = NOW + (now - NOW) // HOUR * HOUR
         slots = [reading(400 - 20 * i, start + i * HOUR) for i in range(12)]
         known = replace(snapshot(fast), grid=slots[0], coming=tuple(slots[1:]))
-        wave = deferral.decide(known, LEVELS, OPTIONS, left, now)
+        wave = decide(known, LEVELS, OPTIONS, left, now)
         left = {group: num - wave.quota.get(group, 0) for group, num in left.items()}
         num_waves += wave.num_prompts > 0
         now = min(now + timedelta(seconds=wave.num_prompts * 0.006), wave.decide_at)

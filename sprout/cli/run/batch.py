@@ -22,7 +22,8 @@ from sprout.errors import (
     UsageError,
 )
 from sprout.planning.plan import Plan, PlanOptions
-from sprout.planning.planner import check_strict, make
+from sprout.planning.planner import make
+from sprout.planning.strict import check_strict
 from sprout.prompts import Prompt, Rejected
 from sprout.report.foreign import showable
 from sprout.run import Remembered

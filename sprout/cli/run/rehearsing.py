@@ -9,8 +9,11 @@ from sprout.cli.run.flags import RunFlags
 from sprout.cli.run.recorder import MAX_SHOWN_FAILURES
 from sprout.cli.source import open_prompts
 from sprout.config import Config, Settings
-from sprout.planning.deferral import Deadlines, Group, Wave, decide
-from sprout.planning.planner import check_strict, make, unmeasured
+from sprout.planning.backlog import Deadlines, Group
+from sprout.planning.deferral import decide
+from sprout.planning.planner import make, unmeasured
+from sprout.planning.strict import check_strict
+from sprout.planning.wave import Wave
 from sprout.prompts import Prompt
 from sprout.report import terminal
 from sprout.state.store import Store

@@ -27,8 +27,11 @@ from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
 from sprout.grid.reading import GridReading
 from sprout.metering import MeteredEngine
-from sprout.planning.deferral import WAITING, Deadlines, Waiting, decide
-from sprout.planning.planner import check_strict, unmeasured
+from sprout.planning.backlog import Deadlines
+from sprout.planning.deferral import decide
+from sprout.planning.planner import unmeasured
+from sprout.planning.strict import check_strict
+from sprout.planning.wave import WAITING, Waiting
 from sprout.prompts import Prompt, Rejected
 from sprout.report import terminal
 from sprout.report.foreign import showable

@@ -25,8 +25,8 @@ from sprout.cli.source import Lines, Rows, is_pipe
 from sprout.cli.wiring import utc_now
 from sprout.clock import in_utc, parse_age
 from sprout.errors import NoInputError, PermissionDeniedError, UsageError
-from sprout.planning import deferral
-from sprout.planning.deferral import WAITING, Backlog, Deadlines, Group, Waiting, Wave
+from sprout.planning.backlog import Backlog, Deadlines, Group
+from sprout.planning.wave import WAITING, Waiting, Wave, take
 from sprout.prompts import Prompt, Rejected
 from sprout.run import Turn
 from sprout.state.ids import IdSet
@@ -182,7 +182,7 @@ class _Serving:
         fresh = (
             row if isinstance(row, Prompt) and row.id not in given else WAITING for row in rows
         )
-        for row in deferral.take(fresh, wave, self.backlog, deadlines, utc_now):
+        for row in take(fresh, wave, self.backlog, deadlines, utc_now):
             if isinstance(row, Prompt):
                 given.add(row.id)
             yield row
