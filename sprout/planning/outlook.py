@@ -9,7 +9,8 @@ from sprout.planning import frontier, optimizer
 from sprout.planning.frontier import Floors, IntArray
 from sprout.planning.problem import FloatArray, Floor, Problem
 
-OUT_OF_REACH_KWH = 1e6
+OUT_OF_REACH = 1e6
+"""kWh, and seconds: of a level that no hour may choose, whatever its intensity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,13 @@ def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
     least, most = problem.share_bounds
     preference, rest = problem.preference_by_slot, 1 - least.sum(axis=1)
     explored = problem.demand[..., None] * least
+    is_free = most > least
     free = replace(
         problem,
         # a level that is only explored is dearer than any other, and nobody prefers it
-        energy_kwh=np.where(most > least, problem.energy_kwh, OUT_OF_REACH_KWH),
-        preference=np.where(most > least, preference, 0.0),
+        energy_kwh=np.where(is_free, problem.energy_kwh, OUT_OF_REACH),
+        time_s=np.where(is_free, problem.time_s, OUT_OF_REACH),
+        preference=np.where(is_free, preference, 0.0),
         demand=problem.demand * rest,
         min_share=None,
         max_share=None,
