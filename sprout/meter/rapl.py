@@ -12,13 +12,15 @@ idle, are in the number: meter on a machine that does nothing else, or read the 
 bound. Disks, fans, power supplies, and RAM without a dram zone are not in it.
 
 A zone that wraps more than once between two reads loses a whole range. At full load that takes
-minutes (262 kJ at 500 W: almost nine), and the sampler reads many times a second.
+minutes (262 kJ at 500 W: almost nine), and the sampler reads many times a second. A counter that
+went back by more than a wrap can explain was reset, as by a machine that slept: that is an error.
 
 Linux creates a zone only when its counter is above zero, so that a zone which is there does count.
 Since Linux 5.10 only root may read `energy_uj` (CVE-2020-8694); `UDEV_RULE` gives it to a group.
 """
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +52,12 @@ _PACKAGE = re.compile(r"intel-rapl:\d+")
 _CHILD = re.compile(r"(intel-rapl:\d+):\d+")
 _J_PER_UJ = 1e-6
 
+_MOST_W = 2000.0
+"""More than any package draws."""
+
+_TICK_S = 0.1
+"""More than passes between two updates of a counter."""
+
 
 @dataclass(frozen=True, slots=True)
 class RaplZone:
@@ -74,17 +82,36 @@ class RaplMeter:
     def __init__(self, zones: tuple[RaplZone, ...], read_text: ReadText = Path.read_text) -> None:
         self.zones = zones
         self._read_text = read_text
+        self._last_s = time.perf_counter()
         self._last_uj = [_read_int(zone.energy_path, read_text) for zone in zones]
         self._total_uj = 0
 
     def read_j(self) -> float:
-        """Return the energy of the packages since the meter was opened, in joules."""
+        """Return the energy of the packages since the meter was opened, in joules.
+
+        Raises:
+            CounterMissingError: a counter is gone, or was reset.
+            CounterDeniedError: this user may not read it any more.
+        """
+        now_s = time.perf_counter()
+        most_j = _MOST_W * (now_s - self._last_s + _TICK_S)
         for index, zone in enumerate(self.zones):
             now_uj = _read_int(zone.energy_path, self._read_text)
-            delta_uj = now_uj - self._last_uj[index]
-            self._total_uj += delta_uj if delta_uj >= 0 else delta_uj + zone.range_uj
+            self._total_uj += _delta_uj(zone, self._last_uj[index], now_uj, most_j)
             self._last_uj[index] = now_uj
+        self._last_s = now_s
         return self._total_uj * _J_PER_UJ
+
+
+def _delta_uj(zone: RaplZone, last_uj: int, now_uj: int, most_j: float) -> int:
+    """Return what a zone counted between two reads, over a wrap when it went back."""
+    if now_uj >= last_uj:
+        return now_uj - last_uj
+    wrapped_uj = now_uj - last_uj + zone.range_uj
+    if wrapped_uj * _J_PER_UJ > most_j:
+        detail = f"{zone.energy_path} was reset, from {last_uj} to {now_uj} uJ"
+        raise CounterMissingError(detail, "did the machine sleep? run again")
+    return wrapped_uj
 
 
 def open_rapl(root: Path = POWERCAP, read_text: ReadText = Path.read_text) -> RaplMeter:

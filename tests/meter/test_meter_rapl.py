@@ -61,6 +61,15 @@ def test_a_wrapped_counter_goes_on(tmp_path: Path) -> None:
     assert meter.read_j() == pytest.approx(1.7)
 
 
+def test_a_counter_that_is_reset_is_an_error_and_no_wrap(tmp_path: Path) -> None:
+    # as when the machine slept: 62 kJ would be missing to the wrap, in no time
+    counter = add_zone(tmp_path, "intel-rapl:0", "package-0", 200_000_000_000)
+    meter = open_rapl(tmp_path)
+    counter.write_text("1000")
+    with pytest.raises(MeterError, match="energy_uj was reset, from 200000000000 to 1000"):
+        meter.read_j()
+
+
 def test_a_machine_without_powercap_has_no_rapl(tmp_path: Path) -> None:
     with pytest.raises(MeterError, match=r"no RAPL package zone.*modprobe intel_rapl_msr"):
         open_rapl(tmp_path / "powercap")
