@@ -134,9 +134,8 @@ class BatchingEngine:
             missing = options[ids.index(())]
             raise EngineError(f"this model has no token for the option {missing!r}")
         logits = self._next_logits(Sequence("question", tokens, 1))
-        shifted = logits - logits.max()
-        total = np.log(np.exp(shifted).sum())
-        return tuple(float(np.log(np.exp(shifted[list(each)]).sum()) - total) for each in ids)
+        total = np.logaddexp.reduce(logits)
+        return tuple(float(np.logaddexp.reduce(logits[list(each)]) - total) for each in ids)
 
     def abandon(self) -> None:
         """Forget every request that is not finished."""

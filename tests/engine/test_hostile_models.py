@@ -83,6 +83,16 @@ def test_a_template_bomb_in_a_model_is_refused(tmp_path: Path) -> None:
         open_tiny(write(tmp_path / "m.gguf", data))
 
 
+def test_a_choice_has_a_probability_however_small(tmp_path: Path) -> None:
+    # logits of thousands, beside which exp() of any other is 0
+    model = tiny_gguf(weights={"output_norm.weight": 1e4})
+    engine = open_tiny(write(tmp_path / "m.gguf", model))
+    found = engine.option_logits((Message("user", "Hi"),), ("A", "B", "C"))
+    engine.close()
+    assert all(math.isfinite(each) for each in found)
+    assert min(found) < -1000
+
+
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 @pytest.mark.parametrize(
     "weights", [{"output_norm.weight": math.nan}, {"output_norm.weight": math.inf}]
