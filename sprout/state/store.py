@@ -3,9 +3,6 @@
 SQLite in WAL mode, a busy timeout of 30 s, synchronous=NORMAL (a power loss may cost the last
 second, never the file). Every write runs inside `Store.write`, which begins with BEGIN IMMEDIATE:
 a deferred transaction that starts by reading fails at once when another process writes.
-
-sqlite_utils is imported only to migrate: it brings pandas along where that is installed, a sixth of
-a second on every start.
 """
 
 import os
@@ -17,18 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from sprout.errors import DiskError, PermissionDeniedError, SproutError, TryLaterError
-
-SCHEMA = (
-    "m001_first_schema",
-    "m002_grid",
-    "m003_quality",
-    "m004_reports",
-    "m005_deadlines",
-    "m006_variants",
-    "m007_eia_hours",
-    "m008_regions",
-)
-"""The names of the migrations, in order."""
+from sprout.state.migrations import MIGRATIONS, migrate
 
 BUSY_TIMEOUT_S = 30.0
 RETRY_EVERY_S = 0.01
@@ -122,13 +108,9 @@ class Store:
         SQLite checks pages, indices and the types of values; that the tables are those that the
         migrations make is ours to check.
         """
-        from sqlite_utils import Database
-
-        from sprout.state.migrations import migrations
-
         fresh = sqlite3.connect(":memory:")
         try:
-            migrations.apply(Database(fresh, execute_plugins=False))
+            migrate(fresh)
             wanted = _tables(fresh)
         finally:
             fresh.close()
@@ -164,13 +146,14 @@ class Store:
         self._use_wal(busy_timeout_s)
         self._connection.execute("PRAGMA synchronous=NORMAL")
         applied = self._applied()
-        if unknown := applied - set(SCHEMA):
+        if unknown := applied - set(MIGRATIONS):
             raise DiskError(
                 f"the store {self.path} was written by a newer Sprout "
                 f"({', '.join(sorted(unknown))}): update Sprout, or set another `state` file"
             )
-        if applied != set(SCHEMA):
-            self._migrate()
+        if applied != set(MIGRATIONS):
+            with self.write() as connection:
+                migrate(connection)  # asks again: another process may have been first
 
     def _applied(self) -> set[str]:
         """Return the names of the migrations that this store has seen."""
@@ -183,15 +166,6 @@ class Store:
             "SELECT name FROM _sqlite_migrations WHERE migration_set = 'sprout'"
         )
         return {name for (name,) in rows}
-
-    def _migrate(self) -> None:
-        from sqlite_utils import Database
-
-        from sprout.state.migrations import migrations
-
-        with self.write():
-            # another process may have been first: asked again under the lock
-            migrations.apply(Database(self._connection, execute_plugins=False))
 
     def _use_wal(self, busy_timeout_s: float) -> None:
         """Switch to the write-ahead log, which the file then remembers.

@@ -9,17 +9,17 @@ from pathlib import Path
 import plain_records
 import pytest
 from plain_records import UNDER
-from sqlite_utils import Database
 
 from sprout.grid.intensity import Intensity, Series
-from sprout.state import grid_log
+from sprout.state import grid_log, migrations
 from sprout.state.grid_log import Asked, GridLog
 from sprout.state.intensities import Intensities
-from sprout.state.migrations import m001_first_schema, migrations
+from sprout.state.migrations import MIGRATIONS
 from sprout.state.profiles import Profiles
 from sprout.state.runs import Past, Runs
-from sprout.state.store import SCHEMA, Store
+from sprout.state.store import Store
 
+FOLDER = Path(migrations.__file__).parent
 V1 = Path(__file__).with_name("v1.sql").read_text(encoding="utf-8")
 FIRST_TABLES = {
     "baselines",
@@ -33,6 +33,7 @@ FIRST_TABLES = {
 }
 TABLES = FIRST_TABLES | {"answers", "evaluations", "judges", "reservoir", "verdicts"}
 NEWER = {"circumstances", "grid_backtests", "grid_fetches", "grid_spans", "tallies"}
+APPLIED = "_sqlite_migrations"
 OURS = "sql IS NOT NULL AND name NOT LIKE '%sqlite_%'"
 
 
@@ -80,18 +81,22 @@ def test_the_comments_of_the_columns_are_kept(tmp_path: Path) -> None:
 
 
 def test_the_first_migration_is_what_was_released() -> None:
-    with Database(memory=True) as made, closing(sqlite3.connect(":memory:")) as released:
-        m001_first_schema(made)
+    with (
+        closing(sqlite3.connect(":memory:")) as made,
+        closing(sqlite3.connect(":memory:")) as released,
+    ):
+        for statement in MIGRATIONS["m001_first_schema"]:
+            made.execute(statement)
         released.executescript(V1)
-        assert schema(made.conn) == schema(released)
+        assert schema(made) == schema(released)
 
 
-def test_the_store_knows_the_names_of_all_migrations_in_order(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "s.db"), closing(sqlite3.connect(tmp_path / "s.db")) as connection:
-        applied = migrations.applied(Database(connection))
-    assert tuple(migration.name for migration in applied) == SCHEMA
-    with Database(memory=True) as empty:
-        assert tuple(migration.name for migration in migrations.pending(empty)) == SCHEMA
+def test_every_migration_of_the_folder_is_applied_in_the_order_of_their_names(
+    tmp_path: Path,
+) -> None:
+    assert sorted(path.stem for path in FOLDER.glob("m*.py")) == list(MIGRATIONS)
+    Store.open(tmp_path / "s.db").close()
+    assert [row["name"] for row in rows_of(tmp_path / "s.db", APPLIED)] == list(MIGRATIONS)
 
 
 def test_opening_a_store_that_is_up_to_date_loads_no_pandas(tmp_path: Path) -> None:
@@ -119,8 +124,8 @@ def test_a_store_of_the_first_release_is_brought_up_to_date_with_its_rows(
 ) -> None:
     before = {table: rows_of(old_path, table) for table in FIRST_TABLES}
     with Store.open(old_path) as store, store.read() as connection:
-        assert migrations.pending(Database(connection)) == []
         migrated = schema(connection)
+    assert [row["name"] for row in rows_of(old_path, APPLIED)] == list(MIGRATIONS)
     with Store.open(tmp_path / "fresh.db") as store, store.read() as connection:
         assert migrated == schema(connection)
     for table, rows in before.items():

@@ -9,7 +9,8 @@ import pytest
 from state import store_processes
 
 from sprout.errors import DiskError, PermissionDeniedError, SproutError, TryLaterError
-from sprout.state.store import SCHEMA, Store
+from sprout.state.migrations import MIGRATIONS
+from sprout.state.store import Store
 
 A_RUN = (
     "INSERT INTO runs VALUES ('r', '', NULL, '-', NULL, '', '', '', '', 1, '', 0, 0, 0, NULL, NULL)"
@@ -86,7 +87,7 @@ def test_a_newer_store_is_refused_and_left_as_it_is(path: Path) -> None:
     assert raised.value.exit_code == 74
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM _sqlite_migrations").fetchone() == (
-            len(SCHEMA) + 1,
+            len(MIGRATIONS) + 1,
         )
 
 
