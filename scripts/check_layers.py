@@ -38,7 +38,7 @@ OWNERS = {
     "platformdirs": {"sprout.config"},
     "filelock": {"sprout.cli.locking"},
     "sklearn": {"sprout.quality.classes"},
-    "pydantic": {"sprout.promptline", "sprout.prompts", "sprout.state.runs"},
+    "pydantic": {"sprout.promptline", "sprout.prompts", "sprout.state.plans"},
     "pydantic_core": {"sprout.promptline"},
     "requests": {"sprout.grid.http", "sprout.quality.endpoint"},
     "urllib3": {"sprout.grid.http", "sprout.grid.patience", "sprout.quality.endpoint"},

@@ -38,7 +38,7 @@ def optimize(
         from sprout.planning.planner import make
         from sprout.planning.strict import check_strict
         from sprout.report import terminal
-        from sprout.state.runs import Runs
+        from sprout.state.plans import Plans
         from sprout.state.store import Store
 
         configured = load(
@@ -72,7 +72,7 @@ def optimize(
                 check_strict(snapshot, known.directives)
             options_ = wiring.plan_options(settings, rate)
             plan = make(snapshot, known.directives, options_, now)
-            Runs(store).add_plan(plan, None)
+            Plans(store).add(plan, None)
         ahead = terminal.ahead_data(snapshot.coming) if snapshot.coming else None
         out.data |= terminal.plan_data(plan) | {
             "ahead": ahead,

@@ -14,6 +14,7 @@ from sprout.grid.open import about
 from sprout.report import terminal
 from sprout.state.grid_log import GridLog
 from sprout.state.intensities import Intensities
+from sprout.state.plans import Plans
 from sprout.state.profiles import Profiles
 from sprout.state.runs import Runs
 from sprout.state.store import Store
@@ -143,8 +144,7 @@ def _show_profiles(out: Out, store: Store) -> None:
 
 
 def _show_runs(out: Out, store: Store) -> None:
-    runs = Runs(store)
-    plan, latest = runs.latest_plan(), runs.newest(5)
+    plan, latest = Plans(store).latest(), Runs(store).newest(5)
     out.data["plan"] = terminal.plan_data(plan) if plan else None
     out.data["runs"] = latest
     if plan is not None:

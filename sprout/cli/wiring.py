@@ -25,8 +25,8 @@ from sprout.planning.plan import PlanOptions, Snapshot
 from sprout.quality.classes import OTHER
 from sprout.quality.preference import Preference, prior
 from sprout.quality.ruling import Evidence, evidence
+from sprout.state.completions import served_counts
 from sprout.state.profiles import Profiles
-from sprout.state.reservoir import Reservoir
 from sprout.state.store import Store
 from sprout.state.verdicts import Verdicts
 
@@ -232,7 +232,7 @@ def _judged(
         return prior_preference(directives, _why_prior(table, conditions.model, keys, found))
     by = ", ".join(sorted({names[ruling.judge_key] for ruling in rulings}))
     classes = sorted(set(found.tasks) - {OTHER, ""})
-    counts = Reservoir(store, settings.reservoir).served_counts(conditions.model)
+    counts = served_counts(store, conditions.model)
     return Preference(
         overall=found.as_served(counts).shares(directives.levels),
         by_class={task: found.of_class(task).shares(directives.levels) for task in classes},

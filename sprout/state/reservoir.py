@@ -64,17 +64,6 @@ class Reservoir:
             ).fetchall()
         return [(row["task"], _case(row)) for row in rows]
 
-    def served_counts(self, model: str) -> dict[str, int]:
-        """Return how many requests of each task this model answered."""
-        with self._store.read() as connection:
-            rows = connection.execute(
-                "SELECT task, count(*) FROM completions JOIN runs USING (run_id)"
-                " WHERE model = ? AND completions.finished_at IS NOT NULL AND error IS NULL"
-                " GROUP BY task",
-                (model,),
-            ).fetchall()
-        return {row[0]: row[1] for row in rows}
-
     def answers(self, model: str, keys: Sequence[str]) -> dict[tuple[str, str], Answer]:
         """Return stored answers of a model by (prompt hash, directive key)."""
         marks = ", ".join("?" * len(keys))

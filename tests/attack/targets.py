@@ -47,6 +47,7 @@ from sprout.quality.judge import Question
 from sprout.quality.wording import choice_in, is_refusal
 from sprout.replay.traces import read_world
 from sprout.state.intensities import Intensities
+from sprout.state.reconciliation import reconcile
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
 
@@ -207,9 +208,8 @@ class _Files:
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder = folder
         self._store = store
-        self._runs = Runs(store)
         plain_traces.write(folder / "traces")
-        self._runs.start(Run(RUN_ID, NOW, "-", "o", "m", "x", "DE", "rapl", 1.0, "server", 0.0))
+        Runs(store).start(Run(RUN_ID, NOW, "-", "o", "m", "x", "DE", "rapl", 1.0, "server", 0.0))
 
     def _write(self, name: str, data: bytes) -> Path:
         path = self._folder / name
@@ -248,7 +248,7 @@ class _Files:
     def resume(self, data: bytes) -> None:
         path = self._write("out.jsonl", data)
         outfile.check_torn_line(path, RUN_ID)
-        self._runs.reconcile(RUN_ID, outfile.read_lines(path, RUN_ID))
+        reconcile(self._store, RUN_ID, outfile.read_lines(path, RUN_ID))
         outfile.drop_torn_line(path)
 
     def replay(self, data: bytes) -> None:

@@ -16,6 +16,7 @@ from sprout.quality.judge import Card
 from sprout.quality.preference import Preference
 from sprout.quality.reference import ReferenceJudge
 from sprout.quality.ruling import Ruling
+from sprout.state.completions import Completions
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
 from sprout.state.verdicts import Verdicts, levels_key
@@ -85,12 +86,11 @@ def test_verdicts_give_shares_of_all_and_of_each_class_with_their_covariance(sto
 def test_overall_weighs_tasks_as_they_are_served(store: Store) -> None:
     judged(store, 0, 20, task="qa")
     judged(store, 2, 20, task="maths")
-    runs = Runs(store)
-    runs.start(Run("r", NOW, "-", None, UNDER.model, "m", "DE", "rapl", 1.0, "server", 0.0))
+    Runs(store).start(Run("r", NOW, "-", None, UNDER.model, "m", "DE", "rapl", 1.0, "server", 0.0))
     for number in range(4):
         row = served(admission(prompt(f"p{number}", task="qa" if number else "maths")))
-        runs.admit("r", [row.admission], NOW)
-        runs.complete("r", [row], NOW)
+        Completions(store, "r").admit([row.admission], NOW)
+        Completions(store, "r").complete([row], NOW)
     assert found(store).overall.mean == pytest.approx([0.75, 0, 0.25])
 
 

@@ -19,6 +19,7 @@ from sprout.report import facts
 from sprout.report.facts import BYS, By, Period, Report
 from sprout.report.saved import MIN_OF_TASK
 from sprout.state import reports
+from sprout.state.completions import Completions
 from sprout.state.runs import Run, Runs, Waits
 from sprout.state.store import Store
 
@@ -132,7 +133,7 @@ class Writing:
             footprint=print_,
             grid=Grid(self.zone, g_per_kwh, source, kind, factor_type),
         )
-        Runs(self.writer.store).complete(self.run_id, [served], at, counting)
+        self._completions.complete([served], at, counting)
         self.writer.rows.append(
             Row(
                 at,
@@ -155,7 +156,7 @@ class Writing:
         """Let one request fail."""
         admission = self._admit(at, "L0", task)
         failed = Failed(admission.prompt.id, 1, "request_failed", "too long")
-        Runs(self.writer.store).fail(self.run_id, [failed], at)
+        self._completions.fail([failed], at)
 
     def leave_open(self, at: datetime) -> None:
         """Admit one request that nobody finishes."""
@@ -166,12 +167,16 @@ class Writing:
         if self.is_finished:
             Runs(self.writer.store).finish(self.run_id, at)
 
+    @property
+    def _completions(self) -> Completions:
+        return Completions(self.writer.store, self.run_id)
+
     def _admit(self, at: datetime, level: str, task: str, *, is_pinned: bool = False) -> Admission:
         row = prompt(f"p{self.num}", **({"task": task} if task else {}))
         self.num += 1
         plan_id = None if is_pinned else f"{self.run_id}-plan"
         admission = Admission(row, level, KEYS[parted(level)[1]], plan_id)
-        Runs(self.writer.store).admit(self.run_id, [admission], at)
+        self._completions.admit([admission], at)
         return admission
 
 

@@ -11,6 +11,8 @@ from plain_records import NOW, admission, prompt, served
 
 from sprout.errors import DiskError, SproutError
 from sprout.state import reports
+from sprout.state.completions import Completions
+from sprout.state.plans import Plans
 from sprout.state.reservoir import Reservoir
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
@@ -23,11 +25,11 @@ def path(tmp_path: Path) -> Path:
     """A store with a run, its plan, and a sampled prompt."""
     path = tmp_path / "sprout.db"
     with Store.open(path) as store:
-        runs, row = Runs(store), served(admission(prompt("a")))
-        runs.start(RUN)
-        runs.add_plan(plain_records.a_plan(start=NOW), "run-1")
-        runs.admit("run-1", [row.admission], NOW)
-        runs.complete("run-1", [row], NOW)
+        completions, row = Completions(store, "run-1"), served(admission(prompt("a")))
+        Runs(store).start(RUN)
+        Plans(store).add(plain_records.a_plan(start=NOW), "run-1")
+        completions.admit([row.admission], NOW)
+        completions.complete([row], NOW)
         Reservoir(store, 10).offer("m", [row], NOW)
     return path
 
@@ -66,12 +68,12 @@ def test_a_store_of_the_first_release_has_none_either(tmp_path: Path) -> None:
         ),
         (
             "UPDATE plans SET document = replace(document, 'made_at', 'mad3_at')",
-            lambda store: Runs(store).latest_plan("run-1"),
+            lambda store: Plans(store).latest("run-1"),
             "where Sprout writes no such",
         ),
         (
             "UPDATE plans SET document = substr(document, 2)",
-            lambda store: Runs(store).latest_plan("run-1"),
+            lambda store: Plans(store).latest("run-1"),
             "where Sprout writes no such",
         ),
         (
@@ -91,7 +93,7 @@ def test_a_store_of_the_first_release_has_none_either(tmp_path: Path) -> None:
         ),
         (
             "UPDATE completions SET content_hash = CAST(x'61ff62' AS TEXT)",
-            lambda store: Runs(store).recall("run-1", "a"),
+            lambda store: Completions(store, "run-1").recall("a"),
             "decode to UTF-8",
         ),
     ],
@@ -109,7 +111,7 @@ def test_a_value_that_sprout_did_not_write_is_a_damaged_store(
 
 def complete(path: Path) -> None:
     with Store.open(path) as store:
-        Runs(store).complete("run-1", [served(admission(prompt("a")))], NOW)
+        Completions(store, "run-1").complete([served(admission(prompt("a")))], NOW)
 
 
 def test_a_damaged_definition_that_speaks_of_busy_seconds_is_no_lock(path: Path) -> None:

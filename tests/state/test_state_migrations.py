@@ -12,11 +12,12 @@ from plain_records import UNDER
 
 from sprout.grid.intensity import Intensity, Series
 from sprout.state import grid_log, migrations
+from sprout.state.completions import Completions, Past
 from sprout.state.grid_log import Asked, GridLog
 from sprout.state.intensities import Intensities
 from sprout.state.migrations import MIGRATIONS
+from sprout.state.plans import Plans
 from sprout.state.profiles import Profiles
-from sprout.state.runs import Past, Runs
 from sprout.state.store import Store
 
 FOLDER = Path(migrations.__file__).parent
@@ -137,14 +138,14 @@ def test_a_store_of_the_first_release_is_brought_up_to_date_with_its_rows(
 
 def test_what_the_first_release_wrote_is_read_today(old_path: Path) -> None:
     with Store.open(old_path) as store:
-        runs, profiles = Runs(store), Profiles(store)
-        assert runs.recall("run-1", "waiting") == Past(
+        profiles = Profiles(store)
+        assert Completions(store, "run-1").recall("waiting") == Past(
             "0f6fa6c3afcdbcd58726f58fa83d1965",
             "L0",
             "plan-20260101T120000Z-84bb3394",
             is_answered=False,
         )
-        plan = runs.latest_plan("run-1")
+        plan = Plans(store).latest("run-1")
         assert plan is not None
         assert plan.id == "plan-20260101T120000Z-84bb3394"
         assert sum(plan.shares) == pytest.approx(1)

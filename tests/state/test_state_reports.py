@@ -19,6 +19,8 @@ from sprout.report.cells import Metered
 from sprout.report.facts import Report
 from sprout.state import reports
 from sprout.state.evaluations import Evaluation, Evaluations
+from sprout.state.plans import Plans
+from sprout.state.reconciliation import reconcile
 from sprout.state.retention import prune
 from sprout.state.runs import Runs, Waits
 from sprout.state.store import Store
@@ -200,7 +202,7 @@ def test_equal_circumstances_are_stored_once(store: Store) -> None:
 def test_the_preference_is_that_of_the_newest_plan_of_the_model(store: Store) -> None:
     run = Writer(store, []).run(START, counting())
     plan = a_plan()
-    Runs(store).add_plan(plan, run.run_id)
+    Plans(store).add(plan, run.run_id)
     for level in ("L0", "L0", "L1"):
         run.answer(START, level)
     run.end(START)
@@ -214,7 +216,7 @@ def test_the_preference_is_that_of_the_newest_plan_of_the_model(store: Store) ->
 def test_one_mix_for_all_has_the_interval_of_what_was_judged(store: Store) -> None:
     run = Writer(store, []).run(START, counting())
     plan = replace(a_plan(), num_judged=100.0)
-    Runs(store).add_plan(plan, run.run_id)
+    Plans(store).add(plan, run.run_id)
     for level in ("L0", "L1"):
         run.answer(START, level)
     run.end(START)
@@ -228,7 +230,7 @@ def test_one_mix_for_all_has_the_interval_of_what_was_judged(store: Store) -> No
 
 def test_a_plan_by_task_class_gives_each_class_its_own_preference(store: Store) -> None:
     run = Writer(store, []).run(START, counting())
-    Runs(store).add_plan(a_plan(), run.run_id)
+    Plans(store).add(a_plan(), run.run_id)
     classes = (("maths", (("L0", 0.8), ("L1", 0.2))), (None, (("L0", 0.5), ("L1", 0.5))))
     document = {
         "levels": [{"directive_key": KEYS["L0"], "preference": 0.5}],
@@ -342,7 +344,7 @@ def test_a_row_rebuilt_from_its_line_has_its_source(store: Store) -> None:
 
     run = Writer(store, []).run(START, counting(), zone="FR")
     line = json.loads(answer_line(served(admission(prompt("a"))), run.run_id, "model", NOW))
-    Runs(store).reconcile(run.run_id, [line])
+    reconcile(store, run.run_id, [line])
     report = read(store)
     assert report.total.num_answered == 1
     (intensity,) = report.intensity

@@ -11,7 +11,6 @@ from plain_records import KEYS, NOW, admission, prompt, served
 from sprout.answers import Served
 from sprout.quality.case import Answer, prompt_hash
 from sprout.state.reservoir import Reservoir
-from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
 
 
@@ -105,16 +104,6 @@ def test_a_full_task_is_not_written_for_a_prompt_that_cannot_stay(store: Store) 
     assert (
         sum(reservoir.offer("model", rows(100, first), NOW) for first in range(300, 2300, 100)) < 20
     )
-
-
-def test_served_requests_are_counted_by_task(store: Store) -> None:
-    runs = Runs(store)
-    runs.start(Run("r", NOW, "-", None, "model", "machine", "DE", "rapl", 1.0, "server", 0.0))
-    rows_ = [*rows(2, task="qa"), *rows(1, 2)]
-    runs.admit("r", [row.admission for row in [*rows_, *rows(1, 3)]], NOW)  # the last one runs yet
-    runs.complete("r", rows_, NOW)
-    assert Reservoir(store, 2).served_counts("model") == {"qa": 2, "": 1}
-    assert Reservoir(store, 2).served_counts("other") == {}
 
 
 def test_a_reference_of_any_form_is_kept(store: Store) -> None:

@@ -6,7 +6,9 @@ import plain_records
 import pytest
 from plain_records import NOW, UNDER, admission, prompt, sample, served
 
+from sprout.state.completions import Completions
 from sprout.state.intensities import Intensities
+from sprout.state.plans import Plans
 from sprout.state.profiles import Profiles
 from sprout.state.retention import prune
 from sprout.state.runs import Run, Runs
@@ -22,15 +24,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def add_run(store: Store, name: str, started_at: datetime, num_prompts: int) -> None:
-    runs = Runs(store)
-    runs.start(
+    Runs(store).start(
         Run(name, started_at, "-", None, "model", "machine", "DE", "rapl", 1.0, "server", 0.0)
     )
     rows = [served(admission(prompt(f"{name}-{number}"))) for number in range(num_prompts)]
-    runs.admit(name, [row.admission for row in rows], started_at)
-    runs.complete(name, rows, started_at)
-    runs.keep_texts(name, rows[:1], 100)
-    runs.add_plan(plain_records.a_plan(g_per_kwh=250 + len(name), start=started_at), name)
+    completions = Completions(store, name)
+    completions.admit([row.admission for row in rows], started_at)
+    completions.complete(rows, started_at)
+    completions.keep_texts(rows[:1], 100)
+    Plans(store).add(plain_records.a_plan(g_per_kwh=250 + len(name), start=started_at), name)
 
 
 @pytest.fixture
@@ -38,8 +40,8 @@ def filled(store: Store) -> Store:
     add_run(store, "old", NOW - 100 * DAY, 3)
     add_run(store, "older", NOW - 200 * DAY, 2)
     add_run(store, "new", NOW - DAY, 4)
-    Runs(store).add_plan(plain_records.a_plan(start=NOW - 150 * DAY), None)  # by `sprout optimize`
-    Runs(store).add_plan(plain_records.a_plan(start=NOW), None)
+    Plans(store).add(plain_records.a_plan(start=NOW - 150 * DAY), None)  # by `sprout optimize`
+    Plans(store).add(plain_records.a_plan(start=NOW), None)
     Profiles(store).learn(UNDER, [sample()], NOW - 200 * DAY)
     Intensities(store).add([plain_records.intensity(start=NOW - 200 * DAY)])
     return store

@@ -14,6 +14,7 @@ from sprout.quality.judge import Card, Opinion, Usage
 from sprout.quality.reference import ReferenceJudge
 from sprout.quality.ruling import Ruling
 from sprout.quality.trust import Trust
+from sprout.state.completions import Completions
 from sprout.state.evaluations import Evaluation, Evaluations, Saved
 from sprout.state.retention import prune
 from sprout.state.runs import Run, Runs
@@ -196,16 +197,18 @@ def test_costs_add_up(store: Store) -> None:
 
 
 def test_savings_are_counted_against_the_mean_request_at_l0(store: Store) -> None:
-    runs, table = Runs(store), Evaluations(store)
-    runs.start(Run("r", NOW, "-", None, "model", "machine", "DE", "rapl", 1.0, "server", 0.001))
+    rows, table = Completions(store, "r"), Evaluations(store)
+    Runs(store).start(
+        Run("r", NOW, "-", None, "model", "machine", "DE", "rapl", 1.0, "server", 0.001)
+    )
     brief = served(admission(prompt("a"), "L1"), energy_j=36.0, busy_s=2.0)
-    runs.admit("r", [brief.admission], NOW)
-    runs.complete("r", [brief], NOW)
+    rows.admit([brief.admission], NOW)
+    rows.complete([brief], NOW)
     assert table.saved("model", KEYS["L0"]) == Saved(1, None)  # nothing to compare with
     long = served(admission(prompt("b"), "L0"), energy_j=72.0, busy_s=4.0)
     pinned = served(admission(prompt("c"), "L2", plan_id=None), energy_j=1.0)
-    runs.admit("r", [long.admission, pinned.admission], NOW)
-    runs.complete("r", [long, pinned], NOW)
+    rows.admit([long.admission, pinned.admission], NOW)
+    rows.complete([long, pinned], NOW)
     found = table.saved("model", KEYS["L0"])
     # L0: 72 J at 200 g/kWh are 0.004 g, 4 s at 0.001 g/s as much again; L1: half of both
     assert found.num_requests == 1

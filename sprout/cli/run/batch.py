@@ -27,6 +27,9 @@ from sprout.planning.strict import check_strict
 from sprout.prompts import Prompt, Rejected
 from sprout.report.foreign import showable
 from sprout.run import Remembered
+from sprout.state.completions import Completions
+from sprout.state.plans import Plans
+from sprout.state.reconciliation import reconcile
 from sprout.state.runs import Runs
 from sprout.state.store import Store
 
@@ -173,10 +176,11 @@ def restored(store: Store, target: Target) -> Target:
     """
     if not target.is_resumed or target.output is None:
         return target
-    runs = Runs(store)
     lines = outfile.read_lines(target.output, target.run_id)
-    runs.reopen(target.run_id)  # its sums, if it was finished, are no longer those of its rows
-    repeated = runs.reconcile(target.run_id, lines)
+    Runs(store).reopen(
+        target.run_id
+    )  # its sums, if it was finished, are no longer those of its rows
+    repeated = reconcile(store, target.run_id, lines)
     outfile.drop_torn_line(target.output)  # last: by now all else in the file is the run's
     return replace(target, repeated=frozenset(repeated))
 
@@ -242,11 +246,11 @@ def memory_of(
     """Return what tells of a prompt what an earlier part of this run decided."""
     if not target.is_resumed:
         return lambda _prompt: None
-    runs = Runs(store)
+    completions = Completions(store, target.run_id)
     known = {directive.level for directive in directives.directives}
 
     def recall(prompt: Prompt) -> Remembered | None:
-        past = runs.recall(target.run_id, prompt.id)
+        past = completions.recall(prompt.id)
         if past is None:
             return None
         is_same = past.content_hash == prompt.content_hash
@@ -276,7 +280,7 @@ def plan_of(
         snapshot = known.snapshot(now)
         if is_strict:
             check_strict(snapshot, known.directives)
-        kept = Runs(known.store).latest_plan(target.run_id) if target.is_resumed else None
+        kept = Plans(known.store).latest(target.run_id) if target.is_resumed else None
         holds = (
             kept is not None
             and kept.made_at <= now < kept.valid_until
@@ -297,7 +301,7 @@ def counts_of(store: Store, target: Target) -> Callable[[Plan, str], tuple[int, 
     def counts(plan: Plan, task: str) -> tuple[int, ...]:
         if not target.is_resumed:
             return tuple(0 for _ in plan.levels)
-        found = Runs(store).level_counts(target.run_id, plan.id)
+        found = Completions(store, target.run_id).level_counts(plan.id)
         return tuple(found.get((task, level.level), 0) for level in plan.levels)
 
     return counts

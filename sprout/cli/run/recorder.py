@@ -15,6 +15,8 @@ from sprout.planning.plan import Plan
 from sprout.report.foreign import showable
 from sprout.report.summary import Tally
 from sprout.run import Turn, samples
+from sprout.state.completions import Completions
+from sprout.state.plans import Plans
 from sprout.state.profiles import Profiles
 from sprout.state.reservoir import Reservoir
 from sprout.state.runs import Runs
@@ -119,22 +121,22 @@ class Recorder:
 
     def _store(self, turn: Turn) -> None:
         now = utc_now()
-        runs, profiles = Runs(self.store), Profiles(self.store)
+        completions = Completions(self.store, self.run_id)
         with self.store.write():
             if turn.plan is not None:
-                runs.add_plan(turn.plan, self.run_id)
+                Plans(self.store).add(turn.plan, self.run_id)
             if turn.admitted:
-                runs.admit(self.run_id, turn.admitted, now)
+                completions.admit(turn.admitted, now)
             if turn.served:
-                runs.complete(self.run_id, turn.served, now, self.counting)
+                completions.complete(turn.served, now, self.counting)
                 if self.settings.keep_text:
-                    runs.keep_texts(self.run_id, turn.served, self.settings.keep_text_limit)
+                    completions.keep_texts(turn.served, self.settings.keep_text_limit)
                     self.reservoir.offer(self.counting.conditions.model, turn.served, now)
                 if self.learns_as is not None:
                     learned = samples(turn.served, self.settings.max_tokens)
-                    profiles.learn(self.learns_as, learned, now)
-            runs.fail(self.run_id, [each for each in turn.failed if each.was_admitted], now)
-            runs.add_meter(self.run_id, *self.unstored_j)
+                    Profiles(self.store).learn(self.learns_as, learned, now)
+            completions.fail([each for each in turn.failed if each.was_admitted], now)
+            Runs(self.store).add_meter(self.run_id, *self.unstored_j)
         self.unstored_j = (0.0, 0.0)
 
     def _tell(self, failures: Iterable[Failed]) -> None:
