@@ -50,10 +50,11 @@ def test_a_whole_store_has_no_damage(path: Path) -> None:
         assert store.damage() is None
 
 
-def test_a_store_of_the_first_release_has_none_either(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dump", ["v1.sql", "v8.sql"])
+def test_a_store_of_an_earlier_version_has_none_either(dump: str, tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(Path(__file__).with_name("v1.sql").read_text(encoding="utf-8"))
+        connection.executescript(Path(__file__).with_name(dump).read_text(encoding="utf-8"))
     with Store.open(path) as store:
         assert store.damage() is None
 

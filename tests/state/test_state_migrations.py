@@ -21,7 +21,6 @@ from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 
 FOLDER = Path(migrations.__file__).parent
-V1 = Path(__file__).with_name("v1.sql").read_text(encoding="utf-8")
 FIRST_TABLES = {
     "baselines",
     "completions",
@@ -34,17 +33,27 @@ FIRST_TABLES = {
 }
 TABLES = FIRST_TABLES | {"answers", "evaluations", "judges", "reservoir", "verdicts"}
 NEWER = {"circumstances", "grid_backtests", "grid_fetches", "grid_spans", "tallies"}
+DUMPS = {"v1.sql": FIRST_TABLES, "v8.sql": TABLES | NEWER}
 APPLIED = "_sqlite_migrations"
 OURS = "sql IS NOT NULL AND name NOT LIKE '%sqlite_%'"
 
 
+@pytest.fixture(params=DUMPS)
+def dump(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def old_path(tmp_path: Path) -> Path:
-    """A store as the first release left it."""
+def old_path(dump: str, tmp_path: Path) -> Path:
+    """A store as an earlier version left it."""
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(V1)
+        connection.executescript(sql_of(dump))
     return path
+
+
+def sql_of(dump: str) -> str:
+    return Path(__file__).with_name(dump).read_text(encoding="utf-8")
 
 
 def schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -81,15 +90,16 @@ def test_the_comments_of_the_columns_are_kept(tmp_path: Path) -> None:
     assert "-- NULL: not finished; and so everything below" in sql["completions"]
 
 
-def test_the_first_migration_is_what_was_released() -> None:
+def test_migrations_make_what_earlier_versions_made_by_them(dump: str) -> None:
     with (
         closing(sqlite3.connect(":memory:")) as made,
-        closing(sqlite3.connect(":memory:")) as released,
+        closing(sqlite3.connect(":memory:")) as dumped,
     ):
-        for statement in MIGRATIONS["m001_first_schema"]:
-            made.execute(statement)
-        released.executescript(V1)
-        assert schema(made) == schema(released)
+        dumped.executescript(sql_of(dump))
+        for (name,) in dumped.execute(f"SELECT name FROM {APPLIED} ORDER BY id"):
+            for statement in MIGRATIONS[name]:
+                made.execute(statement)
+        assert schema(made) == schema(dumped)
 
 
 def test_every_migration_of_the_folder_is_applied_in_the_order_of_their_names(
@@ -116,14 +126,17 @@ def test_opening_a_store_that_is_up_to_date_loads_no_pandas(tmp_path: Path) -> N
     assert found.stdout.strip() == "set()"
 
 
-def test_a_dump_of_the_first_release_has_rows_in_every_table(old_path: Path) -> None:
-    assert all(rows_of(old_path, table) for table in FIRST_TABLES)
+def test_a_dump_has_rows_in_every_table(dump: str, old_path: Path) -> None:
+    with closing(sqlite3.connect(old_path)) as connection:
+        names = {name for name, sql in schema(connection) if sql.startswith("CREATE TABLE")}
+    assert names == DUMPS[dump]
+    assert all(rows_of(old_path, table) for table in names)
 
 
-def test_a_store_of_the_first_release_is_brought_up_to_date_with_its_rows(
-    old_path: Path, tmp_path: Path
+def test_a_store_of_an_earlier_version_is_brought_up_to_date_with_its_rows(
+    dump: str, old_path: Path, tmp_path: Path
 ) -> None:
-    before = {table: rows_of(old_path, table) for table in FIRST_TABLES}
+    before = {table: rows_of(old_path, table) for table in DUMPS[dump]}
     with Store.open(old_path) as store, store.read() as connection:
         migrated = schema(connection)
     assert [row["name"] for row in rows_of(old_path, APPLIED)] == list(MIGRATIONS)
@@ -136,6 +149,7 @@ def test_a_store_of_the_first_release_is_brought_up_to_date_with_its_rows(
         assert all(old.items() <= new.items() for old, new in zip(rows, after, strict=True)), table
 
 
+@pytest.mark.parametrize("dump", ["v1.sql"], indirect=True)
 def test_what_the_first_release_wrote_is_read_today(old_path: Path) -> None:
     with Store.open(old_path) as store:
         profiles = Profiles(store)
