@@ -68,6 +68,8 @@ JSON_KEYS = {
     "waited": "num_runs, moved_g: what waiting for greener hours saved; null: no run may wait",
     "num_open": "prompts that were begun and are not finished",
     "num_ahead": "requests that finished later than made_at: a clock was set back",
+    "num_rejected": "lines that could not be served, of runs that began in the period; null: none "
+    "recorded it",
     "notes": "sentences that must be known to read the numbers rightly",
 }
 

@@ -152,9 +152,11 @@ def _show_runs(out: Out, store: Store) -> None:
         out.text(f"latest plan  {plan.id}: {mix}; preference from {plan.preference_source}")
     for run in latest:
         state = "finished" if run["finished_at"] else "unfinished"
+        rejected = f", {run['num_rejected']} lines rejected" if run["num_rejected"] else ""
         out.text(
             f"run  {run['run_id']} {state}: {run['num_answered']} answered, "
-            f"{run['num_failed']} failed; {run['input']} -> {run['output'] or 'standard output'}"
+            f"{run['num_failed']} failed{rejected}; {run['input']} -> "
+            f"{run['output'] or 'standard output'}"
         )
 
 

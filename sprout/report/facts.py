@@ -126,6 +126,8 @@ class Report:
         step: how long the stretches of `timeline` are.
         num_open: prompts that were admitted and are not finished.
         num_ahead: requests that finished later than now: a clock was set back.
+        num_rejected: lines that could not be served, of runs that began in the period; None where
+            none recorded it.
     """
 
     made_at: datetime
@@ -146,6 +148,7 @@ class Report:
     waited: Waited | None
     num_open: int
     num_ahead: int
+    num_rejected: int | None
 
     @property
     def is_empty(self) -> bool:
@@ -169,6 +172,7 @@ class Known:
     waited: Waited | None
     num_open: int
     num_ahead: int
+    num_rejected: int | None
 
 
 def step_for(first: datetime, last: datetime) -> Step:
@@ -238,6 +242,7 @@ def make(cells: Iterable[Cell], known: Known, period: Period) -> Report:
         waited=known.waited,
         num_open=known.num_open,
         num_ahead=known.num_ahead,
+        num_rejected=known.num_rejected,
     )
 
 

@@ -29,6 +29,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Carbon of evaluations, in gCO2eq.",
         ("component", "mark"),
     ),
+    "sprout_rejected_lines": ("Lines of prompt files that could not be served.", ()),
     "sprout_open_prompts": ("Prompts that were begun and are not finished.", ()),
     "sprout_report_timestamp_seconds": ("When these metrics were made.", ()),
     "sprout_info": ("The program, always 1.", ("version",)),
@@ -91,6 +92,7 @@ def registry(report: Report) -> CollectorRegistry:
         put("sprout_preference_kept_ratio", known.kept, known.model, mark)
     for labels, carbon_g in _evaluating(report.evaluating).items():
         put("sprout_evaluating_carbon_grams", carbon_g, *labels)
+    put("sprout_rejected_lines", report.num_rejected)
     put("sprout_open_prompts", report.num_open)
     put("sprout_report_timestamp_seconds", report.made_at.timestamp())
     put("sprout_info", 1, __version__)

@@ -78,6 +78,7 @@ def data(report: Report) -> dict[str, object]:
         "waited": None if report.waited is None else asdict(report.waited),
         "num_open": report.num_open,
         "num_ahead": report.num_ahead,
+        "num_rejected": report.num_rejected,
         "notes": list(words.notes(report)),
     }
 

@@ -83,10 +83,11 @@ def _facts(report: Report) -> Iterator[Fact]:
 def _served(report: Report) -> str:
     total = report.total
     failed = f", {count(total.num_failed)} failed" if total.num_failed else ""
+    rejected = f", {count(report.num_rejected)} lines rejected" if report.num_rejected else ""
     pinned = total.saved.num_pinned
     pins = f" ({count(pinned)} pin their directive)" if pinned else ""
     still = f", {count(report.num_open)} begun and not finished" if report.num_open else ""
-    answered = f"{count(total.num_answered)} answered{pins}{failed}{still}"
+    answered = f"{count(total.num_answered)} answered{pins}{failed}{rejected}{still}"
     return f"{answered}; engine busy {seconds(total.busy_s)}" if total.num_answered else answered
 
 

@@ -117,6 +117,7 @@ class Reports:
                 "SELECT coalesce(sum(num_answered), 0) FROM temp.cells WHERE hour > ?",
                 to_text(now)[:_HOUR],
             ),
+            num_rejected=self._num_rejected(),
         )
 
     def _circumstances(self) -> Iterator[Circumstances]:
@@ -180,6 +181,13 @@ class Reports:
         """Return what waiting for greener hours moved; None where no run may wait."""
         found = self._connection.execute(_WAITED, {"since": self._since}).fetchone()
         return Waited(*found) if found[0] else None
+
+    def _num_rejected(self) -> int | None:
+        """Return the lines that could not be served; None where no run recorded any."""
+        (found,) = self._connection.execute(
+            "SELECT sum(num_rejected) FROM runs WHERE started_at >= ?", (self._since,)
+        ).fetchone()
+        return None if found is None else int(found)
 
     def _num(self, sql: str, *parameters: object) -> int:
         return int(self._connection.execute(sql, parameters).fetchone()[0])

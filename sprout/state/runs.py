@@ -54,8 +54,8 @@ class Runs:
             connection.execute(
                 "INSERT INTO runs (run_id, started_at, input, output, model, machine, zone,"
                 " energy_method, pue, embodied_preset, embodied_g_per_s, metered_j, idle_j,"
-                " finish_by, began_g_per_kwh)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
+                " num_rejected, finish_by, began_g_per_kwh)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
                 (
                     run.id,
                     to_text(run.started_at),
@@ -106,11 +106,11 @@ class Runs:
         return None if row is None else (row[0], bool(row[1]))
 
     def newest(self, count: int) -> list[dict[str, Any]]:
-        """Return the newest runs with how many prompts they answered and how many failed."""
+        """Return the newest runs, each with how many prompts were answered, failed, rejected."""
         with self._store.read() as connection:
             rows = connection.execute(
                 "SELECT r.run_id, r.started_at, r.finished_at, r.input, r.output, r.metered_j,"
-                " r.idle_j, count(c.finished_at) - count(c.error) AS num_answered,"
+                " r.idle_j, r.num_rejected, count(c.finished_at) - count(c.error) AS num_answered,"
                 " count(c.error) AS num_failed FROM runs r"
                 " LEFT JOIN completions c ON c.run_id = r.run_id"
                 " WHERE r.run_id IN"
@@ -121,9 +121,11 @@ class Runs:
         return [dict(row) for row in rows]
 
     def reopen(self, run_id: str) -> None:
-        """Mark a finished run as unfinished, to retry what failed."""
+        """Let a run go on, which reads its file from the beginning: it has no end and no sums."""
         with self._store.write() as connection:
-            connection.execute("UPDATE runs SET finished_at = NULL WHERE run_id = ?", (run_id,))
+            connection.execute(
+                "UPDATE runs SET finished_at = NULL, num_rejected = 0 WHERE run_id = ?", (run_id,)
+            )
             tallies.forget(connection, run_id)
 
     def finish(self, run_id: str, now: datetime) -> None:
@@ -140,4 +142,11 @@ class Runs:
             connection.execute(
                 "UPDATE runs SET metered_j = metered_j + ?, idle_j = idle_j + ? WHERE run_id = ?",
                 (metered_j, idle_j, run_id),
+            )
+
+    def add_rejected(self, run_id: str, count: int) -> None:
+        """Count lines of this run that could not be served."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE runs SET num_rejected = num_rejected + ? WHERE run_id = ?", (count, run_id)
             )

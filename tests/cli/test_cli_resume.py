@@ -408,6 +408,52 @@ def test_a_line_that_still_fails_is_in_the_errors_file_once(out: Path) -> None:
         assert ids(read_lines(out)) == ["a"]
 
 
+def test_a_line_that_is_rejected_again_counts_once_and_a_mended_one_no_more(out: Path) -> None:
+    def told() -> tuple[object, object]:
+        (stored,) = sprout("status", "--json").data["runs"]
+        return stored["num_rejected"], sprout("report", "--json").data["num_rejected"]
+
+    good = {"id": "a", "prompt": "Hello?"}
+    prompts = write_lines(Path("prompts.jsonl"), [good, "{", "{}"])
+    for options in ((), ("--retry-errors",)):
+        assert run(prompts, out, *options).code == 3
+        assert told() == (2, 2)
+    assert "finished: 1 answered, 0 failed, 2 lines rejected" in sprout("status").stdout
+    assert "1 answered, 2 lines rejected" in sprout("report").stdout
+    write_lines(prompts, [good, "{"])
+    assert run(prompts, out, "--retry-errors").code == 3
+    assert told() == (1, 1)
+    write_lines(prompts, [good])
+    assert run(prompts, out, "--retry-errors").code == 0
+    assert told() == (0, 0)
+    assert "lines rejected" not in sprout("status").stdout + sprout("report").stdout
+
+
+@pytest.mark.parametrize("waits", [(), ("--finish-by", "8h")])
+def test_lines_of_which_none_can_be_served_are_told_of(waits: tuple[str, ...], out: Path) -> None:
+    prompts = write_lines(Path("prompts.jsonl"), ["{", "{}"])
+    assert run(prompts, out, *waits).code == 3
+    assert "0 answered, 2 lines rejected" in sprout("report").stdout
+    assert "sprout_rejected_lines 2.0" in metrics()
+
+
+def metrics() -> str:
+    assert sprout("export", "prometheus", "-o", "sprout.prom").code == 0
+    return Path("sprout.prom").read_text(encoding="utf-8")
+
+
+def test_what_an_earlier_version_did_not_record_is_not_known(store: Path, out: Path) -> None:
+    prompts = write_lines(Path("prompts.jsonl"), [{"id": "a", "prompt": "Hello?"}, "{"])
+    run(prompts, out)
+    change(store, "UPDATE runs SET num_rejected = NULL")
+    assert sprout("status", "--json").data["runs"][0]["num_rejected"] is None
+    assert sprout("report", "--json").data["num_rejected"] is None
+    assert "lines rejected" not in sprout("status").stdout + sprout("report").stdout
+    assert "sprout_rejected_lines" not in metrics()
+    run(prompts, out, "--retry-errors")  # reads all of the file again
+    assert sprout("report", "--json").data["num_rejected"] == 1
+
+
 def test_a_rejected_line_leaves_the_answer_that_bears_its_id_alone(store: Path, out: Path) -> None:
     good = [{"id": f"q{n}", "prompt": f"Question {n}?"} for n in range(40)]
     bad = [{"id": "q39", "prompt": ""}, {"id": "q1", "prompt": "Late?"}]

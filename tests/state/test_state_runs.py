@@ -62,6 +62,19 @@ def test_of_runs_of_a_file_the_last_one_stored_is_the_latest(
     assert runs.latest("/data/answers.jsonl") == ("a-run", False)
 
 
+def test_rejected_lines_are_counted_anew_when_their_run_goes_on(runs: Runs) -> None:
+    def num_rejected() -> object:
+        return runs.newest(1)[0]["num_rejected"]
+
+    assert num_rejected() == 0
+    runs.add_rejected("run-1", 2)
+    runs.add_rejected("run-1", 1)
+    assert num_rejected() == 3
+    runs.reopen("run-1")  # and its file is read from its beginning
+    runs.add_rejected("run-1", 2)
+    assert num_rejected() == 2
+
+
 def test_the_newest_runs_are_told_with_their_answers_and_failures(runs: Runs, store: Store) -> None:
     completions = Completions(store, "run-1")
     completions.admit([admission(prompt(name)) for name in ("a", "b", "c", "d")], NOW)

@@ -13,7 +13,9 @@ from sprout.state.migrations import MIGRATIONS
 from sprout.state.store import Store
 
 A_RUN = (
-    "INSERT INTO runs VALUES ('r', '', NULL, '-', NULL, '', '', '', '', 1, '', 0, 0, 0, NULL, NULL)"
+    "INSERT INTO runs (run_id, started_at, input, model, machine, zone, energy_method, pue,"
+    " embodied_preset, embodied_g_per_s, metered_j, idle_j)"
+    " VALUES ('r', '', '-', '', '', '', '', 1, '', 0, 0, 0)"
 )
 
 

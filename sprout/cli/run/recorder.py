@@ -121,7 +121,8 @@ class Recorder:
 
     def _store(self, turn: Turn) -> None:
         now = utc_now()
-        completions = Completions(self.store, self.run_id)
+        runs, completions = Runs(self.store), Completions(self.store, self.run_id)
+        failed = [each for each in turn.failed if each.was_admitted]
         with self.store.write():
             if turn.plan is not None:
                 Plans(self.store).add(turn.plan, self.run_id)
@@ -135,8 +136,9 @@ class Recorder:
                 if self.learns_as is not None:
                     learned = samples(turn.served, self.settings.max_tokens)
                     Profiles(self.store).learn(self.learns_as, learned, now)
-            completions.fail([each for each in turn.failed if each.was_admitted], now)
-            Runs(self.store).add_meter(self.run_id, *self.unstored_j)
+            completions.fail(failed, now)
+            runs.add_rejected(self.run_id, len(turn.failed) - len(failed))
+            runs.add_meter(self.run_id, *self.unstored_j)
         self.unstored_j = (0.0, 0.0)
 
     def _tell(self, failures: Iterable[Failed]) -> None:

@@ -21,6 +21,7 @@ from sprout.state.migrations import (
     m006_variants,
     m007_eia_hours,
     m008_regions,
+    m009_gaps,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ MIGRATIONS: dict[str, tuple[str, ...]] = {
         m006_variants,
         m007_eia_hours,
         m008_regions,
+        m009_gaps,
     )
 }
 """The statements of every migration by its name, in order."""
