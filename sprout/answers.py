@@ -8,11 +8,12 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sprout.carbon import EmbodiedRate, Footprint
 from sprout.costs import Conditions
 from sprout.engine.base import Completion
+from sprout.grid.reading import GridReading
 from sprout.prompts import Prompt, Rejected
 
 REQUEST_FAILED = "request_failed"
@@ -42,7 +43,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The intensity a request was served at, in gCO2eq/kWh, and its source with its mark.
+    """The intensity that carbon is counted at, in gCO2eq/kWh, and its source with its mark.
 
     `kind` (average, marginal) and `factor_type` (lifecycle, direct) are None when nobody said.
     """
@@ -52,6 +53,13 @@ class Grid:
     source: str
     kind: str | None = None
     factor_type: str | None = None
+
+    @classmethod
+    def of(cls, reading: GridReading) -> Self:
+        """Return what a reading says of itself."""
+        found = reading.intensity
+        described = reading.described_source
+        return cls(found.zone, found.g_per_kwh, described, found.kind, found.factor_type)
 
 
 @dataclass(frozen=True, slots=True)

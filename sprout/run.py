@@ -154,15 +154,7 @@ class _Serving:
         directive = self._directive(admission.level)
         chat = directives.apply(directive, prompt.chat, self.job.engine.engine.traits)
         sampling = directive.limit(prompt.sampling)
-        intensity = plan.grid.intensity
-        grid = Grid(
-            intensity.zone,
-            intensity.g_per_kwh,
-            plan.grid.described_source,
-            intensity.kind,
-            intensity.factor_type,
-        )
-        self.running[prompt.id] = (admission, grid)
+        self.running[prompt.id] = (admission, Grid.of(plan.grid))
         self.admitted.append(admission)
         self.job.engine.submit(Request(prompt.id, chat, sampling, admission.level))
 

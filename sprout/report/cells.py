@@ -148,15 +148,43 @@ class Metered:
 
 
 @dataclass(frozen=True, slots=True)
+class Emitted:
+    """What evaluations emitted at intensities of one origin.
+
+    Args:
+        source: with its mark, such as "eia (forecast)"; None: not recorded, as the next two may be.
+        operational_g: with PUE.
+    """
+
+    zone: str
+    source: str | None
+    kind: str | None
+    factor: str | None
+    operational_g: float
+
+    @property
+    def name(self) -> str:
+        """Return zone and source, as a report names the intensities of requests."""
+        return f"{self.zone}: {self.source or NOT_RECORDED}"
+
+    @property
+    def mark(self) -> str:
+        """Return what kind of number the intensity is."""
+        return mark_of(self.source)
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluating:
     """What judging answers cost: part of the price of directives.
 
     Args:
         energy: by method, in the order of their names.
+        intensity: by zone and source, in the order of their names.
     """
 
     num_evaluations: int
     energy: tuple[Metered, ...]
+    intensity: tuple[Emitted, ...]
     embodied_g: float
 
     @property
@@ -176,9 +204,14 @@ class Evaluating:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Return what kinds of numbers its carbon rests on; the intensity's was not kept."""
-        energy = dict.fromkeys(each.mark for each in self.energy)
-        return (*energy, "modelled") if self.embodied_g else tuple(energy)
+        """Return what kinds of numbers its carbon rests on."""
+        marks = dict.fromkeys(each.mark for each in (*self.energy, *self.intensity))
+        return (*marks, "modelled") if self.embodied_g else tuple(marks)
+
+    @property
+    def intensity_marks(self) -> str:
+        """Return what kinds of numbers its intensities are, in words."""
+        return ", ".join(dict.fromkeys(each.mark for each in self.intensity))
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ class _Parts:
     def of_evaluations(self, found: Evaluating) -> Iterator[Part]:
         for each in found.energy:
             method = (
-                f"energy by {each.name} ({each.mark}), at the intensity when each evaluation began"
+                f"energy by {each.name} ({each.mark}), at the intensity when each evaluation began "
+                f"({found.intensity_marks})"
             )
             kind = _kind({each.mark})
             yield self.part(f"evaluations, {each.name}", "O", kind, method, each.operational_g)

@@ -134,6 +134,16 @@ def _evaluating(found: Evaluating) -> dict[str, object]:
         "operational_g": found.operational_g,
         "embodied_g": found.embodied_g,
         "energy": [asdict(each) | {"mark": each.mark} for each in found.energy],
+        "intensity": [
+            {
+                "name": each.name,
+                "mark": each.mark,
+                "kind": each.kind,
+                "factor": each.factor,
+                "operational_g": each.operational_g,
+            }
+            for each in found.intensity
+        ],
     }
 
 

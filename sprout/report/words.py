@@ -212,7 +212,7 @@ def _evaluating(report: Report) -> str:
     methods = ", ".join(f"{each.name}{_marked(each)}" for each in found.energy)
     return (
         f"{grams(found.carbon_g)}CO2eq, evaluations: {count(found.num_evaluations)} (energy by "
-        f"{methods}){part}; not in the carbon above"
+        f"{methods}; intensity {found.intensity_marks}){part}; not in the carbon above"
     )
 
 

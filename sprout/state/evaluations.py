@@ -1,10 +1,11 @@
 """Evaluations in the store: what they drew, what they cost, and what directives saved meanwhile."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
+from sprout.answers import Grid
 from sprout.carbon import Footprint
 from sprout.clock import to_text
 from sprout.state.store import Store
@@ -19,6 +20,7 @@ class Evaluation:
         source: served | bundled | path of a file.
         reason: why it ran then.
         drawn: hashes of the prompts to judge.
+        grid: the intensity when it started.
     """
 
     id: str
@@ -31,8 +33,7 @@ class Evaluation:
     started_at: datetime
     machine: str
     energy_method: str
-    zone: str
-    g_per_kwh: float
+    grid: Grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,11 @@ class Evaluations:
         """Record a new evaluation."""
         with self._store.write() as connection:
             connection.execute(
-                "INSERT INTO evaluations VALUES"
-                " (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, 0, 0, 0, 0)",
+                "INSERT INTO evaluations (evaluation_id, judge_key, model, levels_key, source,"
+                " reason, drawn, started_at, machine, energy_method, zone, g_per_kwh,"
+                " intensity_source, intensity_kind, intensity_factor, metered_j, busy_s,"
+                " operational_g, embodied_g)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)",
                 (
                     evaluation.id,
                     evaluation.judge_key,
@@ -86,9 +90,19 @@ class Evaluations:
                     to_text(evaluation.started_at),
                     evaluation.machine,
                     evaluation.energy_method,
-                    evaluation.zone,
-                    evaluation.g_per_kwh,
+                    *astuple(evaluation.grid),
                 ),
+            )
+
+    def continue_at(self, evaluation_id: str, grid: Grid) -> None:
+        """Say of an evaluation that goes on by what: not the intensity of its beginning alone."""
+        with self._store.write() as connection:
+            connection.execute(
+                "UPDATE evaluations SET intensity_source = 'several (mixed)',"
+                " intensity_kind = NULL, intensity_factor = NULL"
+                " WHERE evaluation_id = ? AND intensity_source IS NOT NULL AND (zone,"
+                " intensity_source, intensity_kind, intensity_factor) IS NOT (?, ?, ?, ?)",
+                (evaluation_id, grid.zone, grid.source, grid.kind, grid.factor_type),
             )
 
     def add_cost(
@@ -153,6 +167,16 @@ class Evaluations:
             ).fetchone()
         return float(row[0]), float(row[1])
 
+    def intensity_sources(self, model: str) -> list[str | None]:
+        """Return the sources, with their marks, of the intensities that these grams rest on."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT intensity_source FROM evaluations WHERE model = ?"
+                " ORDER BY intensity_source",
+                (model,),
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def saved(self, model: str, base_key: str) -> Saved:
         """Return what this model's requests at other levels than L0 saved.
 
@@ -184,7 +208,8 @@ _MIX = (
 _SUMMARY = (
     "SELECT e.evaluation_id, j.name AS judge, j.is_trusted, e.source, e.reason, e.started_at,"
     " e.finished_at, json_array_length(e.drawn) AS num_drawn, e.model, e.energy_method, e.zone,"
-    " e.g_per_kwh, e.metered_j, e.busy_s, e.operational_g, e.embodied_g,"
+    " e.g_per_kwh, e.intensity_source, e.intensity_kind, e.intensity_factor, e.metered_j,"
+    " e.busy_s, e.operational_g, e.embodied_g,"
     " count(v.prompt_hash) AS num_verdicts, sum(v.price_usd) AS price_usd"
     " FROM evaluations e JOIN judges j USING (judge_key)"
     " LEFT JOIN verdicts v ON v.evaluation_id = e.evaluation_id"

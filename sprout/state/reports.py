@@ -10,7 +10,7 @@ from typing import Any
 from sprout.clock import to_text
 from sprout.costs import ALL_TASKS, Conditions, Cost
 from sprout.directives import BASELINE, Directive
-from sprout.report.cells import Cell, Circumstances, Evaluating, Metered, RunEnergy, Waited
+from sprout.report.cells import Cell, Circumstances, Emitted, Evaluating, Metered, RunEnergy, Waited
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import ELSE, Preferred, covariance_of
 from sprout.state import tallies
@@ -161,20 +161,27 @@ class Reports:
 
     def _evaluating(self) -> Evaluating | None:
         """Return what evaluations cost; None where none is recorded."""
-        if not self._num("SELECT count(*) FROM sqlite_master WHERE name = 'evaluations'"):
-            return None
-        rows = self._connection.execute(
-            "SELECT energy_method, total(metered_j), total(operational_g), count(*),"
-            " total(embodied_g) FROM evaluations WHERE started_at >= ?"
-            " GROUP BY energy_method ORDER BY energy_method",
+        num_evaluations, embodied_g = self._connection.execute(
+            "SELECT count(*), total(embodied_g) FROM evaluations WHERE started_at >= ?",
             (self._since,),
-        ).fetchall()
-        if not rows:
+        ).fetchone()
+        if not num_evaluations:
             return None
+        energy = self._connection.execute(
+            "SELECT energy_method, total(metered_j), total(operational_g) FROM evaluations"
+            " WHERE started_at >= ? GROUP BY 1 ORDER BY 1",
+            (self._since,),
+        )
+        intensity = self._connection.execute(
+            "SELECT zone, intensity_source, intensity_kind, intensity_factor, total(operational_g)"
+            " FROM evaluations WHERE started_at >= ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+            (self._since,),
+        )
         return Evaluating(
-            num_evaluations=sum(row[3] for row in rows),
-            energy=tuple(Metered(*row[:3]) for row in rows),
-            embodied_g=sum(row[4] for row in rows),
+            num_evaluations=num_evaluations,
+            energy=tuple(Metered(*row) for row in energy),
+            intensity=tuple(Emitted(*row) for row in intensity),
+            embodied_g=embodied_g,
         )
 
     def _waited(self) -> Waited | None:

@@ -383,7 +383,7 @@ def test_an_evaluation_older_than_many_newer_ones_is_continued(
         store,
         "INSERT INTO evaluations SELECT 'newer-' || value, judge_key, model, levels_key, 'another',"
         " reason, drawn, '2099-01-01T00:00:00.000Z', NULL, machine, energy_method, zone, g_per_kwh,"
-        " 0, 0, 0, 0 FROM evaluations, json_each('[1,2,3,4,5,6,7,8,9,10]')",
+        " 0, 0, 0, 0, NULL, NULL, NULL FROM evaluations, json_each('[1,2,3,4,5,6,7,8,9,10]')",
     )
     found = sprout("evaluate", prompt_file(3), *replay, *endpoint, "--json")
     assert found.code == 0
@@ -569,6 +569,31 @@ def test_show_of_an_empty_store_names_the_command() -> None:
     assert found.code == 0
     assert "no verdicts yet" in found.stdout
     assert PRIOR_SOURCE in found.stdout
+
+
+def test_the_carbon_of_an_evaluation_says_how_its_intensity_is_known(
+    replay: tuple[str, str], store: Path
+) -> None:
+    found = sprout("evaluate", prompt_file(2, reference="L1"), *replay, "--zone", "DE", "--json")
+    cost = found.data["cost"]
+    assert (cost["zone"], cost["intensity_source"]) == ("DE", "yearly average")
+    assert (cost["intensity_kind"], cost["intensity_factor"]) == ("average", "lifecycle")
+    command = ("evaluate", "judged.jsonl", *replay, "--intensity", 300)
+    assert "CO2eq at 300 g/kWh (fixed)" in sprout(*command).stdout
+    found = sprout("evaluate", "--show", *replay)
+    assert f"CO2eq at {cost['g_per_kwh']:.0f} g/kWh (yearly average); asked for" in found.stdout
+    assert "of this machine, at intensities fixed, yearly average; " in found.stdout
+    shown = sprout("evaluate", "--show", *replay, "--json").data
+    assert shown["all_evaluations"]["intensity_marks"] == ["fixed", "yearly average"]
+    sources = [past["intensity_source"] for past in shown["history"]]
+    assert sources == ["--intensity (fixed)", "yearly average"]
+    told = sprout("report", "--json").data["evaluating"]["intensity"]
+    assert [each["mark"] for each in told] == ["yearly average", "fixed"]  # DE, then WORLD
+    # broken off, and continued at another source's
+    change(store, "UPDATE evaluations SET finished_at = NULL WHERE g_per_kwh = 300")
+    again = sprout("evaluate", "judged.jsonl", *replay, "--zone", "DE", "--json").data
+    assert again["is_continued"] is True
+    assert again["cost"]["intensity_source"] == "several (mixed)"
 
 
 def test_the_cost_is_held_against_what_directives_saved(

@@ -15,7 +15,7 @@ import pytest
 from report.report_stores import ESTIMATED, START, Writer, counting, read, write_mixed
 
 from sprout.report import page, words
-from sprout.report.cells import Evaluating, Metered
+from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.state.store import Store
 
@@ -118,12 +118,15 @@ def tile(text: str, name: str) -> list[str]:
 
 def test_tiles_have_the_marks_of_all_that_their_numbers_rest_on(mixed: Report) -> None:
     energy = (Metered("tdp_estimate", 8.0, 0.25),)
-    report = replace(mixed, evaluating=Evaluating(1, energy, 0.25))
+    report = replace(
+        mixed,
+        evaluating=Evaluating(1, energy, (Emitted("DE", "eia (stale)", None, None, 0.25),), 0.25),
+    )
     text = page.render(report)
     (told,) = (fact.marks for fact in words.facts(report) if fact.name == "carbon")
     assert tile(text, "Carbon") == list(told)
     assert {"measured", "estimated", "forecast", "yearly average", "modelled"} <= set(told)
-    assert tile(text, "Evaluating") == ["estimated", "modelled"]
+    assert tile(text, "Evaluating") == ["estimated", "stale", "modelled"]
     assert tile(page.render(mixed), "Evaluating") == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from report.report_stores import START, Writer, counting, read, write_mixed
 
 from sprout.report import sci
-from sprout.report.cells import Evaluating, Metered
+from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.report.sci import Who
 from sprout.state.store import Store
@@ -26,7 +26,7 @@ def mixed(tmp_path: Path) -> Report:
 
 def test_the_parts_sum_to_the_score(mixed: Report) -> None:
     report = dataclasses.replace(
-        mixed, evaluating=Evaluating(2, (Metered("rapl", 100.0, 0.01),), 0.002)
+        mixed, evaluating=Evaluating(2, (Metered("rapl", 100.0, 0.01),), (), 0.002)
     )
     made = sci.make(report, WHO)
     assert made.per_request_g is not None
@@ -88,7 +88,8 @@ def test_evaluations_are_measured_only_where_their_energy_was(tmp_path: Path) ->
         report = read(store)
     assert "energy is measured" in sci.make(report, WHO).summary
     energy = (Metered("rapl", 5.0, 0.25), Metered("rapl+tdp_estimate", 7.0, 0.5))
-    made = sci.make(dataclasses.replace(report, evaluating=Evaluating(3, energy, 0.25)), WHO)
+    grid = (Emitted("DE", "yearly average", "average", "lifecycle", 0.75),)
+    made = sci.make(dataclasses.replace(report, evaluating=Evaluating(3, energy, grid, 0.25)), WHO)
     kinds = {
         (part.name, part.term): (part.kind, part.carbon_g)
         for part in made.parts
@@ -98,6 +99,9 @@ def test_evaluations_are_measured_only_where_their_energy_was(tmp_path: Path) ->
         ("evaluations, rapl", "O"): ("measured", 0.25),
         ("evaluations, rapl+tdp_estimate", "O"): ("modelled", 0.5),
         ("evaluations", "M"): ("sourced", 0.25),
+    }
+    assert {part.method for part in made.parts if part.name == "evaluations, rapl"} == {
+        "energy by rapl (measured), at the intensity when each evaluation began (yearly average)"
     }
     # the score holds them, so it is no measurement, and its methods name theirs
     assert "energy is an estimate" in made.summary

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
 
 from sprout.report import page, prometheus, sci, tables, terminal_report, words
-from sprout.report.cells import Evaluating, Metered
+from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import BYS, Report, step_for
 from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
 from sprout.report.timeline import interval
@@ -207,14 +207,25 @@ def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_p
     }
 
 
-JUDGED = Evaluating(3, (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25)), 0.75)
+JUDGED = Evaluating(
+    3,
+    (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25)),
+    (
+        Emitted("DE", "eia (forecast)", "average", "direct", 0.5),
+        Emitted("FR", None, None, None, 0.25),
+    ),
+    0.75,
+)
 
 
-def test_evaluations_say_what_kind_their_energy_is(mixed: Report) -> None:
+def test_evaluations_say_what_kind_their_energy_and_their_intensity_are(mixed: Report) -> None:
     report = replace(mixed, evaluating=JUDGED)
     (told,) = (fact for fact in words.facts(report) if fact.name == "evaluating")
-    assert "evaluations: 3 (energy by rapl (measured), tdp_estimate (estimated))" in told.text
-    assert told.marks == ("measured", "estimated", "modelled")
+    assert (
+        "evaluations: 3 (energy by rapl (measured), tdp_estimate (estimated); "
+        "intensity forecast, not recorded)"
+    ) in told.text
+    assert told.marks == ("measured", "estimated", "forecast", "not recorded", "modelled")
     assert tables.data(report)["evaluating"] == {
         "num_evaluations": 3,
         "metered_j": 24.0,
@@ -223,6 +234,22 @@ def test_evaluations_say_what_kind_their_energy_is(mixed: Report) -> None:
         "energy": [
             {"name": "rapl", "energy_j": 16.0, "operational_g": 0.5, "mark": "measured"},
             {"name": "tdp_estimate", "energy_j": 8.0, "operational_g": 0.25, "mark": "estimated"},
+        ],
+        "intensity": [
+            {
+                "name": "DE: eia (forecast)",
+                "mark": "forecast",
+                "kind": "average",
+                "factor": "direct",
+                "operational_g": 0.5,
+            },
+            {
+                "name": "FR: not recorded",
+                "mark": "not recorded",
+                "kind": None,
+                "factor": None,
+                "operational_g": 0.25,
+            },
         ],
     }
     found = prometheus.registry(

@@ -13,9 +13,10 @@ import pytest
 from plain_records import KEYS, a_plan, admission, prompt, served
 from report.report_stores import NOW, START, Writer, counting, read, write_mixed
 
+from sprout.answers import Grid
 from sprout.carbon import Footprint
 from sprout.report import words
-from sprout.report.cells import Metered
+from sprout.report.cells import Emitted, Metered
 from sprout.report.facts import Report
 from sprout.state import reports
 from sprout.state.evaluations import Evaluation, Evaluations
@@ -299,11 +300,14 @@ def test_the_rounding_of_sums_is_no_lost_work(store: Store) -> None:
     assert read(store).runs.lost_j == pytest.approx(0.5)
 
 
-def evaluate(store: Store, name: str, energy_method: str, energy_j: float) -> None:
+def evaluate(
+    store: Store, name: str, energy_method: str, energy_j: float, source: str = "eia (measured)"
+) -> None:
     """Record an evaluation that emitted a sixteenth of a gram for each joule, half embodied."""
     evaluations = Evaluations(store)
     under = ("judge", "model", "levels", "bundled", "asked", ("p",), START, "machine")
-    evaluations.start(Evaluation(name, *under, energy_method, "DE", 300.0))
+    grid = Grid("DE", 300.0, source, "average", "direct")
+    evaluations.start(Evaluation(name, *under, energy_method, grid))
     evaluations.add_cost(name, energy_j, 1.0, Footprint(energy_j / 32, energy_j / 32))
 
 
@@ -317,6 +321,21 @@ def test_the_cost_of_evaluations_is_read_by_energy_method(store: Store) -> None:
     assert [each.mark for each in found.energy] == ["measured", "estimated"]
     assert (found.num_evaluations, found.metered_j, found.carbon_g) == (3, 24.0, 1.5)
     assert read(store, NOW).evaluating is None
+
+
+def test_the_cost_of_evaluations_is_read_by_the_intensity_that_it_was_counted_at(
+    store: Store,
+) -> None:
+    evaluate(store, "a", "rapl", 4)
+    evaluate(store, "b", "tdp_estimate", 8)
+    evaluate(store, "c", "rapl", 16, "yearly average")
+    found = read(store).evaluating
+    assert found is not None
+    assert found.intensity == (
+        Emitted("DE", "eia (measured)", "average", "direct", 0.375),
+        Emitted("DE", "yearly average", "average", "direct", 0.5),
+    )
+    assert found.marks == ("measured", "estimated", "yearly average", "modelled")
 
 
 def test_rows_of_the_first_release_keep_what_was_recorded_of_them(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from plain_records import KEYS, NOW, admission, prompt, served
 
+from sprout.answers import Grid
 from sprout.carbon import Footprint
 from sprout.chat import Message, Sampling
 from sprout.quality.case import Case
@@ -156,10 +157,13 @@ def test_a_corrected_label_is_that_of_all_verdicts_on_its_prompt(store: Store) -
 # evaluations
 
 
+GRID = Grid("DE", 200.0, "eia (measured)", "average", "direct")
+
+
 def evaluation(name: str = "e", *, source: str = "served") -> Evaluation:
     return Evaluation(
         name, CARD.key, "model", levels_key(COMPARED), source, "asked for", ("p", "q"),
-        NOW, "machine", "rapl", "DE", 200.0,
+        NOW, "machine", "rapl", GRID,
     )  # fmt: skip
 
 
@@ -194,6 +198,45 @@ def test_costs_add_up(store: Store) -> None:
     assert joules == 40
     assert grams == pytest.approx(0.004)
     assert table.total_cost("other") == (0, 0)
+
+
+def intensity_of(store: Store) -> tuple[object, ...]:
+    (row,) = Evaluations(store).newest(5)
+    names = ("zone", "g_per_kwh", "intensity_source", "intensity_kind", "intensity_factor")
+    return tuple(row[name] for name in names)
+
+
+@pytest.mark.parametrize(
+    ("grid", "expected"),
+    [
+        (replace(GRID, g_per_kwh=100.0), ("eia (measured)", "average", "direct")),
+        (replace(GRID, source="yearly average"), ("several (mixed)", None, None)),
+        (replace(GRID, kind="marginal"), ("several (mixed)", None, None)),
+        (replace(GRID, zone="FR"), ("several (mixed)", None, None)),
+    ],
+)
+def test_an_evaluation_that_goes_on_by_another_intensity_is_mixed(
+    grid: Grid, expected: tuple[object, ...], store: Store
+) -> None:
+    Verdicts(store).introduce(CARD)
+    table = Evaluations(store)
+    table.start(evaluation())
+    assert intensity_of(store) == ("DE", 200.0, "eia (measured)", "average", "direct")
+    table.continue_at("e", grid)
+    assert intensity_of(store) == ("DE", 200.0, *expected)
+    assert table.intensity_sources("model") == [expected[0]]
+
+
+def test_how_an_earlier_version_knew_the_intensity_stays_unknown(store: Store) -> None:
+    Verdicts(store).introduce(CARD)
+    Evaluations(store).start(evaluation())
+    with store.write() as connection:
+        connection.execute(
+            "UPDATE evaluations SET intensity_source = NULL, intensity_kind = NULL,"
+            " intensity_factor = NULL"
+        )
+    Evaluations(store).continue_at("e", GRID)
+    assert intensity_of(store) == ("DE", 200.0, None, None, None)
 
 
 def test_savings_are_counted_against_the_mean_request_at_l0(store: Store) -> None:

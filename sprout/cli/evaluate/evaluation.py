@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from sprout.answers import Grid
 from sprout.cli import interrupt, wiring
 from sprout.cli.evaluate import drawing, judges, verdicts
 from sprout.cli.evaluate.judging import Session, ask
@@ -67,7 +68,7 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
             known,
             judges.card_of(settings),
             stop,
-            wiring.grid_reading(store, config, flags.intensity, now),
+            Grid.of(wiring.grid_reading(store, config, flags.intensity, now)),
             wiring.embodied_rate(settings, len(power.gpu_uuids)).g_per_s,
         )
         if len(session.keys) < MIN_LEVELS:
@@ -130,6 +131,7 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
     if past is not None and past[1] and all(name in by_hash for name in past[1]):
         session.out.note(f"continuing {past[0]}")
         session.evaluation_id = past[0]
+        table.continue_at(past[0], session.grid)
         drawn = tuple(by_hash[name] for name in past[1])
     else:
         drawn = draw(pool.cases, judged, flags.num_prompts, flags.seed)
@@ -146,8 +148,7 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
                 started_at=now,
                 machine=known.conditions.machine,
                 energy_method=known.conditions.energy_method,
-                zone=session.grid.intensity.zone,
-                g_per_kwh=session.grid.intensity.g_per_kwh,
+                grid=session.grid,
             )
         )
     if not card.must_earn_trust:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sprout.answers import Grid
 from sprout.carbon import footprint
 from sprout.cli import interrupt, wiring
 from sprout.cli.evaluate import judges
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
 from sprout.evaluate import Answers, Asking, Judged, control, judge, trust_of
-from sprout.grid.reading import GridReading
 from sprout.meter.sampler import Sampler
 from sprout.quality.case import Case
 from sprout.quality.judge import Card
@@ -30,7 +30,7 @@ class Session:
     known: wiring.Known
     card: Card
     stop: interrupt.Interrupt
-    grid: GridReading
+    grid: Grid
     embodied_g_per_s: float
     evaluation_id: str = ""
     to_reread: tuple[Case, ...] = ()
@@ -49,7 +49,7 @@ class Session:
             carbon = footprint(
                 metered_j,
                 busy_s,
-                self.grid.intensity.g_per_kwh,
+                self.grid.g_per_kwh,
                 self.known.config.settings.pue,
                 self.embodied_g_per_s,
             )

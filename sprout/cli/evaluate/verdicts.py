@@ -1,7 +1,9 @@
 """What evaluations found, for people and programs: `sprout evaluate` and its --show."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 from sprout.cli import wiring
 from sprout.cli.output import Out
@@ -11,12 +13,25 @@ from sprout.quality.diagnostics import Diagnostics, Pairwise, diagnose
 from sprout.quality.judge import Card
 from sprout.quality.ruling import evidence
 from sprout.report import terminal
+from sprout.report.cells import mark_of
 from sprout.report.units import JOULES_PER_WH, grams
 from sprout.state.evaluations import Evaluations
 from sprout.state.store import Store
 from sprout.state.verdicts import KnownJudge, Verdicts
 
 NUM_HISTORY = 10
+_COST = (
+    "metered_j",
+    "busy_s",
+    "zone",
+    "g_per_kwh",
+    "intensity_source",
+    "intensity_kind",
+    "intensity_factor",
+    "operational_g",
+    "embodied_g",
+    "price_usd",
+)
 NOT_TRUSTED = (
     "{name} is NOT trusted: on control pairs it was right in both orders {right} times and wrong "
     "in both {wrong} times (p = {p:.2g}, needed: p < 0.01). Its verdicts steer nothing."
@@ -53,10 +68,9 @@ def show(out: Out, config: Config) -> None:
             _tell_judge(out, known, judge)
         for past in history:
             state = "finished" if past["finished_at"] else "unfinished"
-            mass = grams(past["operational_g"] + past["embodied_g"])
             out.text(
                 f"evaluation  {past['started_at'][:16]} {state}: {past['num_drawn']} prompts "
-                f"({past['source']}) by {past['judge']}, {mass}CO2eq; {past['reason']}"
+                f"({past['source']}) by {past['judge']}, {_carbon(past)}; {past['reason']}"
             )
         _tell_cost(out, known)
         _tell_steering(out, known)
@@ -77,20 +91,22 @@ def report(out: Out, store: Store, known: wiring.Known, card: Card, evaluation_i
     out.data["rows"] = [asdict(row) for row in rows]
     out.data["judge"] = _judge_data(known, judge)
     past = Evaluations(store).summary(evaluation_id)
-    out.data["cost"] = past and {
-        name: past[name]
-        for name in ("metered_j", "busy_s", "operational_g", "embodied_g", "price_usd")
-    }
+    out.data["cost"] = past and {name: past[name] for name in _COST}
     _tell_rows(out, rows)
     _tell_judge(out, known, judge)
     if past is not None:  # pruned meanwhile otherwise
-        mass = grams(past["operational_g"] + past["embodied_g"])
         joules = past["metered_j"] / JOULES_PER_WH
         is_estimated = known.is_energy_estimated
         marked = f"{known.conditions.energy_method}{', estimated' if is_estimated else ''}"
-        out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {mass}CO2eq")
+        out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {_carbon(past)}")
     _tell_cost(out, known)
     _tell_steering(out, known)
+
+
+def _carbon(past: Mapping[str, Any]) -> str:
+    """Return what an evaluation emitted, and at which intensity."""
+    mass = grams(past["operational_g"] + past["embodied_g"])
+    return f"{mass}CO2eq at {past['g_per_kwh']:.0f} g/kWh ({mark_of(past['intensity_source'])})"
 
 
 def _rows(known: wiring.Known, judge: KnownJudge) -> list[Row]:
@@ -225,10 +241,12 @@ def _tell_cost(out: Out, known: wiring.Known) -> None:
     """Say what evaluating cost in all, against what directives saved."""
     model, table = known.conditions.model, Evaluations(known.store)
     joules, cost_g = table.total_cost(model)
+    marks = list(dict.fromkeys(map(mark_of, table.intensity_sources(model))))
     saved = table.saved(model, known.directives.directives[0].key)
     out.data["all_evaluations"] = {
         "metered_j": joules,
         "carbon_g": cost_g,
+        "intensity_marks": marks,
         "saved_g": saved.saved_g,
         "num_reduced_requests": saved.num_requests,
     }
@@ -237,7 +255,8 @@ def _tell_cost(out: Out, known: wiring.Known) -> None:
         if saved.saved_g is None
         else f"directives saved {grams(saved.saved_g)}CO2eq on {saved.num_requests} requests"
     )
-    out.text(f"all evaluations  {grams(cost_g)}CO2eq of this machine; {against}")
+    at = f", at intensities {', '.join(marks)}" if marks else ""
+    out.text(f"all evaluations  {grams(cost_g)}CO2eq of this machine{at}; {against}")
 
 
 def _tell_steering(out: Out, known: wiring.Known) -> None:
