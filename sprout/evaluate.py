@@ -20,7 +20,7 @@ from sprout.engine.base import Request
 from sprout.metering import Metered, MeteredEngine
 from sprout.quality.case import Answer, Case
 from sprout.quality.comparison import Ballot, best_ballot, pair_ballots
-from sprout.quality.judge import Judge, Opinion, Question
+from sprout.quality.judge import Card, Judge, Opinion, Question
 from sprout.quality.ruling import Ruling
 from sprout.quality.trust import Trust, assess
 
@@ -181,6 +181,11 @@ def trust_of(rulings: Iterable[Ruling]) -> Trust:
     return assess((pair.get(0), pair.get(1)) for pair in pairs.values())
 
 
+def compared_with(card: Card, case: Case) -> str | None:
+    """Return the hash of what a judge compares answers with; None when it reads no reference."""
+    return None if card.must_earn_trust else case.reference_hash
+
+
 _NO_SAMPLING = Sampling(max_tokens=1)
 
 
@@ -230,5 +235,6 @@ def _judged(case: Case, ballot: Ballot, asking: Asking, prompt: str | None = Non
         chosen=(0,) if opinion is None else opinion.chosen,
         fault=None if opinion is None else opinion.fault,
         judged_at=asking.now(),
+        reference_hash=compared_with(by.card, case),
     )
     return Judged(ruling, ballot, opinion, is_new)

@@ -176,6 +176,17 @@ def test_a_reference_is_compared_again_for_it_may_have_been_corrected() -> None:
     assert rows(Opinion("as before", chosen)) == [(False, chosen)]
 
 
+def test_only_a_judge_that_compares_with_a_reference_says_with_which() -> None:
+    one = case("2 + 2?", reference=4)
+    found = answers_to(one, texts=("It is 4.", "4", "5"))
+    (row,) = judge([one], LEVELS, found, asking(ReferenceJudge()))
+    assert row.ruling.reference_hash == one.reference_hash
+    assert one.reference_hash != case("2 + 2?", reference="4").reference_hash
+    assert one.reference_hash != case("3 + 1?", reference=4).reference_hash
+    for row in judge([one], LEVELS, found, asking(LongestJudge())):
+        assert row.ruling.reference_hash is None
+
+
 def test_a_reference_judges_also_when_all_answers_are_the_same() -> None:
     one = case("2 + 2?", reference=4)
     (row,) = judge([one], LEVELS, answers_to(one, texts=("5", "5", "5")), asking(ReferenceJudge()))

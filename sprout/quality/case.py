@@ -37,6 +37,12 @@ class Case:
             return self.chat[0].content
         return "\n\n".join(f"[{message.role}]\n{message.content}" for message in self.chat)
 
+    @property
+    def reference_hash(self) -> str:
+        """Return 16 hex digits of prompt and reference."""
+        text = json.dumps([self.prompt_hash, self.reference], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

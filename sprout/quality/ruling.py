@@ -26,6 +26,8 @@ class Ruling:
         levels: by slot, the directive keys whose answer stood there.
         lengths: by slot, characters of the answer.
         chosen: slots held best; empty when none matched, or with a fault.
+        reference_hash: of what the answers were compared with; None for a judge that reads no
+            reference, or where it was not recorded.
     """
 
     judge_key: str
@@ -39,6 +41,7 @@ class Ruling:
     chosen: tuple[int, ...]
     fault: Fault | None
     judged_at: datetime
+    reference_hash: str | None = None
 
     @property
     def credits(self) -> dict[str, float]:

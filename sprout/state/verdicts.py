@@ -3,7 +3,8 @@
 A verdict is stored as soon as it is there, so that a killed evaluation loses none. It is looked up
 by judge, prompt and answers in their order, so that none is asked for, or paid for, twice. What the
 prompt's line says beside them, its reference and its task, may be corrected later: a verdict that
-comes out otherwise takes the place of the stored one, and `relabel` gives verdicts their new task.
+comes out otherwise takes the place of the stored one, those of other answers by the old reference
+go, and `relabel` gives verdicts their new task.
 """
 
 import hashlib
@@ -47,6 +48,12 @@ class KnownJudge:
 def levels_key(keys: Sequence[str]) -> str:
     """Return 16 hex digits that name a set of directives that were compared."""
     return hashlib.sha256(json.dumps(sorted(keys)).encode()).hexdigest()[:16]
+
+
+_OF_THE_PROMPT = (
+    "WHERE judge_key = :judge_key AND prompt_hash = :prompt_hash AND model = :model"
+    " AND levels_key = :levels_key AND reading = :reading"
+)
 
 
 class Verdicts:
@@ -131,36 +138,38 @@ class Verdicts:
             compared: the `levels_key` of the directives.
         """
         usage = Usage() if opinion is None else opinion.usage
-        row = (
-            ruling.judge_key,
-            model,
-            compared,
-            ruling.reading,
-            ruling.prompt_hash,
-            ballot.answers_hash,
-            evaluation_id,
-            ruling.task,
-            ruling.given_task,
-            ruling.origin,
-            json.dumps(ruling.levels),
-            json.dumps(ruling.lengths),
-            json.dumps(ruling.chosen),
-            ruling.fault,
-            opinion.raw if opinion is not None and keeps_text else None,
-            usage.num_prompt_tokens,
-            usage.num_new_tokens,
-            usage.price_usd,
-            to_text(ruling.judged_at),
-        )
+        row = _row(ruling) | {
+            "model": model,
+            "levels_key": compared,
+            "answers_hash": ballot.answers_hash,
+            "evaluation_id": evaluation_id,
+            "raw": opinion.raw if opinion is not None and keeps_text else None,
+            "num_prompt_tokens": usage.num_prompt_tokens,
+            "num_new_tokens": usage.num_new_tokens,
+            "price_usd": usage.price_usd,
+        }
+        names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         with self._store.write() as connection:
             connection.execute(
-                f"INSERT INTO verdicts VALUES ({', '.join('?' * len(row))}) ON CONFLICT DO UPDATE"
-                " SET evaluation_id = excluded.evaluation_id, levels = excluded.levels,"
+                f"INSERT INTO verdicts ({names}) VALUES ({marks})"
+                " ON CONFLICT DO UPDATE SET"
+                " evaluation_id = excluded.evaluation_id, levels = excluded.levels,"
                 " lengths = excluded.lengths, chosen = excluded.chosen, fault = excluded.fault,"
                 " raw = excluded.raw, judged_at = excluded.judged_at"
                 " WHERE chosen <> excluded.chosen OR levels <> excluded.levels",
                 row,
             )
+            if ruling.reference_hash is not None:
+                connection.execute(
+                    f"UPDATE verdicts SET reference_hash = :reference_hash {_OF_THE_PROMPT}"
+                    " AND answers_hash = :answers_hash",
+                    row,
+                )
+                # other answers, compared with what was corrected since
+                connection.execute(
+                    f"DELETE FROM verdicts {_OF_THE_PROMPT} AND reference_hash <> :reference_hash",
+                    row,
+                )
 
     def relabel(self, cases: Iterable[Case]) -> None:
         """Give every judge's verdicts on prompts that carry a label that label as their task."""
@@ -191,15 +200,17 @@ class Verdicts:
             ).fetchall()
         return [_ruling(row) for row in rows]
 
-    def judged_prompts(self, judge_key: str, model: str, keys: Sequence[str]) -> set[str]:
-        """Return the prompts whose k-way verdict by this judge is stored."""
+    def judged(
+        self, judge_key: str, model: str, keys: Sequence[str]
+    ) -> set[tuple[str, str | None]]:
+        """Return (prompt, hash of the reference) of every k-way verdict by this judge."""
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT DISTINCT prompt_hash FROM verdicts WHERE judge_key = ? AND model = ?"
-                " AND levels_key = ? AND reading = 'best'",
+                "SELECT DISTINCT prompt_hash, reference_hash FROM verdicts WHERE judge_key = ?"
+                " AND model = ? AND levels_key = ? AND reading = 'best'",
                 (judge_key, model, levels_key(keys)),
             ).fetchall()
-        return {row[0] for row in rows}
+        return {(row[0], row[1]) for row in rows}
 
     def spending(self, judge_key: str) -> Spending:
         """Return what this judge's questions came to in all."""
@@ -218,6 +229,23 @@ def _trust(row: Row) -> Trust | None:
     return Trust(row["num_right"], row["num_wrong"], row["num_split"], row["num_failed"])
 
 
+def _row(ruling: Ruling) -> dict[str, object]:
+    return {
+        "judge_key": ruling.judge_key,
+        "prompt_hash": ruling.prompt_hash,
+        "task": ruling.task,
+        "given_task": ruling.given_task,
+        "origin": ruling.origin,
+        "reading": ruling.reading,
+        "levels": json.dumps(ruling.levels),
+        "lengths": json.dumps(ruling.lengths),
+        "chosen": json.dumps(ruling.chosen),
+        "fault": ruling.fault,
+        "judged_at": to_text(ruling.judged_at),
+        "reference_hash": ruling.reference_hash,
+    }
+
+
 def _ruling(row: Row) -> Ruling:
     return Ruling(
         judge_key=row["judge_key"],
@@ -231,4 +259,5 @@ def _ruling(row: Row) -> Ruling:
         chosen=tuple(from_json(row["chosen"])),
         fault=row["fault"],
         judged_at=from_text(row["judged_at"]),
+        reference_hash=row["reference_hash"],
     )

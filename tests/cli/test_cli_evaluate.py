@@ -547,6 +547,49 @@ def test_without_kept_text_nothing_is_sampled_and_the_loss_is_said(
     assert select(store, "SELECT count(*) FROM verdicts") == before
 
 
+def test_without_kept_text_a_corrected_reference_counts_and_no_other_is_answered_again(
+    replay: tuple[str, str], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPROUT_KEEP_TEXT", "false")
+    lines: list[Json] = [
+        {"id": name, "prompt": f"Question {name}?", "reference": "L0"} for name in "abc"
+    ]
+    command = ("evaluate", write_lines(Path("judged.jsonl"), lines), *replay, "--json")
+    assert preferences(sprout(*command).data) == {"L0": 1, "L1": 0, "L2": 0}
+
+    def again(*options: object) -> tuple[int, int, bool]:
+        """Prompts drawn, new verdicts, and whether answers were made."""
+        found = sprout(*command, *options).data
+        return found["num_prompts"], found["num_asked"], found["cost"]["busy_s"] > 0
+
+    assert again() == (3, 0, False)
+    lines[1]["reference"] = "L2"
+    write_lines(Path("judged.jsonl"), lines)
+    # of all that were judged it is the one to draw
+    assert again("--prompts", 1) == (1, 1, True)
+    found = sprout(*command).data
+    assert preferences(found) == pytest.approx({"L0": 2 / 3, "L1": 0, "L2": 1 / 3})
+    assert select(store, "SELECT count(*) FROM verdicts") == [(3,)]
+    assert again() == (3, 0, False)
+    # what an earlier version compared with is not known
+    change(store, "UPDATE verdicts SET reference_hash = NULL")
+    assert again() == (3, 0, True)
+    assert again() == (3, 0, False)
+
+
+def test_without_kept_text_an_endpoint_is_not_asked_again_for_a_corrected_reference(
+    replay: tuple[str, str],
+    endpoint: tuple[str, ...],
+    server: JudgeServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPROUT_KEEP_TEXT", "false")
+    sprout("evaluate", prompt_file(2, reference="L0"), *replay, *endpoint)
+    num_asked = len(server.asked)
+    found = sprout("evaluate", prompt_file(2, reference="L2"), *replay, *endpoint, "--json").data
+    assert (found["cost"]["busy_s"], len(server.asked)) == (0, num_asked)
+
+
 # what is shown
 
 

@@ -43,11 +43,12 @@ def add(
     model: str = "model",
     keeps_text: bool = True,
     now: datetime = NOW,
+    reference_hash: str | None = None,
 ) -> Ruling:
     said = opinion or Opinion("B", (1,), None, Usage(200, 3, 0.01))
     ruling = Ruling(
         card.key, name, "qa", "", "served", ballot.reading, ballot.levels,
-        (1, 2, 3), said.chosen, said.fault, now,
+        (1, 2, 3), said.chosen, said.fault, now, reference_hash,
     )  # fmt: skip
     Verdicts(store).introduce(card)
     Verdicts(store).add(
@@ -63,7 +64,7 @@ def test_a_verdict_comes_back_as_it_was_given(store: Store) -> None:
     recalled = Verdicts(store).recall(CARD.key, "p", BALLOT)
     # what was paid is paid once
     assert recalled == Opinion("B", (1,), None, Usage())
-    assert Verdicts(store).judged_prompts(CARD.key, "model", COMPARED) == {"p"}
+    assert Verdicts(store).judged(CARD.key, "model", COMPARED) == {("p", None)}
     assert Verdicts(store).spending(CARD.key) == Spending(1, 200, 3, 0.01)
 
 
@@ -132,6 +133,39 @@ def test_a_verdict_that_comes_out_otherwise_replaces_the_stored_one(store: Store
     second = add(store, card=card, opinion=Opinion("matches: [2]", (2,)), now=later)
     assert Verdicts(store).rulings("model", COMPARED) == [second]
     assert second.judged_at == later
+
+
+NONE, THIRD = Opinion("matches: []", ()), Opinion("matches: [2]", (2,))
+ANOTHER = Ballot("best", BALLOT.levels, ("other", "answers", "here"))
+
+
+def test_a_verdict_knows_the_reference_that_it_compared_with_last(store: Store) -> None:
+    card, later, table = ReferenceJudge().card, NOW + timedelta(days=1), Verdicts(store)
+
+    def judged() -> set[tuple[str, str | None]]:
+        return table.judged(card.key, "model", COMPARED)
+
+    add(store, card=card, opinion=NONE)  # by a version that did not record it
+    assert judged() == {("p", None)}
+    for reference_hash in ("wrong", "as wrong"):
+        add(store, card=card, opinion=NONE, reference_hash=reference_hash, now=later)
+        assert judged() == {("p", reference_hash)}
+    (found,) = table.rulings("model", COMPARED)
+    assert (found.chosen, found.judged_at) == ((), NOW)  # it says the same: it shall fade
+
+
+def test_verdicts_by_a_reference_that_was_corrected_are_gone(store: Store) -> None:
+    card, table = ReferenceJudge().card, Verdicts(store)
+    add(store, card=card, opinion=NONE, reference_hash="wrong")
+    kept = [
+        add(store, "q", card=card, opinion=NONE, reference_hash="wrong"),
+        add(store, card=card, opinion=THIRD, ballot=ANOTHER, reference_hash="right"),
+    ]
+    add(store, card=card, opinion=NONE, reference_hash="wrong", model="another")
+    found = table.rulings("model", COMPARED)
+    assert sorted(found, key=lambda each: each.prompt_hash, reverse=True) == kept
+    # of another model nothing was compared with it
+    assert table.judged(card.key, "another", COMPARED) == {("p", "wrong")}
 
 
 def test_what_a_repeated_verdict_was_paid_stays(store: Store) -> None:

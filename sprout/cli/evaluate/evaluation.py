@@ -1,7 +1,7 @@
 """The body of `sprout evaluate`."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +19,11 @@ from sprout.cli.progress import progress
 from sprout.config import Config, Settings, model_path
 from sprout.engine.open import open_engine
 from sprout.errors import InputError
-from sprout.evaluate import Answers, answer, draw
+from sprout.evaluate import Answers, answer, compared_with, draw
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
 from sprout.quality.case import Answer, Case
+from sprout.quality.judge import Card
 from sprout.quality.wording import LETTERS
 from sprout.state.evaluations import Evaluation, Evaluations
 from sprout.state.profiles import Profiles
@@ -86,7 +87,7 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
             out.note(note)
         cases = _begin(session, flags, reason, now)
         sampler = stack.enter_context(Sampler(power.meter))
-        answers = _answer(session, cases, sampler)
+        answers = _answer(session, sampler)
         if not stop.came():
             ask(session, cases, answers, sampler, seed=flags.seed, pairwise=flags.pairwise)
     _close(session, cases, config)
@@ -126,7 +127,8 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
     table, compared = Evaluations(known.store), levels_key(session.keys)
     by_hash = {case.prompt_hash: case for case in pool.cases}
     rulings.relabel(by_hash.values())
-    judged = rulings.judged_prompts(card.key, model, session.keys)
+    judged = rulings.judged(card.key, model, session.keys)
+    settled = _settled(pool.cases, judged, card, keeps_text=settings.keep_text)
     past = table.unfinished(card.key, model, compared, pool.source)
     if past is not None and past[1] and all(name in by_hash for name in past[1]):
         session.out.note(f"continuing {past[0]}")
@@ -134,7 +136,7 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
         table.continue_at(past[0], session.grid)
         drawn = tuple(by_hash[name] for name in past[1])
     else:
-        drawn = draw(pool.cases, judged, flags.num_prompts, flags.seed)
+        drawn = draw(pool.cases, settled, flags.num_prompts, flags.seed)
         session.evaluation_id = f"eval-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         table.start(
             Evaluation(
@@ -151,8 +153,11 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
                 grid=session.grid,
             )
         )
+    session.to_answer = drawn
+    if not settings.keep_text:  # without stored answers a verdict is all there is to know them by
+        session.to_answer = tuple(case for case in drawn if case.prompt_hash not in settled)
     if not card.must_earn_trust:
-        others = judged - {case.prompt_hash for case in drawn}
+        others = {name for name, _ in judged} - {case.prompt_hash for case in drawn}
         session.to_reread = tuple(by_hash[name] for name in by_hash if name in others)
     session.out.data |= {
         "ran": True,
@@ -165,15 +170,29 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
     return drawn
 
 
-def _answer(session: Session, cases: tuple[Case, ...], sampler: Sampler) -> Answers:
+def _settled(
+    cases: Iterable[Case],
+    judged: Collection[tuple[str, str | None]],
+    card: Card,
+    *,
+    keeps_text: bool,
+) -> set[str]:
+    """Return the prompts whose verdict stands without new answers.
+
+    Stored answers are compared again, whatever the reference has become. Without them a verdict
+    stands only where it was given by the reference that the prompt has now.
+    """
+    if keeps_text:
+        return {name for name, _ in judged}
+    return {c.prompt_hash for c in cases if (c.prompt_hash, compared_with(card, c)) in judged}
+
+
+def _answer(session: Session, sampler: Sampler) -> Answers:
     """Return every answer, stored ones first; what is made now is stored as it comes."""
     known, settings = session.known, session.known.config.settings
     model = known.conditions.model
     reservoir = Reservoir(known.store, settings.reservoir)
-    judged = set()
-    if not settings.keep_text:  # without stored answers a verdict is all there is to know them by
-        judged = Verdicts(known.store).judged_prompts(session.card.key, model, session.keys)
-    wanted = [case for case in cases if case.prompt_hash not in judged]
+    wanted = session.to_answer
     answers = reservoir.answers(model, session.keys)
     num_reused = sum((c.prompt_hash, key) in answers for c in wanted for key in session.keys)
     num_missing = len(wanted) * len(session.keys) - num_reused

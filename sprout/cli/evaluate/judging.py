@@ -23,6 +23,7 @@ class Session:
     """One evaluation under way: what it needs, and what it came to so far.
 
     Args:
+        to_answer: drawn prompts whose answers the judge is to be shown.
         to_reread: prompts that were judged before, whose reference may have been corrected.
     """
 
@@ -33,6 +34,7 @@ class Session:
     grid: Grid
     embodied_g_per_s: float
     evaluation_id: str = ""
+    to_answer: tuple[Case, ...] = ()
     to_reread: tuple[Case, ...] = ()
     num_unanswered: int = 0
     num_too_long: int = 0

@@ -1,4 +1,4 @@
-"""What nothing told of yet: rejected lines, and how an evaluation's intensity is known."""
+"""What nothing told of yet: rejected lines, how intensities are known, corrected references."""
 
 STATEMENTS = (  # block comments: SQLite appends the text of a column to the table's own
     "ALTER TABLE runs ADD COLUMN num_rejected INTEGER /* lines that could not be served, of those"
@@ -9,4 +9,6 @@ STATEMENTS = (  # block comments: SQLite appends the text of a column to the tab
     " recorded, or mixed */",
     "ALTER TABLE evaluations ADD COLUMN intensity_factor TEXT /* lifecycle | direct | unknown;"
     " NULL: not recorded, or mixed */",
+    "ALTER TABLE verdicts ADD COLUMN reference_hash TEXT /* of prompt and reference, if the judge"
+    " compares with one; NULL: it does not, or not recorded */",
 )
