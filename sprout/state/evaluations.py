@@ -191,7 +191,7 @@ class Evaluations:
             ).fetchone()
             row = connection.execute(
                 "SELECT count(*), coalesce(sum(operational_g + embodied_g), 0.0),"
-                " coalesce(sum(g_per_kwh * pue), 0.0), coalesce(sum(embodied_g_per_s), 0.0)"
+                " coalesce(sum(c.g_per_kwh * u.pue), 0.0), coalesce(sum(u.embodied_g_per_s), 0.0)"
                 f" {_MIX} AND directive_key <> ?",
                 (model, base_key),
             ).fetchone()
@@ -202,8 +202,8 @@ class Evaluations:
 
 
 _MIX = (
-    "FROM completions c JOIN runs r USING (run_id) WHERE r.model = ?"
-    " AND c.finished_at IS NOT NULL AND error IS NULL AND plan_id IS NOT NULL"
+    "FROM completions c JOIN circumstances u USING (circumstance_id) WHERE u.model = ?"
+    " AND c.plan_id IS NOT NULL"
 )
 _SUMMARY = (
     "SELECT e.evaluation_id, j.name AS judge, j.is_trusted, e.source, e.reason, e.started_at,"

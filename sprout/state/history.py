@@ -19,7 +19,7 @@ class ServedHour:
 
 @dataclass(frozen=True, slots=True)
 class ServedLevel:
-    """Means of a task's finished requests with one directive; energy times the PUE of its run."""
+    """Means of a task's finished requests with one directive; energy times the PUE of each."""
 
     task: str
     directive_key: str
@@ -63,7 +63,7 @@ class History:
         """Return what requests cost by task and directive."""
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT c.task, c.directive_key, count(*), avg(c.energy_j * r.pue) / 3.6e6,"
+                "SELECT c.task, c.directive_key, count(*), avg(c.energy_j * u.pue) / 3.6e6,"
                 f" avg(c.busy_s) FROM {_ALIKE} GROUP BY 1, 2 ORDER BY 1, 2",
                 self._under,
             ).fetchall()
@@ -73,7 +73,7 @@ class History:
         """Return the rate that requests were charged, over their busy seconds; None without any."""
         with self._store.read() as connection:
             ((rate,),) = connection.execute(
-                "SELECT sum(c.busy_s * r.embodied_g_per_s) / nullif(sum(c.busy_s), 0)"
+                "SELECT sum(c.busy_s * u.embodied_g_per_s) / nullif(sum(c.busy_s), 0)"
                 f" FROM {_ALIKE}",
                 self._under,
             ).fetchall()

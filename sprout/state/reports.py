@@ -50,10 +50,11 @@ _RUN_ENERGY = """
 """
 
 _WAITED = """
-    SELECT count(DISTINCT run_id),
-        total(energy_j / 3.6e6 * r.pue * r.began_g_per_kwh - operational_g)
-    FROM temp.cells JOIN runs r USING (run_id)
-    WHERE hour >= :since AND num_answered > 0 AND r.began_g_per_kwh IS NOT NULL
+    SELECT count(DISTINCT c.run_id),
+        total(c.energy_j / 3.6e6 * u.pue * r.began_g_per_kwh - c.operational_g)
+    FROM temp.cells c JOIN circumstances u USING (circumstance_id)
+    JOIN runs r ON r.run_id = c.run_id
+    WHERE c.hour >= :since AND r.began_g_per_kwh IS NOT NULL
 """
 
 

@@ -2,10 +2,15 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from plain_records import NOW, UNDER, intensity
+import pytest
+from plain_records import KEYS, NOW, UNDER, admission, intensity, prompt, served
 
-from sprout.state.history import History
+from sprout.answers import Counting
+from sprout.carbon import EmbodiedRate
+from sprout.state.completions import Completions
+from sprout.state.history import History, ServedLevel
 from sprout.state.intensities import Intensities
+from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
 
 HOUR = timedelta(hours=1)
@@ -26,3 +31,17 @@ def test_the_hours_of_a_replay_are_made_of_hours_and_parts_of_hours_alone(tmp_pa
         Intensities(store).add(rows)
         found = History(store, UNDER).grid("average", "lifecycle")
     assert found == {"DE": {"2026-01-01T00": 200, "2026-01-01T01": 400}}
+
+
+def test_what_a_run_served_after_a_kill_costs_as_it_was_counted_then(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Run("r", NOW, "-", None, "model", "machine", "DE", "rapl", 1.0, "server", 0.0)
+        Runs(store).start(run)
+        row = served(admission(prompt("a")), energy_j=36.0)
+        Completions(store, "r").admit([row.admission], NOW)
+        counting = Counting(UNDER, "Model", 1.5, EmbodiedRate("custom", 0.002, "set by the user"))
+        Completions(store, "r").complete([row], NOW, counting)
+        history = History(store, UNDER)
+        # 36 J are 1e-5 kWh
+        assert history.levels() == [ServedLevel("", KEYS["L0"], 1, pytest.approx(1.5e-5), 2.0)]
+        assert history.embodied_g_per_s() == pytest.approx(0.002)

@@ -284,6 +284,13 @@ def test_what_waiting_moved_is_told_by_the_intensity_of_the_beginning(store: Sto
     assert found.moved_g == pytest.approx(1e-5 * counting().pue * (400 - 100))
     (told,) = (fact.text for fact in words.facts(read(store)) if fact.name == "waiting")
     assert "runs that may wait: 1" in told
+    # continued at another PUE, by which both its carbon and what it would have been are counted
+    Runs(store).reopen(waiting.run_id)
+    waiting.counting = counting(pue=2.0)
+    waiting.answer(START, energy_j=36.0, g_per_kwh=100)
+    found = read(store).waited
+    assert found is not None
+    assert found.moved_g == pytest.approx(1e-5 * (counting().pue + 2.0) * (400 - 100))
     assert read(store, NOW).waited is None
 
 

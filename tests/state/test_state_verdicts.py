@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from plain_records import KEYS, NOW, admission, prompt, served
+from plain_records import KEYS, NOW, UNDER, admission, prompt, served
 
-from sprout.answers import Grid
-from sprout.carbon import Footprint
+from sprout.answers import Counting, Grid
+from sprout.carbon import EmbodiedRate, Footprint
 from sprout.chat import Message, Sampling
 from sprout.quality.case import Case
 from sprout.quality.comparison import Ballot, best_ballot
@@ -291,6 +291,13 @@ def test_savings_are_counted_against_the_mean_request_at_l0(store: Store) -> Non
     assert found.num_requests == 1
     assert found.saved_g == pytest.approx(0.004)
     assert table.saved("other", KEYS["L0"]) == Saved(0, 0.0)
+    # the same run, continued at another PUE and rate, by which the baseline is counted too
+    again = served(admission(prompt("d"), "L1"), energy_j=36.0, busy_s=2.0)
+    rows.admit([again.admission], NOW)
+    rate = EmbodiedRate("custom", 0.002, "set by the user")
+    rows.complete([again], NOW, Counting(replace(UNDER, model="model"), "Model", 1.5, rate))
+    # 0.004 g before; 0.004 g * 1.5 + 4 s * 0.002 g/s less the 0.004 g that were stored
+    assert table.saved("model", KEYS["L0"]).saved_g == pytest.approx(0.004 + 0.006 + 0.008 - 0.004)
 
 
 def test_prune_forgets_old_verdicts_and_keeps_judges(store: Store) -> None:
