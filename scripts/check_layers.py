@@ -127,6 +127,7 @@ PURE = {
     "sprout.quality.trust",
     "sprout.quality.wording",
     "sprout.replay.replay",
+    "sprout.report.baselines",
     "sprout.report.cells",
     "sprout.report.facts",
     "sprout.report.foreign",

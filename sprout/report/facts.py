@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, get_args
 
 from sprout.costs import Cost
 from sprout.directives import in_order, parted
+from sprout.report.baselines import Baselines, Conditions, Pools
 from sprout.report.cells import (
     Cell,
     Circumstances,
@@ -20,7 +21,7 @@ from sprout.report.cells import (
     energy_mark,
 )
 from sprout.report.preferred import Preferred, by_class
-from sprout.report.saved import Baselines, Conditions, Pools, Reduced, Saved
+from sprout.report.saved import Reduced, Saved
 
 By = Literal["day", "task", "level", "model", "zone"]
 BYS: tuple[By, ...] = get_args(By)

@@ -16,8 +16,8 @@ from sprout.costs import Conditions, t_95
 from sprout.directives import parted
 from sprout.engine.base import Completion
 from sprout.report import facts
+from sprout.report.baselines import MIN_OF_TASK
 from sprout.report.facts import BYS, By, Period, Report
-from sprout.report.saved import MIN_OF_TASK
 from sprout.state import reports
 from sprout.state.completions import Completions
 from sprout.state.runs import Run, Runs, Waits
