@@ -3,16 +3,17 @@
 They are means over L0 requests that are comparable: of the same conditions (model, machine, engine
 settings, energy method) and the same task. Tasks have mixes of their own, so a mean over all tasks
 would credit a terse task with a talkative one's L0. Only where a task has fewer than MIN_OF_TASK of
-them does the mean of all tasks stand in; where nothing was served at L0, what earlier measurements
-under those conditions learned.
+them does something else stand in: what earlier measurements under those conditions learned of the
+task, if of as many; the mean of all tasks; where nothing was served at L0, what was learned of all
+tasks, weighed alike at every level that is held against it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sprout.costs import Cost, t_95
-from sprout.directives import BASELINE
+from sprout.costs import ALL_TASKS, Cost, CostTable, of_all_tasks, t_95
+from sprout.directives import BASELINE, Directive
 from sprout.report.cells import Cell
 
 MIN_OF_TASK = 10
@@ -86,14 +87,31 @@ class Baseline:
         return t_95(self.num_requests - 1) * math.sqrt(max(0.0, variance))
 
 
-def learned(cost: Cost) -> Baseline | None:
-    """Return the baseline that earlier measurements amount to; None when there are none.
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A mean that stands in for requests.
+
+    Args:
+        is_of_task: whether it is that of their own task.
+        is_earlier: whether earlier measurements learned it, not requests of the period.
+    """
+
+    baseline: Baseline
+    is_of_task: bool
+    is_earlier: bool = False
+
+    @property
+    def is_borrowed(self) -> bool:
+        """Whether it is the mean of other tasks or of earlier requests."""
+        return self.is_earlier or not self.is_of_task
+
+
+def learned(cost: Cost) -> Baseline:
+    """Return the baseline that earlier measurements amount to.
 
     How energy and time vary together was not kept: as if they always did, which errs to the wide
     side.
     """
-    if cost.num_requests == 0:
-        return None
     energy_se = cost.standard_error(cost.energy_j)
     busy_se = cost.standard_error(cost.busy_s)
     covariance = None
@@ -106,43 +124,58 @@ def learned(cost: Cost) -> Baseline | None:
 class Baselines:
     """What stands in for requests that were not served at L0, by conditions and task."""
 
-    of_task: Mapping[Stratum, Baseline]
-    of_all: Mapping[Conditions, Baseline]
-    from_profile: Mapping[Conditions, Baseline]
+    served: Mapping[Stratum, Baseline]
+    earlier: Mapping[Stratum, Baseline]
 
-    def find(self, stratum: Stratum) -> tuple[Baseline, bool] | None:
-        """Return the baseline for a task under its conditions, and whether it is the task's own."""
-        conditions, _task = stratum
-        own = self.of_task.get(stratum)
-        if own is not None and own.num_requests >= MIN_OF_TASK:
-            return own, True
-        other = self.of_all.get(conditions)
-        if other is not None and other.num_requests > 1:
-            return other, False
-        found = self.from_profile.get(conditions) or other
-        return None if found is None else (found, False)
+    def find(self, stratum: Stratum) -> StandIn | None:
+        """Return what stands in for a task under its conditions; None when nothing may."""
+        conditions, _ = stratum
+        for means, is_earlier in ((self.served, False), (self.earlier, True)):
+            own = means.get(stratum)
+            if own is not None and own.num_requests >= MIN_OF_TASK:
+                return StandIn(own, is_of_task=True, is_earlier=is_earlier)
+        every, earlier = self.served.get((conditions, None)), self.earlier.get((conditions, None))
+        if earlier is not None and (every is None or every.num_requests == 1):
+            return StandIn(earlier, is_of_task=False, is_earlier=True)
+        return None if every is None else StandIn(every, is_of_task=False)
 
 
 @dataclass(slots=True)
 class Pools:
-    """Collects L0 requests."""
+    """Collects L0 requests, and which levels are to be held against them."""
 
     pools: dict[Stratum, Pool] = field(default_factory=dict)
+    levels: dict[Conditions, set[str]] = field(default_factory=dict)
 
     def add(self, cell: Cell) -> None:
-        """Count a cell, if it says what L0 costs."""
-        if cell.circumstances is None or cell.is_pinned or cell.level != BASELINE:
+        """Count a cell, if its directives were chosen."""
+        if cell.circumstances is None or cell.is_pinned:
             return
-        for task in (cell.task, None):
-            stratum = (cell.circumstances.conditions, task)
-            self.pools.setdefault(stratum, Pool()).add(cell)
+        conditions = cell.circumstances.conditions
+        self.levels.setdefault(conditions, set()).add(cell.directive_key)
+        if cell.level == BASELINE:
+            for task in (cell.task, None):
+                self.pools.setdefault((conditions, task), Pool()).add(cell)
 
-    def baselines(self, profiles: Mapping[Conditions, Cost]) -> Baselines:
-        """Return the means; `profiles` holds what was learned of L0, by conditions."""
-        means = {stratum: pool.baseline() for stratum, pool in self.pools.items() if pool.num}
-        of_profile = {key: learned(cost) for key, cost in profiles.items()}
+    def baselines(self, profiles: Mapping[Conditions, CostTable]) -> Baselines:
+        """Return the means; `profiles` holds what was learned of levels, by conditions."""
         return Baselines(
-            of_task={stratum: mean for stratum, mean in means.items() if stratum[1] is not None},
-            of_all={conditions: mean for (conditions, task), mean in means.items() if task is None},
-            from_profile={key: mean for key, mean in of_profile.items() if mean is not None},
+            served={stratum: pool.baseline() for stratum, pool in self.pools.items() if pool.num},
+            earlier={
+                (conditions, task): learned(cost)
+                for conditions, levels in self.levels.items()
+                for task, cost in _of_l0(profiles.get(conditions, {}), levels).items()
+            },
         )
+
+
+def _of_l0(table: CostTable, levels: Iterable[str]) -> dict[str | None, Cost]:
+    """Return what a table says of L0, by task; None is all tasks, as `levels` were measured."""
+    base = Directive(BASELINE, "").key
+    found: dict[str | None, Cost] = {
+        task: cost for (key, task), cost in table.items() if key == base and task != ALL_TASKS
+    }
+    measured = [key for key in {base, *levels} if (key, ALL_TASKS) in table]
+    if base in measured:
+        found[None] = of_all_tasks(table, measured)[base]
+    return found

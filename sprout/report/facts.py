@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar, get_args
 
-from sprout.costs import Cost
+from sprout.costs import CostTable
 from sprout.directives import in_order, parted
 from sprout.report.baselines import Baselines, Conditions, Pools
 from sprout.report.cells import (
@@ -162,11 +162,11 @@ class Known:
     """What a report needs beside the cells.
 
     Args:
-        profiles: learned costs of L0, by conditions.
+        profiles: learned costs of levels, by conditions.
         preferences: by model, of all tasks together, then of each class that has its own.
     """
 
-    profiles: Mapping[Conditions, Cost]
+    profiles: Mapping[Conditions, CostTable]
     preferences: Mapping[str, Sequence[Preferred]]
     runs: RunEnergy
     evaluating: Evaluating | None

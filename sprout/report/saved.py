@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from sprout.carbon import JOULES_PER_KWH
 from sprout.directives import BASELINE
-from sprout.report.baselines import Baseline, Baselines, Conditions, Stratum
+from sprout.report.baselines import Baseline, Baselines, Conditions, StandIn, Stratum
 from sprout.report.cells import Cell
 
 COUNTERFACTUAL = (
@@ -100,7 +100,7 @@ class Reduced:
             _Part(num, carbon_g, a, b, baselines.find(stratum), stratum[0])
             for stratum, (num, carbon_g, a, b) in self.strata.items()
         ]
-        known = [part for part in parts if part.found is not None]
+        known = [part for part in parts if part.stands_in is not None]
         num_reduced = int(sum(part.num for part in known))
         num_unknown = int(sum(part.num for part in parts)) - num_reduced
         saved_g = sum(part.saved_g for part in known)
@@ -113,7 +113,7 @@ class Reduced:
             num_counted=self.num_own + num_reduced if is_known else 0,
             num_unknown=num_unknown,
             num_pinned=self.num_pinned,
-            num_borrowed=int(sum(p.num for p in known if p.found is not None and not p.found[1])),
+            num_borrowed=int(sum(p.num for p in known if p.stands_in and p.stands_in.is_borrowed)),
             num_baseline_requests=_num_baseline(known),
         )
 
@@ -124,25 +124,30 @@ class _Part:
     carbon_g: float
     a: float
     b: float
-    found: tuple[Baseline, bool] | None
+    stands_in: StandIn | None
     conditions: Conditions
 
     @property
     def saved_g(self) -> float:
-        return self.found[0].expected_g(self.a, self.b) - self.carbon_g if self.found else 0.0
+        if self.stands_in is None:
+            return 0.0
+        return self.stands_in.baseline.expected_g(self.a, self.b) - self.carbon_g
 
 
 def _num_baseline(parts: Iterable[_Part]) -> int:
     """Return how many L0 requests stand behind the parts, each counted once."""
-    own: dict[Conditions, int] = {}
-    shared: dict[Conditions, int] = {}
+    own: dict[tuple[Conditions, bool], int] = {}
+    shared: dict[tuple[Conditions, bool], int] = {}
     for part in parts:
-        if part.found is not None:
-            baseline, is_own = part.found
-            if is_own:
-                own[part.conditions] = own.get(part.conditions, 0) + baseline.num_requests
+        if part.stands_in is not None:
+            key, num = (
+                (part.conditions, part.stands_in.is_earlier),
+                part.stands_in.baseline.num_requests,
+            )
+            if part.stands_in.is_of_task:
+                own[key] = own.get(key, 0) + num
             else:
-                shared[part.conditions] = baseline.num_requests
+                shared[key] = num
     return sum((own | shared).values())  # a mean over all tasks holds those of each task
 
 
@@ -151,10 +156,10 @@ def _half_width_g(parts: Iterable[_Part]) -> float | None:
     own_g2: dict[Conditions, float] = {}
     shared: dict[Conditions, tuple[Baseline, float, float]] = {}
     for part in parts:
-        if part.found is None:
+        if part.stands_in is None:
             continue
-        baseline, is_own = part.found
-        if is_own:
+        baseline = part.stands_in.baseline
+        if part.stands_in.is_of_task:
             half_g = baseline.half_width_g(part.a, part.b)
             if half_g is None:
                 return None

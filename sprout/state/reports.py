@@ -8,8 +8,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from sprout.clock import to_text
-from sprout.costs import ALL_TASKS, Conditions, Cost
-from sprout.directives import BASELINE, Directive
+from sprout.costs import Conditions, CostTable
 from sprout.report.cells import Cell, Circumstances, Emitted, Evaluating, Metered, RunEnergy, Waited
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import ELSE, Preferred, covariance_of
@@ -133,14 +132,10 @@ class Reports:
         ).fetchone()
         return row[0], row[1]
 
-    def _profiles(self) -> dict[tuple[object, ...], Cost]:
-        """Return what was learned of L0, by the conditions that circumstances compare."""
-        key = Directive(BASELINE, "").key
-        return {
-            _comparable(conditions): costs[key, ALL_TASKS]
-            for conditions, _, _ in Profiles(self._store).known_conditions()
-            if (key, ALL_TASKS) in (costs := Profiles(self._store).costs(conditions))
-        }
+    def _profiles(self) -> dict[tuple[object, ...], CostTable]:
+        """Return what levels were learned to cost, by the conditions that circumstances compare."""
+        profiles = Profiles(self._store)
+        return {_comparable(c): profiles.costs(c) for c, _, _ in profiles.known_conditions()}
 
     def _preferences(self) -> dict[str, tuple[Preferred, ...]]:
         """Return the preferences of the newest plan of each model."""

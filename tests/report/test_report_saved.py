@@ -20,8 +20,9 @@ from report.report_stores import (
     write_mixed,
 )
 
-from sprout.costs import t_95
+from sprout.costs import Sample, t_95
 from sprout.report.facts import BYS, By, Group
+from sprout.report.saved import Saved
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 
@@ -137,6 +138,56 @@ def test_earlier_measurements_stand_in_where_nothing_was_served_at_l0(tmp_path: 
     assert saved.num_borrowed == 1
     assert saved.half_width_g is not None
     assert saved.half_width_g > 0
+
+
+def qa_at_l1(path: Path, learned: list[Sample], task: str = "qa") -> Saved:
+    """A request at L1 of 9 J in as many tenths of seconds, where nothing was served at L0."""
+    with Store.open(path) as store:
+        Profiles(store).learn(UNDER, learned, NOW)
+        run = Writer(store, []).run(START, counting(g_per_s=0.0))
+        run.answer(START, "L1", task=task, energy_j=9.0, busy_s=0.9)
+        run.end(START)
+        return read(store).total.saved
+
+
+def test_what_was_learned_of_the_task_stands_in_before_that_of_others(tmp_path: Path) -> None:
+    learned = [
+        *(sample("L0", 100.0, task="maths") for _ in range(30)),
+        *(sample("L0", 10.0, task="qa") for _ in range(10)),
+        *(sample("L1", 9.0, task="qa") for _ in range(30)),
+    ]
+    saved = qa_at_l1(tmp_path / "s.db", learned)
+    assert saved.saved_g == pytest.approx((10 - 9) / 3.6e6 * 1.2 * 300)
+    assert (saved.num_borrowed, saved.num_baseline_requests) == (1, 10)
+    assert saved.half_width_g == pytest.approx(0.0, abs=1e-12)
+
+
+def test_what_was_learned_of_all_tasks_weighs_them_alike_at_every_level(tmp_path: Path) -> None:
+    # a plan kept maths at L0 and served qa at L1: by all requests of each level L0 would take
+    # (100 * 30 + 10 * 10) / 40 = 77.5 J; by tasks, 40 requests of each, it takes 55 J
+    learned = [
+        *(sample("L0", 100.0, task="maths") for _ in range(30)),
+        *(sample("L1", 60.0, task="maths") for _ in range(10)),
+        *(sample("L0", 10.0, task="qa") for _ in range(10)),
+        *(sample("L1", 9.0, task="qa") for _ in range(30)),
+    ]
+    saved = qa_at_l1(tmp_path / "s.db", learned, task="another")
+    assert saved.saved_g == pytest.approx((55 - 9) / 3.6e6 * 1.2 * 300)
+    assert saved.num_borrowed == 1
+
+
+def test_what_was_learned_of_the_task_stands_in_before_what_others_took_at_l0(
+    tmp_path: Path,
+) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        Profiles(store).learn(UNDER, [sample("L0", 10.0, task="qa") for _ in range(10)], NOW)
+        run = Writer(store, []).run(START, counting())
+        for _ in range(20):
+            run.answer(START, "L0", task="maths", energy_j=100.0)
+        run.answer(START, "L1", task="qa", energy_j=9.0)
+        run.end(START)
+        saved = read(store).total.saved
+    assert saved.saved_g == pytest.approx((10 - 9) / 3.6e6 * 1.2 * 300)
 
 
 def test_measurements_under_other_conditions_stand_in_for_nothing(tmp_path: Path) -> None:
