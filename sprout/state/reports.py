@@ -9,6 +9,7 @@ from typing import Any
 
 from sprout.clock import to_text
 from sprout.costs import Conditions, CostTable
+from sprout.errors import DiskError
 from sprout.report.cells import Cell, Circumstances, Emitted, Evaluating, Metered, RunEnergy, Waited
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import ELSE, Preferred, covariance_of
@@ -48,6 +49,33 @@ _RUN_ENERGY = """
         total(beyond_j * g_per_j) FROM parts
 """
 
+_LARGEST = 1e30
+"""No run comes to as much of anything, in the units here; its square is a number still."""
+
+# in the order in which they follow from each other: the first one is named
+_AMOUNTS = (
+    "pue",
+    "embodied_g_per_s",
+    "began_g_per_kwh",
+    "metered_j",
+    "idle_j",
+    "energy_j",
+    "busy_s",
+    "g_per_kwh",
+    "operational_g",
+    "embodied_g",
+)
+_IMPOSSIBLE = f"""
+    SELECT * FROM (
+        SELECT c.*, r.metered_j, r.idle_j, ifnull(r.began_g_per_kwh, 0) AS began_g_per_kwh,
+            ifnull(u.pue, 0) AS pue, ifnull(u.embodied_g_per_s, 0) AS embodied_g_per_s
+        FROM temp.cells c JOIN runs r ON r.run_id = c.run_id
+        LEFT JOIN circumstances u ON u.circumstance_id = c.circumstance_id
+        WHERE c.hour >= :since)
+    WHERE NOT ifnull(max({", ".join(f"abs({name})" for name in _AMOUNTS)}) < {_LARGEST}, 0)
+    ORDER BY hour DESC LIMIT 1
+"""
+
 _WAITED = """
     SELECT count(DISTINCT c.run_id),
         total(c.energy_j / 3.6e6 * u.pue * r.began_g_per_kwh - c.operational_g)
@@ -72,6 +100,22 @@ class Reports:
         self._store = store
         self._connection = connection
         self._since = "" if since is None else to_text(since)[:_HOUR]
+
+    def check(self) -> None:
+        """Refuse a period with amounts that no run can have come to.
+
+        Raises:
+            DiskError: naming the last run that holds one, since a period may begin after it.
+        """
+        found = self._connection.execute(_IMPOSSIBLE, {"since": self._since}).fetchone()
+        if found is None:
+            return
+        name = next(n for n in _AMOUNTS if found[n] is None or abs(found[n]) >= _LARGEST)
+        raise DiskError(
+            f"the store {self._store.path} is damaged (run {found['run_id']} holds {name} "
+            f"{found[name]} in {found['hour']}): restore it from a backup, or report what finished "
+            "later with `--since AGE`"
+        )
 
     def span(self) -> Span | None:
         """Return the period that holds requests; None when there are none."""
@@ -202,10 +246,15 @@ def reading(store: Store, since: datetime | None) -> Iterator[Reports]:
 
     Args:
         since: requests that finished earlier are left out; rounded down to the hour.
+
+    Raises:
+        DiskError: a run holds what it cannot have come to.
     """
     with store.moment() as connection:
         tallies.live(connection)
-        yield Reports(store, connection, since)
+        found = Reports(store, connection, since)
+        found.check()
+        yield found
 
 
 def _names(circumstances: Iterable[Circumstances]) -> dict[str, str]:

@@ -120,6 +120,50 @@ def test_only_what_finished_since_is_reported(store: Path) -> None:
     assert sprout("report", "--json").data["total"]["num_answered"] == 10
 
 
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        (
+            "UPDATE completions SET operational_g = 9e999 WHERE prompt_id = 'q3'",
+            "operational_g inf",
+        ),
+        ("UPDATE completions SET energy_j = -9e999 WHERE prompt_id = 'q3'", "energy_j -inf"),
+        ("UPDATE completions SET busy_s = 1e200 WHERE prompt_id = 'q3'", "busy_s 1e+200"),
+        ("UPDATE circumstances SET pue = 9e999", "pue inf"),
+        ("UPDATE runs SET metered_j = 9e999", "metered_j inf"),
+    ],
+)
+def test_a_run_that_holds_no_possible_number_is_named(
+    store: Path, tmp_path: Path, sql: str, named: str
+) -> None:
+    change(store, sql)
+    change(store, "DELETE FROM tallies")
+    ((run_id, hour),) = select(
+        store, "SELECT run_id, substr(max(finished_at), 1, 13) FROM completions"
+    )
+    for words in (("report", "-o", tmp_path / "r"), ("export", "prometheus", "-o", tmp_path / "r")):
+        found = sprout(*words)
+        assert found.code == 74
+        (line,) = found.stderr.splitlines()
+        assert "is damaged" in line
+        assert f"{run_id} holds {named} in {hour}" in line
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.usefixtures("served")
+def test_what_finished_after_a_damaged_run_is_reported(store: Path, tmp_path: Path) -> None:
+    change(
+        store, "UPDATE completions SET finished_at = '2020-01-01T00:00:00.000Z', energy_j = 9e999"
+    )
+    change(store, "DELETE FROM tallies")
+    assert sprout("run", write_prompts(tmp_path / "more.jsonl", 3), *REPLAY, "-o", "more").code == 0
+    found = sprout("report")
+    assert (found.code, "`--since AGE`" in found.stderr) == (74, True)
+    found = sprout("report", "--since", "7d")
+    assert (found.code, "3 answered" in found.stdout) == (0, True)
+
+
 def test_days_are_days_in_utc_whatever_the_clock_of_the_machine_does(
     store: Path, prompts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
