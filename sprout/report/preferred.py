@@ -19,6 +19,7 @@ class Preferred:
     """The preference kept by a model's answers, relative to all-L0.
 
     Args:
+        model, fingerprint: its name and its identity: names may change.
         task: the class; None for all tasks together, ELSE for those without a class.
         shares: by directive key, how often an answer was judged best; the first is L0's.
         covariance: of the shares, in their order; None when nobody can say.
@@ -28,6 +29,7 @@ class Preferred:
     """
 
     model: str
+    fingerprint: str
     task: str | None
     shares: Mapping[str, float]
     covariance: tuple[tuple[float, ...], ...] | None

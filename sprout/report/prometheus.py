@@ -24,7 +24,10 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "sprout_saved_grams": ("Carbon saved against all-L0, in gCO2eq.", ()),
     "sprout_saved_half_width_grams": ("Half of the 95 % interval of that.", ()),
-    "sprout_preference_kept_ratio": ("Preference kept, of all-L0's.", ("model", "mark")),
+    "sprout_preference_kept_ratio": (
+        "Preference kept, of all-L0's.",
+        ("model", "fingerprint", "mark"),
+    ),
     "sprout_evaluating_carbon_grams": (
         "Carbon of evaluations, in gCO2eq.",
         ("component", "mark"),
@@ -89,7 +92,8 @@ def registry(report: Report) -> CollectorRegistry:
     put("sprout_saved_half_width_grams", total.saved.half_width_g)
     for known in words.overall(report):
         mark = "prior" if known.is_prior else "judged"
-        put("sprout_preference_kept_ratio", known.kept, known.model, mark)
+        of = (known.model, known.fingerprint, mark)
+        put("sprout_preference_kept_ratio", known.kept, *of)
     for labels, carbon_g in _evaluating(report.evaluating).items():
         put("sprout_evaluating_carbon_grams", carbon_g, *labels)
     put("sprout_rejected_lines", report.num_rejected)

@@ -150,6 +150,7 @@ def _evaluating(found: Evaluating) -> dict[str, object]:
 def _preferred(found: Preferred) -> dict[str, object]:
     return {
         "model": found.model,
+        "fingerprint": found.fingerprint,
         "task": found.task,
         "source": found.source,
         "is_prior": found.is_prior,

@@ -174,9 +174,9 @@ def overall(report: Report) -> list[Preferred]:
     return [each for each in report.preference if each.task is None]
 
 
-def worst(report: Report, model: str) -> Preferred | None:
+def worst(report: Report, fingerprint: str) -> Preferred | None:
     """Return the class of tasks that kept least; None when no class has preferences of its own."""
-    classes = (e for e in report.preference if e.model == model and e.task is not None)
+    classes = (e for e in report.preference if e.fingerprint == fingerprint and e.task is not None)
     known = [each for each in classes if each.kept is not None]
     return min(known, key=lambda each: each.kept or 0.0, default=None)
 
@@ -187,7 +187,7 @@ def preference(found: Preferred, report: Report) -> str:
     if found.kept is None:
         return f"{model}unknown: a level was never judged ({found.source})"
     half = "interval unknown" if found.half_width is None else f"± {100 * found.half_width:.1f}"
-    least = worst(report, found.model)
+    least = worst(report, found.fingerprint)
     task = ""
     if least is not None:
         task = f"; least for task {least.task or 'none'}: {100 * (least.kept or 0.0):.1f} %"

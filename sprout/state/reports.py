@@ -1,5 +1,6 @@
 """What reports ask of the store: sums, computed by SQLite; no row of a completion is loaded."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 from sprout.state.values import from_json, from_text, readable
 
+_SHORT_CHARS = 8  # of a fingerprint, where two models have one name
 _HOUR = LENGTHS["hour"]
 
 _CELLS = """
@@ -192,7 +194,7 @@ class Reports:
         found = dict[str, tuple[Preferred, ...]]()
         for model, document in rows:
             with readable(document):
-                found[model] = _preferred(names.get(model, model), from_json(document))
+                found[model] = _preferred(model, names.get(model, model), from_json(document))
         return found
 
     def _run_energy(self) -> RunEnergy:
@@ -258,8 +260,13 @@ def reading(store: Store, since: datetime | None) -> Iterator[Reports]:
 
 
 def _names(circumstances: Iterable[Circumstances]) -> dict[str, str]:
-    """Return the names of models by fingerprint, as far as they were recorded."""
-    return {each.model: each.model_name for each in circumstances if each.model_name}
+    """Return the names of models by fingerprint, as far as they were recorded; no two are alike."""
+    found = {each.model: each.model_name for each in circumstances if each.model_name}
+    uses = Counter(found.values())
+    return {
+        model: name if uses[name] == 1 else f"{name} {model[:_SHORT_CHARS]}"
+        for model, name in found.items()
+    }
 
 
 def _comparable(conditions: Conditions) -> tuple[object, ...]:
@@ -275,7 +282,7 @@ def _comparable(conditions: Conditions) -> tuple[object, ...]:
     )
 
 
-def _preferred(model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:
+def _preferred(fingerprint: str, model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:
     """Return the preferences that a plan's document holds: of all tasks, then of each class.
 
     It is read as JSON: without the solver that makes plans, and whatever version wrote it.
@@ -291,7 +298,7 @@ def _preferred(model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:
         }
         source, is_prior = plan["preference_source"], plan["is_preference_prior"]
         covariance = covariance_of(tuple(shares.values()), num_judged) if num_judged else None
-        return Preferred(model, task, shares, covariance, source, is_prior)
+        return Preferred(model, fingerprint, task, shares, covariance, source, is_prior)
 
     classes = (
         of(each["task"] or ELSE, each["levels"], each.get("num_judged"))

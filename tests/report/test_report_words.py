@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from plain_records import UNDER, a_plan
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
@@ -17,6 +18,7 @@ from sprout.report.facts import BYS, Report, step_for
 from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
 from sprout.report.timeline import interval
 from sprout.report.units import digits, grams, percent, seconds, watt_hours
+from sprout.state.plans import Plans
 from sprout.state.store import Store
 
 
@@ -207,6 +209,32 @@ def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_p
     }
 
 
+def test_models_of_one_name_are_told_apart(store_path: Path) -> None:
+    plan = a_plan()
+    with Store.open(store_path) as store:
+        writer = Writer(store, [])
+        for number, (fingerprint, level) in enumerate((("a1b2c3d4e5", "L0"), ("9f8e7d6c5b", "L1"))):
+            run = writer.run(START, counting(replace(UNDER, model=fingerprint)))
+            Plans(store).add(replace(plan, id=f"plan-{number}"), run.run_id)
+            run.answer(START, level)
+            run.end(START)
+        report = read(store)
+    assert [group.key for group in report.groups["model"]] == ["small 9f8e7d6c", "small a1b2c3d4"]
+    told = [fact.text for fact in words.facts(report) if fact.name == "preference"]
+    assert [text.partition(":")[0] for text in told] == ["small 9f8e7d6c", "small a1b2c3d4"]
+    text = generate_latest(prometheus.registry(report)).decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    samples = families["sprout_preference_kept_ratio"].samples
+    q = {level.level: level.preference or 0.0 for level in plan.levels}
+    assert {sample.labels["fingerprint"]: sample.value for sample in samples} == {
+        "a1b2c3d4e5": 1.0,
+        "9f8e7d6c5b": pytest.approx(q["L1"] / q["L0"]),
+    }
+    for family in families.values():
+        labels = [tuple(sorted(sample.labels.items())) for sample in family.samples]
+        assert len(labels) == len(set(labels)), family.name
+
+
 JUDGED = Evaluating(
     3,
     (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25)),
@@ -275,7 +303,7 @@ def test_what_is_not_known_has_no_sample(store_path: Path) -> None:
 
 
 SHARES = {"k0": 0.5, "k1": 0.3, "k2": 0.2}
-KNOWN = Preferred("m", None, SHARES, None, "a judge", is_prior=False)
+KNOWN = Preferred("m", "f1", None, SHARES, None, "a judge", is_prior=False)
 
 
 def test_all_l0_keeps_all_preference() -> None:
@@ -303,8 +331,8 @@ def test_the_interval_of_preference_is_that_of_many_draws() -> None:
 
 
 def test_each_class_is_held_against_its_own_shares() -> None:
-    maths = Preferred("m", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
-    rest = Preferred("m", ELSE, {"k0": 0.4, "k1": 0.6}, None, "a judge", is_prior=False)
+    maths = Preferred("m", "f1", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
+    rest = Preferred("m", "f1", ELSE, {"k0": 0.4, "k1": 0.6}, None, "a judge", is_prior=False)
     counts = {"maths": {"k0": 50, "k1": 50}, "qa": {"k0": 25, "k1": 75}, "": {"k1": 100}}
     overall, *classes = by_class((KNOWN, maths, rest), counts)
     kept = {each.task: each.kept for each in classes}
@@ -316,7 +344,7 @@ def test_each_class_is_held_against_its_own_shares() -> None:
 
 
 def test_a_task_without_any_class_leaves_all_together_unknown() -> None:
-    maths = Preferred("m", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
+    maths = Preferred("m", "f1", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
     (overall,) = by_class((KNOWN, maths), {"qa": {"k0": 1}})
     assert (overall.kept, overall.num_answered) == (None, 1)
 
