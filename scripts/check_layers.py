@@ -132,6 +132,7 @@ PURE = {
     "sprout.report.facts",
     "sprout.report.foreign",
     "sprout.report.preferred",
+    "sprout.report.notes",
     "sprout.report.page",
     "sprout.report.page_style",
     "sprout.report.charts",

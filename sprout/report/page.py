@@ -10,7 +10,7 @@ from html import escape
 from sprout import __version__
 from sprout.clock import to_text
 from sprout.grid.reading import AVERAGES
-from sprout.report import charts, words
+from sprout.report import charts, notes, words
 from sprout.report.facts import By, Group, Origin, Report
 from sprout.report.page_style import STYLE
 from sprout.report.units import count, grams, percent, shares, watt_hours
@@ -129,10 +129,10 @@ def _tile(name: str, big: str, more: str, marks: Iterable[str]) -> str:
 
 
 def _notes(report: Report) -> str:
-    notes = words.notes(report)
-    if not notes:
+    told = notes.of(report)
+    if not told:
         return ""
-    items = "".join(f"<li>{_text(note)}</li>" for note in notes)
+    items = "".join(f"<li>{_text(note)}</li>" for note in told)
     return f'<section class="notes"><h2>To be known</h2><ul>{items}</ul></section>\n'
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from sprout import __version__
 from sprout.carbon import JOULES_PER_KWH
 from sprout.clock import to_text
-from sprout.report import foreign, words
+from sprout.report import foreign, notes, words
 from sprout.report.cells import Evaluating, Metered
 from sprout.report.facts import Origin, Report
 from sprout.report.units import digits
@@ -134,7 +134,7 @@ def make(report: Report, who: Who) -> Sci:
             "one row for each request in the store (tables completions, circumstances, runs, "
             "plans): `sprout report --format json`, sprout-state(5)"
         ),
-        notes=words.notes(report),
+        notes=notes.of(report),
     )
 
 

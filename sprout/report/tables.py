@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sprout.clock import to_text
-from sprout.report import foreign, words
+from sprout.report import foreign, notes, words
 from sprout.report.cells import Evaluating
 from sprout.report.facts import By, Group, Origin, Report
 from sprout.report.preferred import Preferred
@@ -79,7 +79,7 @@ def data(report: Report) -> dict[str, object]:
         "num_open": report.num_open,
         "num_ahead": report.num_ahead,
         "num_rejected": report.num_rejected,
-        "notes": list(words.notes(report)),
+        "notes": list(notes.of(report)),
     }
 
 

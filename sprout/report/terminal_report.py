@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from rich.table import Table
 
-from sprout.report import words
+from sprout.report import notes, words
 from sprout.report.facts import By, Group, Report
 from sprout.report.terminal_console import PlainConsole
 from sprout.report.terminal_fit import FittedTable, fitted
@@ -29,7 +29,7 @@ def tables(report: Report, by: By) -> list[Table | str]:
         shown.append(chart(report))
     if report.groups[by]:
         shown.append(grouped(report.groups[by], by))
-    return [*shown, *(f"note  {note}" for note in words.notes(report))]
+    return [*shown, *(f"note  {note}" for note in notes.of(report))]
 
 
 def plain(report: Report, by: By) -> str:

@@ -24,7 +24,6 @@ SAVED_METHOD = (
     "energy method and task. The interval (95 %) is that of these means. Lines that pin their "
     "directive count nowhere."
 )
-NOTHING = "nothing was served in this period: `sprout run prompts.jsonl` serves a batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,60 +218,6 @@ def _evaluating(report: Report) -> str:
 def _car(carbon_g: float) -> str:
     km = carbon_g / CAR_G_PER_KM
     return f"{digits(km)} km" if km >= 1 else f"{digits(1000 * km)} m"
-
-
-def notes(report: Report) -> tuple[str, ...]:
-    """Return what must be known to read the numbers rightly."""
-    return tuple(_notes(report))
-
-
-def _notes(report: Report) -> Iterator[str]:
-    if report.is_empty:
-        yield NOTHING
-    yield from _mixed(report)
-    yield from _partly_saved(report.total.saved)
-    if report.num_open:
-        yield (
-            f"prompts that were begun and are not finished: {count(report.num_open)}; a run is "
-            "under way, or was stopped (the same command continues it)"
-        )
-    if report.num_ahead:
-        yield (
-            f"requests that finished later than now: {count(report.num_ahead)}; the clock was set "
-            "back since, and they are counted where it stood then"
-        )
-    if any(each.is_prior for each in report.preference):
-        yield "preference is a prior, of another model's answers: nobody judged this model's"
-
-
-def _mixed(report: Report) -> Iterator[str]:
-    total = report.total
-    if 0 < total.estimated_j < total.energy_j:
-        yield (
-            f"{percent(total.estimated_j, total.energy_j)} of the energy is estimated, the rest is "
-            "measured: totals mix both"
-        )
-    if len(total.marks) > 1:
-        yield f"intensities are of several kinds: {shares(total.marks)} of the answers"
-    if len({each.name for each in report.embodied}) > 1:
-        yield "embodied carbon was counted by several presets, which differ up to 60-fold"
-
-
-def _partly_saved(found: Saved) -> Iterator[str]:
-    if found.saved_g is None:
-        return
-    if found.num_unknown:
-        yield (
-            f"saved speaks of {count(found.num_counted)} answers; of {count(found.num_unknown)} "
-            "it is unknown, since no comparable request was served at L0"
-        )
-    if found.num_borrowed:
-        yield (
-            f"of {count(found.num_borrowed)} answers the task has too few of its own requests at "
-            "L0: the mean of all tasks, or of earlier measurements, stands in"
-        )
-    if found.num_pinned:
-        yield f"answers that pin their directive count in no saving: {count(found.num_pinned)}"
 
 
 def _parts(origins: Iterable[Origin], size: Callable[[Origin], float]) -> str:

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
 
-from sprout.report import page, prometheus, sci, tables, terminal_report, words
+from sprout.report import notes, page, prometheus, sci, tables, terminal_report, words
 from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import BYS, Report, step_for
 from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
@@ -84,17 +84,17 @@ def test_the_overview_of_a_mixed_store_says_how_much_is_measured(mixed: Report) 
     assert "against all-L0" in told["saved"].text
     assert "±" in told["saved"].text
     assert "PUE 1.2, 1" in told["carbon"].text
-    notes = "\n".join(words.notes(mixed))
-    assert "% of the energy is estimated, the rest is measured" in notes
-    assert "intensities are of several kinds" in notes
-    assert "embodied carbon was counted by several presets" in notes
-    assert "not finished" in notes
+    told_notes = "\n".join(notes.of(mixed))
+    assert "% of the energy is estimated, the rest is measured" in told_notes
+    assert "intensities are of several kinds" in told_notes
+    assert "embodied carbon was counted by several presets" in told_notes
+    assert "not finished" in told_notes
 
 
 def test_an_empty_store_is_told_in_one_sentence(store_path: Path) -> None:
     report = empty(store_path)
     assert [fact.name for fact in words.facts(report)] == ["served"]
-    assert words.notes(report) == (words.NOTHING,)
+    assert notes.of(report) == (notes.NOTHING,)
     assert words.period(report) == "nothing yet"
 
 
@@ -113,7 +113,7 @@ def test_a_clock_that_was_set_back_is_noted(store_path: Path) -> None:
         run = Writer(store, []).run(START, counting())
         run.answer(NOW + timedelta(days=2))
         report = read(store)
-    assert any("clock was set back" in note for note in words.notes(report))
+    assert any("clock was set back" in note for note in notes.of(report))
 
 
 def test_csv_has_a_row_for_the_total_and_each_group(mixed: Report) -> None:
