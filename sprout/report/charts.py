@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from sprout.directives import parted
-from sprout.report.facts import Group
+from sprout.report.group import Group
 from sprout.report.timeline import interval
 from sprout.report.units import count, grams, percent
 

@@ -11,7 +11,9 @@ from sprout import __version__
 from sprout.clock import to_text
 from sprout.grid.reading import AVERAGES
 from sprout.report import charts, notes, words
-from sprout.report.facts import By, Group, Origin, Report
+from sprout.report.facts import By, Report
+from sprout.report.group import Group
+from sprout.report.origins import Origin
 from sprout.report.page_style import STYLE
 from sprout.report.units import count, grams, percent, shares, watt_hours
 

@@ -14,7 +14,8 @@ from sprout.carbon import JOULES_PER_KWH
 from sprout.clock import to_text
 from sprout.report import foreign, notes, words
 from sprout.report.cells import Evaluating, Metered
-from sprout.report.facts import Origin, Report
+from sprout.report.facts import Report
+from sprout.report.origins import Origin
 from sprout.report.units import digits
 
 NOT_STATED = "not stated: set `{}` in sprout.toml"

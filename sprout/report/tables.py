@@ -7,7 +7,9 @@ from typing import Any
 from sprout.clock import to_text
 from sprout.report import foreign, notes, words
 from sprout.report.cells import Evaluating
-from sprout.report.facts import By, Group, Origin, Report
+from sprout.report.facts import By, Report
+from sprout.report.group import Group
+from sprout.report.origins import Origin
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL
 

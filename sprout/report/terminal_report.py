@@ -7,7 +7,8 @@ from itertools import pairwise
 from rich.table import Table
 
 from sprout.report import notes, words
-from sprout.report.facts import By, Group, Report
+from sprout.report.facts import By, Report
+from sprout.report.group import Group
 from sprout.report.terminal_console import PlainConsole
 from sprout.report.terminal_fit import FittedTable, fitted
 from sprout.report.timeline import instant, interval

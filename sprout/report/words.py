@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sprout.report.cells import Metered, Waited
-from sprout.report.facts import Group, Origin, Report
+from sprout.report.facts import Report
+from sprout.report.group import Group
+from sprout.report.origins import Origin
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL, Saved
 from sprout.report.units import count, digits, grams, percent, seconds, shares, watt_hours

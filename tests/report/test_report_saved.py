@@ -21,7 +21,8 @@ from report.report_stores import (
 )
 
 from sprout.costs import Sample, t_95
-from sprout.report.facts import BYS, By, Group
+from sprout.report.facts import BYS, By
+from sprout.report.group import Group
 from sprout.report.saved import Saved
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
