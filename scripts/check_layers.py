@@ -140,6 +140,7 @@ PURE = {
     "sprout.report.charts",
     "sprout.report.saved",
     "sprout.report.sci",
+    "sprout.report.sci_markdown",
     "sprout.report.summary",
     "sprout.report.tables",
     "sprout.report.timeline",

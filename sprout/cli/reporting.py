@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,9 +109,9 @@ def _text(form: str, found: Report, settings: Settings, bys: tuple[By, ...]) -> 
 
             return page.render(found)
         case "sci":
-            from sprout.report import sci
+            from sprout.report import sci_markdown
 
-            return sci.markdown(_sci(found, settings))
+            return sci_markdown.render(_sci(found, settings))
         case "csv":
             lines = io.StringIO()
             csv.writer(lines, lineterminator="\n").writerows(tables.rows(found, bys))
@@ -122,11 +122,7 @@ def _text(form: str, found: Report, settings: Settings, bys: tuple[By, ...]) -> 
 
 
 def _data(form: str, found: Report, settings: Settings) -> dict[str, object]:
-    if form != "sci":
-        return tables.data(found)
-    from sprout.report import sci
-
-    return sci.data(_sci(found, settings))
+    return asdict(_sci(found, settings)) if form == "sci" else tables.data(found)
 
 
 def _sci(found: Report, settings: Settings) -> "Sci":

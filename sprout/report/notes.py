@@ -11,14 +11,18 @@ NOTHING = "nothing was served in this period: `sprout run prompts.jsonl` serves 
 
 def of(report: Report) -> tuple[str, ...]:
     """Return what must be known to read the numbers rightly."""
-    return tuple(_notes(report))
+    return (*of_carbon(report), *_of_choices(report))
 
 
-def _notes(report: Report) -> Iterator[str]:
+def of_carbon(report: Report) -> tuple[str, ...]:
+    """Return those of them that concern what was emitted, not what was saved."""
+    return tuple(_of_carbon(report))
+
+
+def _of_carbon(report: Report) -> Iterator[str]:
     if report.is_empty:
         yield NOTHING
     yield from _mixed(report)
-    yield from _partly_saved(report.total.saved)
     if report.num_open:
         yield (
             f"prompts that were begun and are not finished: {count(report.num_open)}; a run is "
@@ -29,8 +33,6 @@ def _notes(report: Report) -> Iterator[str]:
             f"requests that finished later than now: {count(report.num_ahead)}; the clock was set "
             "back since, and they are counted where it stood then"
         )
-    if any(each.is_prior for each in report.preference):
-        yield "preference is a prior, of another model's answers: nobody judged this model's"
 
 
 def _mixed(report: Report) -> Iterator[str]:
@@ -46,9 +48,14 @@ def _mixed(report: Report) -> Iterator[str]:
         yield "embodied carbon was counted by several presets, which differ up to 60-fold"
 
 
+def _of_choices(report: Report) -> Iterator[str]:
+    if report.total.saved.saved_g is not None:
+        yield from _partly_saved(report.total.saved)
+    if any(each.is_prior for each in report.preference):
+        yield "preference is a prior, of another model's answers: nobody judged this model's"
+
+
 def _partly_saved(found: Saved) -> Iterator[str]:
-    if found.saved_g is None:
-        return
     if found.num_unknown:
         yield (
             f"saved speaks of {count(found.num_counted)} answers; of {count(found.num_unknown)} "

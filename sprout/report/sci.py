@@ -6,13 +6,13 @@ The parts are what the requests, the runs' idle and lost time, and evaluations e
 the score, for R = one answered request and for R = one generated token.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sprout import __version__
 from sprout.carbon import JOULES_PER_KWH
 from sprout.clock import to_text
-from sprout.report import foreign, notes, words
+from sprout.report import notes, words
 from sprout.report.cells import Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.report.origins import Origin
@@ -135,7 +135,7 @@ def make(report: Report, who: Who) -> Sci:
             "one row for each request in the store (tables completions, circumstances, runs, "
             "plans): `sprout report --format json`, sprout-state(5)"
         ),
-        notes=notes.of(report),
+        notes=notes.of_carbon(report),
     )
 
 
@@ -264,82 +264,3 @@ def _methods(report: Report) -> Iterator[tuple[str, str]]:
     yield "E", f"{energy or 'none'}; read from counters where marked measured, else modelled"
     intensity = ", ".join(_source(each.name, each.mark) for each in report.intensity)
     yield "I", f"sourced: {intensity or 'none'}; location-based"
-
-
-def data(sci: Sci) -> dict[str, object]:
-    """Return the report for programs."""
-    return asdict(sci)
-
-
-def markdown(sci: Sci) -> str:
-    """Return the report for people."""
-    lines = [
-        f"# SCI report: {foreign.markdown(sci.application)}",
-        "",
-        f"**{_score(sci.per_request_g)} per request** (R: one answered request), "
-        f"{_score(sci.per_token_g)} per generated token.",
-        "",
-        foreign.markdown(sci.summary),
-        "",
-        *_table(
-            ("Field", "Value"),
-            (
-                ("Application", sci.application),
-                ("Version", sci.version),
-                ("Description", sci.description),
-                ("URL", sci.url),
-                ("Organisation", sci.organisation),
-                ("Accountable", sci.accountable),
-                ("Contact", sci.contact),
-                ("Measured on", sci.measured_on),
-                ("Timespan", sci.timespan),
-                ("Evidence", sci.evidence),
-            ),
-        ),
-        "## Boundary",
-        "",
-        sci.boundary,
-        "",
-        "## Functional unit",
-        "",
-        sci.rationale,
-        "",
-        "## Parts of the score",
-        "",
-        *_table(
-            ("Part", "Term", "Kind", "gCO2eq", "g per request", "g per token", "Method"),
-            (
-                *((p.name, p.term, p.kind, *_scores(p), p.method) for p in sci.parts),
-                ("**sum**", "C", "", *_scores(sci), ""),
-            ),
-        ),
-        "## Coefficients",
-        "",
-        *_table(
-            ("Name", "Description", "Value", "Unit", "Source"),
-            ((c.name, c.description, _exact(c.value), c.unit, c.source) for c in sci.coefficients),
-        ),
-        "## Methods",
-        "",
-        *_table(("Component", "Method"), sci.methods),
-    ]
-    if sci.notes:
-        lines += ["## To be known", "", *(f"- {foreign.markdown(note)}" for note in sci.notes), ""]
-    return "\n".join(lines)
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    lines = [header, ("---",) * len(header), *rows]
-    return [*(f"| {' | '.join(map(foreign.markdown, line))} |" for line in lines), ""]
-
-
-def _scores(scored: Part | Sci) -> tuple[str, str, str]:
-    return _exact(scored.carbon_g), _exact(scored.per_request_g), _exact(scored.per_token_g)
-
-
-def _score(g: float | None) -> str:
-    return "no score" if g is None else f"{digits(g * 1000)} mgCO2eq"
-
-
-def _exact(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report.report_stores import START, Writer, counting, read, write_mixed
 
-from sprout.report import sci
+from sprout.report import notes, sci, sci_markdown
 from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.report.sci import Who
@@ -63,10 +63,10 @@ def test_every_field_of_the_template_is_filled(mixed: Report) -> None:
         for field in dataclasses.fields(made):
             value = getattr(made, field.name)
             assert value not in {None, "", ()}, field.name
-    text = sci.markdown(sci.make(mixed, WHO))
+    text = sci_markdown.render(sci.make(mixed, WHO))
     for word in ("Night batch", "Example Ltd", "ops@example.org", "https://example.org/batch"):
         assert word in text
-    assert "not stated: set `organisation`" in sci.markdown(sci.make(mixed, NOBODY))
+    assert "not stated: set `organisation`" in sci_markdown.render(sci.make(mixed, NOBODY))
     for heading in ("Boundary", "Functional unit", "Parts of the score", "Coefficients", "Methods"):
         assert f"## {heading}" in text
     for term in ("C", "O", "M", "E", "I"):
@@ -112,11 +112,19 @@ def test_evaluations_are_measured_only_where_their_energy_was(tmp_path: Path) ->
 
 def test_a_name_with_a_bar_does_not_break_the_tables(mixed: Report) -> None:
     made = sci.make(mixed, Who("a | b\nc", None, None, None))
-    assert "| Application | a \\| b c |" in sci.markdown(made)
+    assert "| Application | a \\| b c |" in sci_markdown.render(made)
 
 
 def test_nothing_served_has_no_score(tmp_path: Path) -> None:
     with Store.open(tmp_path / "s.db") as store:
         made = sci.make(read(store), WHO)
     assert (made.per_request_g, made.per_token_g) == (None, None)
-    assert "no score" in sci.markdown(made)
+    assert "no score" in sci_markdown.render(made)
+
+
+def test_notes_are_of_what_the_report_shows(mixed: Report) -> None:
+    # it shows no saving and no preference
+    told = "\n".join(sci.make(mixed, WHO).notes)
+    assert "estimated, the rest is measured" in told
+    assert "saving" not in told
+    assert any("saving" in note for note in notes.of(mixed))
