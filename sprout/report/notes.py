@@ -44,6 +44,8 @@ def _mixed(report: Report) -> Iterator[str]:
         )
     if len(total.marks) > 1:
         yield f"intensities are of several kinds: {shares(total.marks)} of the answers"
+    if len(details := sorted({str(each.detail) for each in report.intensity})) > 1:
+        yield f"intensities count different emissions ({' and '.join(details)}): totals mix them"
     if len({each.name for each in report.embodied}) > 1:
         yield "embodied carbon was counted by several presets, which differ up to 60-fold"
 

@@ -6,7 +6,7 @@ The parts are what the requests, the runs' idle and lost time, and evaluations e
 the score, for R = one answered request and for R = one generated token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sprout import __version__
@@ -223,22 +223,17 @@ def _coefficients(report: Report) -> Iterator[Coefficient]:
     yield Coefficient("R", "generated tokens", float(total.num_new_tokens), "tokens", "counted")
     for each in report.energy:
         kwh = each.energy_j / JOULES_PER_KWH
-        yield Coefficient(
-            "E", "energy of requests, without PUE", kwh, "kWh", _source(each.name, each.mark)
-        )
+        yield Coefficient("E", "energy of requests, without PUE", kwh, "kWh", words.named(each))
     beyond_kwh = (report.runs.idle_j + report.runs.lost_j) / JOULES_PER_KWH
-    yield Coefficient(
-        "E", "energy of idle time and unfinished work, without PUE", beyond_kwh, "kWh", "counters"
-    )
+    beyond = "energy of idle time and unfinished work, without PUE"
+    yield Coefficient("E", beyond, beyond_kwh, "kWh", _sources(report.energy))
     for each in report.pue:
         yield Coefficient(
             "PUE", "overhead of the data centre", each.mean or 1.0, "1", "set (default 1)"
         )
     for each in report.intensity:
         description = f"carbon intensity of {each.name}, {each.detail}, mean over requests"
-        yield Coefficient(
-            "I", description, each.mean or 0.0, "gCO2eq/kWh", _source(each.name, each.mark)
-        )
+        yield Coefficient("I", description, each.mean or 0.0, "gCO2eq/kWh", words.named(each))
     for each in report.embodied:
         source = each.detail or f"preset {each.name}"
         yield Coefficient(
@@ -249,10 +244,6 @@ def _coefficients(report: Report) -> Iterator[Coefficient]:
     )
 
 
-def _source(name: str, mark: str) -> str:
-    return name if mark in name else f"{name} ({mark})"
-
-
 def _methods(report: Report) -> Iterator[tuple[str, str]]:
     yield "C", "sum of O and M over all parts"
     yield "O", words.METHOD
@@ -260,7 +251,12 @@ def _methods(report: Report) -> Iterator[tuple[str, str]]:
         "M",
         "modelled: busy seconds times a sourced rate (TE / EL, for the share that is reserved)",
     )
-    energy = ", ".join(dict.fromkeys(_source(e.name, e.mark) for e in _energy(report)))
-    yield "E", f"{energy or 'none'}; read from counters where marked measured, else modelled"
-    intensity = ", ".join(_source(each.name, each.mark) for each in report.intensity)
-    yield "I", f"sourced: {intensity or 'none'}; location-based"
+    yield (
+        "E",
+        f"{_sources(_energy(report))}; read from counters where marked measured, else modelled",
+    )
+    yield "I", f"sourced: {_sources(report.intensity)}; location-based"
+
+
+def _sources(origins: Iterable[Origin | Metered]) -> str:
+    return ", ".join(dict.fromkeys(map(words.named, origins))) or "none"

@@ -1,6 +1,6 @@
 """The facts of a report as sentences, each with its marks: the same in every format. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sprout.report.cells import Metered, Waited
@@ -94,7 +94,7 @@ def _served(report: Report) -> str:
 
 def _energy(report: Report) -> str:
     total = report.total
-    parts = _parts(report.energy, lambda origin: origin.energy_j)
+    parts = _parts([(named(each), each.energy_j) for each in report.energy])
     runs = report.runs
     beyond = ""
     if runs.idle_j + runs.lost_j > 0:
@@ -107,8 +107,13 @@ def _energy(report: Report) -> str:
 
 def _grid(report: Report) -> str:
     mean = report.total.intensity_g_per_kwh or 0.0
-    parts = _parts(report.intensity, lambda origin: origin.num_answered)
-    return f"{mean:.0f} g/kWh, mean over requests: {parts}"
+    origins = report.intensity
+    differ = len({each.detail for each in origins}) > 1
+    parts = [
+        (f"{named(each)}, {each.detail}" if differ else named(each), each.num_answered)
+        for each in origins
+    ]
+    return f"{mean:.0f} g/kWh, mean over requests: {_parts(parts, '; ' if differ else ', ')}"
 
 
 def _carbon(report: Report) -> str:
@@ -210,7 +215,7 @@ def _evaluating(report: Report) -> str:
     saved_g = report.total.saved.saved_g
     if saved_g is not None and saved_g > 0:
         part = f", {percent(found.carbon_g, saved_g)} of what was saved"
-    methods = ", ".join(f"{each.name}{_marked(each)}" for each in found.energy)
+    methods = ", ".join(map(named, found.energy))
     return (
         f"{grams(found.carbon_g)}CO2eq, evaluations: {count(found.num_evaluations)} (energy by "
         f"{methods}; intensity {found.intensity_marks}){part}; not in the carbon above"
@@ -222,16 +227,17 @@ def _car(carbon_g: float) -> str:
     return f"{digits(km)} km" if km >= 1 else f"{digits(1000 * km)} m"
 
 
-def _parts(origins: Iterable[Origin], size: Callable[[Origin], float]) -> str:
-    found = [(f"{each.name}{_marked(each)}", size(each)) for each in origins]
-    total = sum(part for _, part in found)
-    if len(found) == 1:
-        return found[0][0]
-    return ", ".join(f"{percent(part, total)} {name}" for name, part in found)
+def _parts(sizes: Sequence[tuple[str, float]], between: str = ", ") -> str:
+    """Return names with their parts of the whole; a single one alone."""
+    if len(sizes) == 1:
+        return sizes[0][0]
+    total = sum(size for _, size in sizes)
+    return between.join(f"{percent(size, total)} {name}" for name, size in sizes)
 
 
-def _marked(origin: Origin | Metered) -> str:
-    return "" if origin.mark in origin.name else f" ({origin.mark})"
+def named(origin: Origin | Metered) -> str:
+    """Return a name with its mark, unless it says it itself."""
+    return origin.name if origin.mark in origin.name else f"{origin.name} ({origin.mark})"
 
 
 def marks_of_carbon(report: Report) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from report.report_stores import START, Writer, counting, read, write_mixed
+from report.report_stores import ESTIMATED, START, Writer, counting, read, write_mixed
 
 from sprout.report import notes, sci, sci_markdown
 from sprout.report.cells import Emitted, Evaluating, Metered
@@ -108,6 +108,16 @@ def test_evaluations_are_measured_only_where_their_energy_was(tmp_path: Path) ->
     assert dict(made.methods)["E"].startswith(
         "rapl (measured), rapl+tdp_estimate (estimated); read from counters"
     )
+
+
+def test_idle_energy_that_was_estimated_is_not_said_to_come_of_counters(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting(ESTIMATED), metered_j=50.0, idle_j=10.0)
+        run.answer(START)
+        run.end(START)
+        made = sci.make(read(store), WHO)
+    (idle,) = (each for each in made.coefficients if "idle" in each.description)
+    assert idle.source == "tdp_estimate (estimated)"
 
 
 def test_a_name_with_a_bar_does_not_break_the_tables(mixed: Report) -> None:

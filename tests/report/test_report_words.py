@@ -188,14 +188,18 @@ def test_metrics_are_read_by_prometheus_own_parser(mixed: Report) -> None:
     assert families["sprout_saved_grams"].samples[0].value == mixed.total.saved.saved_g
 
 
-def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_path: Path) -> None:
-    told = (("average", "lifecycle", 400.0), ("average", "direct", 300.0), (None, None, 500.0))
-    with Store.open(store_path) as store:
+def of_both_factors(path: Path, *told: tuple[str | None, str | None, float]) -> Report:
+    with Store.open(path) as store:
         run = Writer(store, []).run(START, counting())
         for kind, factor_type, g_per_kwh in told:
             run.answer(START, g_per_kwh=g_per_kwh, kind=kind, factor_type=factor_type)
         run.end(START)
-        report = read(store)
+        return read(store)
+
+
+def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_path: Path) -> None:
+    told = (("average", "lifecycle", 400.0), ("average", "direct", 300.0), (None, None, 500.0))
+    report = of_both_factors(store_path, *told)
     text = generate_latest(prometheus.registry(report)).decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
     found = {
@@ -207,6 +211,24 @@ def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_p
         ("average", "direct"): 300.0,
         ("not recorded", "not recorded"): 500.0,
     }
+
+
+def test_the_grid_is_told_with_its_factors_where_they_differ(store_path: Path) -> None:
+    both = (("average", "lifecycle", 400.0), ("average", "direct", 300.0))
+    report = of_both_factors(store_path, *both)
+    (grid,) = (fact.text for fact in words.facts(report) if fact.name == "grid")
+    source = "50 % DE: electricitymaps_csv (measured)"
+    assert grid == (
+        f"350 g/kWh, mean over requests: {source}, average, direct; {source}, average, lifecycle"
+    )
+    assert any("average, direct and average, lifecycle" in note for note in notes.of(report))
+
+
+def test_the_grid_is_told_without_its_factors_where_all_are_alike(store_path: Path) -> None:
+    report = of_both_factors(store_path, *[("average", "lifecycle", 400.0)] * 2)
+    (grid,) = (fact.text for fact in words.facts(report) if fact.name == "grid")
+    assert grid == "400 g/kWh, mean over requests: DE: electricitymaps_csv (measured)"
+    assert notes.of(report) == ()
 
 
 def test_models_of_one_name_are_told_apart(store_path: Path) -> None:
