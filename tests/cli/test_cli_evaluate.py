@@ -391,6 +391,18 @@ def test_an_evaluation_older_than_many_newer_ones_is_continued(
     assert found.data["cost"]["metered_j"] > 0
 
 
+def test_a_question_too_long_for_an_endpoint_is_no_matter_of_our_own_context(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    sprout("evaluate", prompt_file(1), *replay, *endpoint)  # the judge is tested
+    server.script = [Reply(413, error("prompt is too long: 5013 tokens > 4096 maximum"))]
+    found = sprout("evaluate", prompt_file(2), *replay, *endpoint)
+    assert found.code == 3
+    assert "do not fit into the judge's context: " in found.stderr
+    assert "--ctx" not in found.stderr
+    assert "on its server" in found.stderr
+
+
 def test_a_wrong_key_ends_with_77_and_is_not_shown(
     replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
 ) -> None:

@@ -254,8 +254,9 @@ def _close(session: Session, cases: tuple[Case, ...], config: Config) -> None:
         out.error(f"stopped after {session.num_new} verdicts; the same command continues")
         out.finish(stop.exit_code, ("interrupted",))
     if session.num_too_long:
+        raised = "raise it on its server" if settings.judge == "endpoint" else "raise --ctx"
         message = (
-            f"{session.num_too_long} questions do not fit into the judge's context: raise --ctx, "
+            f"{session.num_too_long} questions do not fit into the judge's context: {raised}, "
             "or lower --max-tokens"
         )
         out.error(message)
