@@ -26,7 +26,7 @@ class Finding:
     """One thing that was looked at.
 
     Args:
-        status: ok | missing | denied | failed.
+        status: ok | missing | denied | failed | unchecked.
         fix: what to do; None when nothing is.
         is_needed: whether `sprout run` cannot work without it.
     """
@@ -50,12 +50,14 @@ def examine(out: Out, config: Config) -> None:
 
 
 def _findings(config: Config) -> Iterator[Finding]:
-    yield _model(config)
-    for name, path in config.settings.variants.items():
-        yield _variant(config, name, path)
-    yield from _llamacpp(config)
-    yield from _weights(config)
     settings = config.settings
+    needed = [_model(config), *_llamacpp(config)]
+    yield from needed
+    may_compare = all(finding.status == "ok" for finding in needed)
+    for name, path in settings.variants.items():
+        yield _variant(config, name, path, may_compare=may_compare)
+    if may_compare:
+        yield from _weights(config)
     if (unwise := wiring.thread_warning(settings)) is not None:
         fix = "`threads` in sprout.toml, or --threads"
         yield Finding("llama.cpp: threads", "failed", unwise, fix)
@@ -81,10 +83,13 @@ def _model(config: Config) -> Finding:
         return Finding("model", "missing", str(error), fix, is_needed=True)
 
 
-def _variant(config: Config, name: str, path: Path) -> Finding:
+def _variant(config: Config, name: str, path: Path, *, may_compare: bool) -> Finding:
     title = f"variant {name}"
     try:
         detail = f"{path} ({fingerprint(path)})"
+        if not may_compare:
+            missing = "not compared with the model until what is missing above is there"
+            return Finding(title, "unchecked", f"{detail}; {missing}")
         check_variants(model_path(config.settings), {name: path})
     except SproutError as error:
         fix = "`variants` in sprout.toml, or --variant: name a file of the same model"
@@ -118,16 +123,18 @@ def _llamacpp(config: Config) -> Iterator[Finding]:
 
 def _weights(config: Config) -> Iterator[Finding]:
     """Say when another type of the same weights is likely to be faster; measuring it decides."""
-    settings = config.settings
-    try:
-        from sprout.engine.llamacpp.model import unbatched_type
+    from sprout.engine.llamacpp.model import unbatched_type
 
-        path = model_path(settings)
-        if settings.gpu_layers != 0 or is_recording(path):
-            return
+    settings = config.settings
+    path = model_path(settings)
+    if settings.gpu_layers != 0 or is_recording(path):
+        return
+    try:
         slow = unbatched_type(path)
-    except SproutError:
-        return  # said of the model, or of llama.cpp, already
+    except SproutError as error:
+        fix = "--model FILE.gguf: name one that loads"
+        yield Finding("model: weights", "failed", str(error), fix, is_needed=True)
+        return
     if slow is not None:
         yield Finding(
             "model: weights",

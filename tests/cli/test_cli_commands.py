@@ -164,6 +164,13 @@ def test_doctor_says_when_a_cpu_decodes_the_weights_row_by_row(
     assert all("`sprout requantize q8_0 -o m.Q8_0.gguf`" in check["fix"] for check in weights)
 
 
+def test_doctor_finds_a_model_that_does_not_load() -> None:
+    Path("m.gguf").write_bytes(tiny_gguf()[:300])
+    found = sprout("doctor", "--model", "m.gguf")
+    assert found.code == 78
+    assert "`sprout run` cannot work yet: model: weights\n" in found.stderr
+
+
 # optimize
 
 

@@ -64,3 +64,20 @@ def test_doctor_looks_at_all_the_rest_and_says_how_to_mend_it(environment: dict[
     assert "llama.cpp cannot be loaded: " in checks["llama.cpp"]["detail"]
     assert "pip install" in checks["llama.cpp"]["fix"]
     assert checks["model"]["status"] == checks["store"]["status"] == "ok"
+
+
+def test_doctor_gives_no_advice_on_variants_that_it_could_not_compare(
+    environment: dict[str, str],
+) -> None:
+    Path("v.gguf").write_bytes(tiny_gguf())
+    words = ("--model", "m.gguf", "--variant", "a=v.gguf", "--variant", "b=none.gguf", "--json")
+    found = run_process("doctor", *words, env=environment)
+    assert found.code == 78
+    assert "`sprout run` cannot work yet: llama.cpp, variant b\n" in found.stderr
+    checks = {check["name"]: check for check in json.loads(found.stdout)["data"]["checks"]}
+    assert checks["variant a"]["status"] == "unchecked"
+    assert "not compared with the model" in checks["variant a"]["detail"]
+    assert checks["variant a"]["fix"] is None
+    assert checks["variant b"]["status"] == "failed"
+    assert "none.gguf" in checks["variant b"]["detail"]
+    assert "model: weights" not in checks
