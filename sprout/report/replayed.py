@@ -9,6 +9,7 @@ from sprout.planning.problem import FloatArray
 from sprout.replay.replay import Replayed
 from sprout.replay.stage import Options
 from sprout.replay.world import World
+from sprout.report.terminal_fit import fitted
 from sprout.report.units import grams
 
 NONE = "-"
@@ -51,31 +52,28 @@ def table(found: list[Replayed], world: World, options: Options) -> Table:
         f"{world.quality}, hours {options.start_hour} to {end}, {len(found[0].saved_percent)} "
         "draws, ± SD; below: of hours, a point or more under the floor; worst: of tasks"
     )
-    shown = Table(title=title, title_justify="left")
-    shown.add_column("region")
-    shown.add_column("policy", no_wrap=True)
-    for name in ("saved %", f"{world.quality} %", "below %", "worst %"):
-        shown.add_column(name, justify="right")
-    shown.add_column("task")
-    shown.add_column("evals", justify="right")
-    shown.add_column("gCO2eq", justify="right")
-    last = None
-    for each in found:
-        if last not in {None, each.region}:
-            shown.add_section()
-        shown.add_row(
-            each.region if last != each.region else "",
-            each.policy,
-            _cell(each.saved_percent),
-            _cell(each.preference_percent),
-            _cell(each.below_floor_percent),
-            _cell(each.worst_class_percent),
-            _worst(each, world) or NONE,
-            str(each.num_evaluations) if each.num_evaluations else NONE,
-            grams(each.evaluation_g) if each.num_evaluations else NONE,
-        )
-        last = each.region
-    return shown
+    headers = ("region", "policy", "saved %", f"{world.quality} %", "below %", "worst %", "task")
+    regions = [each.region for each in found]
+    return fitted(
+        (*headers, "evals", "gCO2eq"),
+        [_row(each, world) for each in found],
+        title,
+        ends=[i for i, region in enumerate(regions[1:]) if region != regions[i]],
+    )
+
+
+def _row(each: Replayed, world: World) -> tuple[str, ...]:
+    return (
+        each.region,
+        each.policy,
+        _cell(each.saved_percent),
+        _cell(each.preference_percent),
+        _cell(each.below_floor_percent),
+        _cell(each.worst_class_percent),
+        _worst(each, world) or NONE,
+        str(each.num_evaluations) if each.num_evaluations else NONE,
+        grams(each.evaluation_g) if each.num_evaluations else NONE,
+    )
 
 
 def _mean(values: FloatArray) -> float | None:

@@ -37,7 +37,7 @@ def plan_table(plan: Plan) -> Table:
         )
         for level in plan.levels
     ]
-    headers = ("level", "share", "J", "± SE", "busy s", "tokens", "mgCO2eq", "preferred", "n")
+    headers = ("level", "share", "J", "J ± SE", "busy s", "tokens", "mgCO2eq", "preferred", "n")
     return levels_table(rows, headers, "mix of levels; cost per request, measured on n")
 
 
@@ -56,7 +56,7 @@ def classes_table(plan: Plan) -> Table:
         for each in plan.classes
     ]
     levels = tuple(level.level for level in plan.levels)
-    headers = ("task", "demand", *levels, "preferred", "at L0", "floor", "judged")
+    headers = ("task", "demand", *levels, "preferred", "of L0", "floor", "judged")
     return levels_table(rows, headers, f"mix of each task ({plan.policy})")
 
 

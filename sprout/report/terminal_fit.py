@@ -1,10 +1,10 @@
 """Tables that fit the screen without cutting a number.
 
 Where a table is wider than the screen, its columns follow in parts, each with the columns that say
-what a row is about. Only texts are wrapped.
+what a row is about. Only those and texts are wrapped.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -16,8 +16,7 @@ from sprout.report.foreign import showable
 MAX_WHOLE = 24
 """Characters of a cell that stays on one line; a longer one is a text."""
 
-_KEYS = ("level", "task")
-_OF_THE_ONE_BEFORE = ("± ", "of ", "at ")
+_KEYS = ("level", "task", "policy")
 
 
 class FittedTable(Table):
@@ -37,86 +36,80 @@ class FittedTable(Table):
         yield from self._make(options.max_width)
 
 
-def fitted(headers: Sequence[str], rows: Iterable[Sequence[str]], title: str) -> Table:
-    """Return a table of texts; the first column, levels and tasks say what a row is about."""
-    columns = tuple(_columns(headers, [tuple(row) for row in rows]))
-    return FittedTable(lambda width: _parts(columns, title, width))
+def fitted(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], title: str, ends: Collection[int] = ()
+) -> Table:
+    """Return a table of texts.
+
+    Args:
+        headers: the first, and a level, task or policy after it, say what a row is about; each
+            other one says alone what its column holds.
+        ends: numbers of the rows that a line follows.
+    """
+    listed = list(rows)
+    columns = [_Column(header, [row[i] for row in listed]) for i, header in enumerate(headers)]
+    num_keys = 2 if headers[1] in _KEYS else 1
+    keys, others = columns[:num_keys], columns[num_keys:]
+
+    def make(width: int) -> Iterator[Table]:
+        for number, shown in enumerate(_parts(keys, others, width)):
+            yield _table([*keys, *shown], num_keys, width, title if number == 0 else None, ends)
+
+    return FittedTable(make)
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column.
-
-    Args:
-        header: as it stands after the column that it says more of.
-        full_header: as it stands anywhere else.
-        wraps: the cells are texts.
-        width: of the longest cell or word of the header; of a text, that it needs at least.
-    """
-
     header: str
-    full_header: str
-    cells: tuple[str, ...]
-    is_key: bool
-    wraps: bool
-    width: int
+    cells: Sequence[str]
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it has cells that may be wrapped."""
+        return any(_width(cell) > MAX_WHOLE for cell in self.cells)
 
-def _columns(headers: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Iterable[_Column]:
-    leader, is_key = "", True
-    for position, header in enumerate(headers):
-        is_key = position == 0 or (is_key and header in _KEYS)
-        full = f"{leader} {header}" if header.startswith(_OF_THE_ONE_BEFORE) else header
-        if full == header:
-            leader = header
-        cells = tuple(row[position] for row in rows)
-        width = max([*map(_width, cells), *map(_width, full.split())], default=1)
-        yield _Column(header, full, cells, is_key, width > MAX_WHOLE, min(width, MAX_WHOLE))
+    @property
+    def width(self) -> int:
+        """Return that of the longest cell or word of the header; of a text, what it needs."""
+        return min(max(map(_width, (*self.cells, *self.header.split()))), MAX_WHOLE)
 
 
 def _width(text: str) -> int:
     return max(map(cell_len, showable(text).split("\n")))
 
 
-def _parts(columns: tuple[_Column, ...], title: str, width: int) -> Iterable[Table]:
-    """Yield the table, or one after the other what of it fits the screen."""
-    keys = [column for column in columns if column.is_key]
-    shown: list[_Column] = []
-    for column in columns[len(keys) :]:
-        if shown and _total([*keys, *shown, column]) > width:
-            yield _part(keys, shown, title, width)
-            shown, title = [], ""
-        shown.append(column)
-    yield _part(keys, shown, title, width)
-
-
-def _total(columns: Iterable[_Column]) -> int:
+def _total(widths: Iterable[int]) -> int:
     """Return how wide a table is, with a line and two blanks for each column."""
-    return 1 + sum(column.width + 3 for column in columns)
+    return 1 + sum(width + 3 for width in widths)
 
 
-def _part(keys: Sequence[_Column], shown: Sequence[_Column], title: str, width: int) -> Table:
-    part = Table(title=title or None, title_justify="left")
-    columns = [*keys, *shown]
-    headers = [*(key.header for key in keys), *_headers(shown)]
-    widths = [max(c.width, _width(h)) for c, h in zip(columns, headers, strict=True)]
-    has_room = sum(widths) + 3 * len(widths) < width  # for headers on one line
-    for column, header, whole in zip(columns, headers, widths, strict=True):
-        part.add_column(
-            header,
-            justify="left" if column.is_key or column.wraps else "right",
+def _parts(
+    keys: Sequence[_Column], others: Sequence[_Column], width: int
+) -> Iterator[list[_Column]]:
+    """Yield the other columns, as many at a time as fit beside the keys; at least one."""
+    shown: list[_Column] = []
+    for column in others:
+        if shown and _total(each.width for each in (*keys, *shown, column)) > width:
+            yield shown
+            shown = []
+        shown.append(column)
+    yield shown
+
+
+def _table(
+    columns: Sequence[_Column], num_keys: int, width: int, title: str | None, ends: Collection[int]
+) -> Table:
+    table = Table(title=title, title_justify="left")
+    # where headers find no room on one line, keys and texts give way, never a number
+    has_room = _total(max(each.width, cell_len(each.header)) for each in columns) <= width
+    for number, column in enumerate(columns):
+        wraps = number < num_keys or column.is_text
+        table.add_column(
+            column.header,
+            justify="left" if wraps else "right",
             overflow="fold",
-            # keys give way first, and only texts wrap
-            width=None if column.is_key or column.wraps else whole if has_room else column.width,
+            width=None if wraps or has_room else column.width,
         )
-    for row in zip(*(column.cells for column in columns), strict=True):
-        part.add_row(*row)
-    return part
-
-
-def _headers(shown: Sequence[_Column]) -> Iterable[str]:
-    """Yield the headers; the first says what it is about, if the one before is in another part."""
-    has_leader = False
-    for column in shown:
-        has_leader = has_leader or column.header == column.full_header
-        yield column.header if has_leader else column.full_header
+    for number, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
+        table.add_row(*row, end_section=number in ends)
+    return table

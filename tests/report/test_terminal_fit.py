@@ -15,7 +15,17 @@ from sprout.report.terminal_console import PlainConsole
 from sprout.report.terminal_fit import fitted
 from sprout.state.store import Store
 
-HEADERS = ("level", "task", "requests", "energy J", "± SE", "of L0", "busy s", "± SE", "new tokens")
+HEADERS = (
+    "level",
+    "task",
+    "requests",
+    "energy J",
+    "energy ± SE",
+    "energy of L0",
+    "busy s",
+    "busy ± SE",
+    "new tokens",
+)
 NUMBERS = ("12", "2.39e-05", "1.2e-06", "100 %", "0.723", "0.0012", "123456")
 ROWS = [
     (level, task, *NUMBERS)
@@ -54,15 +64,18 @@ def test_a_table_that_fits_is_in_one_part() -> None:
     assert found == [list(row) for row in ROWS]
 
 
-def test_a_header_says_what_it_is_about_where_its_part_does_not() -> None:
-    shown = "\n".join(lines(fitted(HEADERS, ROWS, "cost"), width=72))
-    first, second = shown.split("└")[:2]
-    assert "energy J ┃    ± SE ┃" in first
-    assert "busy" not in first
-    assert "busy s ┃   ± SE ┃" in second
-    narrow = [line.split("┃") for line in lines(fitted(HEADERS, ROWS, "cost"), width=40)]
-    headers = [" ".join(part[3].split()) for part in narrow if len(part) == 5]
-    assert "energy J of L0" in " ".join(headers)
+def test_headers_break_between_words_where_there_is_no_room() -> None:
+    wide, narrow = (lines(fitted(HEADERS, ROWS, "cost"), width=width) for width in (120, 72))
+    assert "energy ± SE ┃ energy of L0 ┃ busy s" in wide[2]
+    assert "┃  energy ┃ energy ┃" in narrow[2]
+    assert "┃    ± SE ┃  of L0 ┃" in narrow[3]
+
+
+def test_a_line_follows_the_rows_that_end_a_section() -> None:
+    shown = lines(
+        fitted(("level", "J"), [("L0", "1"), ("L1", "2"), ("L2", "3")], "t", {1}), width=40
+    )
+    assert [line[0] for line in shown[4:]] == ["│", "│", "├", "│", "└"]
 
 
 @given(
