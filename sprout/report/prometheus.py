@@ -92,8 +92,7 @@ def registry(report: Report) -> CollectorRegistry:
     put("sprout_saved_half_width_grams", total.saved.half_width_g)
     for known in words.overall(report):
         mark = "prior" if known.is_prior else "judged"
-        of = (known.model, known.fingerprint, mark)
-        put("sprout_preference_kept_ratio", known.kept, *of)
+        put("sprout_preference_kept_ratio", known.kept, known.model, known.fingerprint, mark)
     for labels, carbon_g in _evaluating(report.evaluating).items():
         put("sprout_evaluating_carbon_grams", carbon_g, *labels)
     put("sprout_rejected_lines", report.num_rejected)

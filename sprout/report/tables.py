@@ -9,7 +9,6 @@ from sprout.report import foreign, notes, words
 from sprout.report.cells import Evaluating
 from sprout.report.facts import By, Report
 from sprout.report.group import Group
-from sprout.report.origins import Origin
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL
 
@@ -67,10 +66,10 @@ def data(report: Report) -> dict[str, object]:
         "step": report.step,
         "timeline": [_group(report.step, group) for group in report.timeline],
         "provenance": {
-            "energy": [_origin(each) for each in report.energy],
-            "intensity": [_origin(each) for each in report.intensity],
-            "embodied": [_origin(each) for each in report.embodied],
-            "pue": [_origin(each) for each in report.pue],
+            "energy": [asdict(each) for each in report.energy],
+            "intensity": [asdict(each) for each in report.intensity],
+            "embodied": [asdict(each) for each in report.embodied],
+            "pue": [asdict(each) for each in report.pue],
             "preference": [_preferred(each) for each in report.preference],
             "counterfactual": COUNTERFACTUAL,
             "method": words.METHOD,
@@ -115,18 +114,6 @@ def _group(by: str, group: Group) -> dict[str, Any]:
         dict(group.levels),
     )
     return dict(zip(COLUMNS, values, strict=True))
-
-
-def _origin(origin: Origin) -> dict[str, object]:
-    return {
-        "name": origin.name,
-        "mark": origin.mark,
-        "detail": origin.detail,
-        "num_answered": origin.num_answered,
-        "energy_j": origin.energy_j,
-        "carbon_g": origin.carbon_g,
-        "mean": origin.mean,
-    }
 
 
 def _evaluating(found: Evaluating) -> dict[str, object]:

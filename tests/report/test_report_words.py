@@ -221,6 +221,13 @@ def test_the_grid_is_told_with_its_factors_where_they_differ(store_path: Path) -
     assert grid == (
         f"350 g/kWh, mean over requests: {source}, average, direct; {source}, average, lifecycle"
     )
+    provenance = tables.data(report)["provenance"]
+    assert isinstance(provenance, dict)
+    origins = provenance["intensity"]
+    assert [(each["kind"], each["factor"], each["mean"]) for each in origins] == [
+        ("average", "direct", 300.0),
+        ("average", "lifecycle", 400.0),
+    ]
     assert any("average, direct and average, lifecycle" in note for note in notes.of(report))
 
 
