@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from sprout import __version__
-from sprout.clock import to_text
 from sprout.grid.reading import AVERAGES
-from sprout.report import charts, notes, words
+from sprout.report import charts, notes, rows, words
+from sprout.report import page_markup as markup
 from sprout.report.facts import By, Report
 from sprout.report.group import Group
 from sprout.report.origins import Origin
@@ -19,8 +19,6 @@ from sprout.report.units import count, grams, percent, shares, watt_hours
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
-_SURE = {"measured", "judged"}
-_PLAIN = {"fixed", "set", "counterfactual"}
 MAX_BARS = 24  # groups in the chart of savings
 MAX_GROUP_ROWS = 400
 
@@ -35,12 +33,13 @@ _TITLES: dict[By, str] = {
 
 def render(report: Report) -> str:
     """Return the page."""
+    title = f"Sprout report: {markup.text(words.period(report))}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>Sprout report: {_text(words.period(report))}</title>\n<style>{STYLE}</style>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n"
         f"</head>\n<body>\n{''.join(_body(report))}</body>\n</html>\n"
     )
 
@@ -52,11 +51,11 @@ def _body(report: Report) -> Iterator[str]:
     if len(report.timeline) > 1:
         links.insert(1, ("time", "Over time"))
     items = "".join(f'<li><a href="#{name}">{text}</a></li>' for name, text in links)
+    made = markup.text(f"{report.made_at:%Y-%m-%d %H:%M} UTC by sprout {__version__}")
     yield (
         '<a class="skip" href="#overview">Skip to the overview</a>\n'
-        f'<header><p class="eyebrow">Sprout report</p><h1>{_text(words.period(report))}</h1>'
-        f'<p class="quiet">Made {_text(to_text(report.made_at)[:16].replace("T", " "))} UTC by '
-        f"sprout {_text(__version__)}{_since(report)}. All times are UTC.</p>"
+        f'<header><p class="eyebrow">Sprout report</p><h1>{markup.text(words.period(report))}</h1>'
+        f'<p class="quiet">Made {made}{_since(report)}. All times are UTC.</p>'
         f'<nav aria-label="Sections"><ul>{items}</ul></nav></header>\n<main>\n'
     )
     yield _overview(report)
@@ -79,14 +78,14 @@ def _since(report: Report) -> str:
 
 def _overview(report: Report) -> str:
     tiles = "".join(_tile(*each) for each in _tiles(report))
-    rows = "".join(
-        f"<tr><th scope='row'>{_text(fact.name)}</th>"
-        f"<td>{_text(fact.text)}{_badges(fact.marks)}</td></tr>"
+    told = "".join(
+        f"<tr><th scope='row'>{markup.text(fact.name)}</th>"
+        f"<td>{markup.text(fact.text)}{markup.badges(fact.marks)}</td></tr>"
         for fact in words.facts(report)
     )
     details = (
         "<section class='long'><h2>In words</h2><table class='words'>"
-        f"<tbody>{rows}</tbody></table></section>\n"
+        f"<tbody>{told}</tbody></table></section>\n"
     )
     return f'<dl class="tiles" id="overview">{tiles}</dl>\n{details}'
 
@@ -125,8 +124,8 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
 def _tile(name: str, big: str, more: str, marks: Iterable[str]) -> str:
     # `big` is ours: numbers, units and a <sub>
     return (
-        f'<div class="tile"><dt>{_text(name)}</dt><dd><div class="big">{big}</div>'
-        f'<div class="more">{_text(more)}</div>{_badges(marks)}</dd></div>'
+        f'<div class="tile"><dt>{markup.text(name)}</dt><dd><div class="big">{big}</div>'
+        f'<div class="more">{markup.text(more)}</div>{markup.badges(marks)}</dd></div>'
     )
 
 
@@ -134,7 +133,7 @@ def _notes(report: Report) -> str:
     told = notes.of(report)
     if not told:
         return ""
-    items = "".join(f"<li>{_text(note)}</li>" for note in told)
+    items = "".join(f"<li>{markup.text(note)}</li>" for note in told)
     return f'<section class="notes"><h2>To be known</h2><ul>{items}</ul></section>\n'
 
 
@@ -158,14 +157,14 @@ def _over_time(report: Report) -> str:
 
 
 def _figure(caption: str, legend: Sequence[tuple[str, str]], svg: str) -> str:
-    items = "".join(f'<li><i class="{kind}"></i>{_text(name)}</li>' for kind, name in legend)
+    items = "".join(f'<li><i class="{kind}"></i>{markup.text(name)}</li>' for kind, name in legend)
     shown = f'<ul class="legend">{items}</ul>' if items else ""
-    return f"<figure><figcaption>{_text(caption)}</figcaption>{shown}{svg}</figure>"
+    return f"<figure><figcaption>{markup.text(caption)}</figcaption>{shown}{svg}</figure>"
 
 
 def _time_table(report: Report) -> str:
     headers = (report.step, "g/kWh", "intensity", "answers", "levels", "energy", "CO2eq", "all-L0")
-    rows = (
+    cells = (
         (
             group.key.replace("T", " "),
             "" if group.intensity_g_per_kwh is None else f"{group.intensity_g_per_kwh:.0f}",
@@ -180,7 +179,7 @@ def _time_table(report: Report) -> str:
         )
         for group in report.timeline
     )
-    return _table(f"Over time, by {report.step}, UTC", headers, rows)
+    return markup.table(f"Over time, by {report.step}, UTC", headers, cells)
 
 
 def _groups(report: Report) -> str:
@@ -188,8 +187,7 @@ def _groups(report: Report) -> str:
     parts = ['<section id="groups" class="long"><h2>Groups</h2>']
     for by in ("level", "task", "model", "zone"):
         groups = report.groups.get(by, ())
-        most = sorted(groups, key=lambda group: -group.num_answered)[:MAX_GROUP_ROWS]
-        shown = [group for group in groups if group in most]
+        shown = rows.largest(groups, MAX_GROUP_ROWS)
         parts.append(f"<h3>{_TITLES[by]}</h3>")
         is_known = any(g.saved.num_baseline_requests for g in shown)
         if by in {"level", "task"} and is_known and len(shown) <= MAX_BARS:
@@ -203,25 +201,10 @@ def _groups(report: Report) -> str:
 
 
 def _group_table(by: By, groups: Sequence[Group], num_left_out: int, levels: Sequence[str]) -> str:
-    headers = (by, "answers", "tokens", "energy", "CO2eq", "per answer", "saved", "levels")
-    rows = (
-        (
-            group.key or "(none)",
-            count(group.num_answered)
-            + (f" + {count(group.num_failed)} failed" if group.num_failed else ""),
-            count(group.num_new_tokens),
-            watt_hours(group.energy_j) + _estimated(group),
-            grams(group.carbon_g),
-            "none"
-            if group.per_answer(1) is None
-            else grams(group.per_answer(group.carbon_g) or 0.0),
-            words.saved_briefly(group.saved),
-        )
-        for group in groups
-    )
     mixes = [_mini(group, levels) for group in groups]
     more = f"; {count(num_left_out)} smaller ones are in --format csv" if num_left_out else ""
-    return _table(f"{_TITLES[by]}{more}", headers, rows, mixes)
+    cells = [rows.row(group)[:-1] for group in groups]  # the mix is drawn
+    return markup.table(f"{_TITLES[by]}{more}", (by, *rows.HEADERS), cells, mixes)
 
 
 def _mini(group: Group, levels: Sequence[str]) -> str:
@@ -235,43 +218,28 @@ def _mini(group: Group, levels: Sequence[str]) -> str:
     return f'<div class="mini" role="img" aria-label="{told}" title="{told}">{parts}</div>'
 
 
-def _estimated(group: Group) -> str:
-    if not group.is_energy_estimated:
-        return ""
-    if group.estimated_j < group.energy_j:
-        return f" ({percent(group.estimated_j, group.energy_j)} est.)"
-    return " est."
-
-
 def _sources(report: Report) -> str:
-    rows: list[tuple[str, ...]] = []
+    found: list[tuple[str, str, str, str]] = []
     for name, origins, total in (
         ("energy", report.energy, report.total.energy_j),
         ("intensity", report.intensity, float(report.total.num_answered)),
         ("PUE", report.pue, float(report.total.num_answered)),
         ("embodied carbon", report.embodied, report.total.embodied_g),
     ):
-        rows += [_origin(name, each, total) for each in origins]
+        found += [_origin(name, each, total) for each in origins]
     for each in words.overall(report):
         mark = "prior" if each.is_prior else "judged"
-        rows.append(("preference", each.source, mark, f"{count(each.num_answered)} answers"))
-    head = "".join(
-        f'<th scope="col">{_text(h)}</th>' for h in ("number", "from", "kind", "stands behind")
-    )
-    body = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td>{_text(source)}</td><td>{_badges((mark,))}</td>'
-        f"<td>{_text(weight)}</td></tr>"
-        for name, source, mark, weight in rows
-    )
-    table = (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Where each number comes from">'
-        f'<table class="words"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
-    shown = table if rows else "<p>There is no number to trace yet.</p>"
-    return f'<section id="sources"><h2>Where each number comes from</h2>{shown}</section>\n'
+        found.append(("preference", each.source, f"{count(each.num_answered)} answers", mark))
+    title = "Where each number comes from"
+    shown = "<p>There is no number to trace yet.</p>"
+    if found:
+        headers = ("number", "from", "stands behind", "kind")
+        marks = [markup.badges(each[-1:]) for each in found]
+        shown = markup.table(title, headers, (each[:-1] for each in found), marks, kind="words")
+    return f'<section id="sources"><h2>{title}</h2>{shown}</section>\n'
 
 
-def _origin(name: str, origin: Origin, total: float) -> tuple[str, ...]:
+def _origin(name: str, origin: Origin, total: float) -> tuple[str, str, str, str]:
     detail = f" ({origin.detail})" if origin.detail else ""
     match name:
         case "energy":
@@ -281,50 +249,16 @@ def _origin(name: str, origin: Origin, total: float) -> tuple[str, ...]:
         case _:
             part = f"{count(origin.num_answered)} answers, {percent(origin.num_answered, total)}"
     mean = f": {origin.mean:.0f} g/kWh on average" if name == "intensity" else ""
-    return name, f"{origin.name}{detail}{mean}", origin.mark, part
+    return name, f"{origin.name}{detail}{mean}", part, origin.mark
 
 
 def _method() -> str:
     return (
         '<section id="method"><h2>How it is counted</h2>'
-        f"<p>{_text(words.METHOD)}</p><p>{_text(words.SAVED_METHOD)}</p>"
+        f"<p>{markup.text(words.METHOD)}</p><p>{markup.text(words.SAVED_METHOD)}</p>"
         "<p>Marks: "
-        f"{_badges(('measured',))} read from a counter, or published for the very hour; "
-        f"{_badges(('estimated', 'modelled', 'forecast', *AVERAGES, 'prior'))} stands in "
+        f"{markup.badges(('measured',))} read from a counter, or published for the very hour; "
+        f"{markup.badges(('estimated', 'modelled', 'forecast', *AVERAGES, 'prior'))} stands in "
         "for something that was not measured; "
-        f"{_badges(('fixed', 'set'))} given by the user.</p></section>\n"
+        f"{markup.badges(('fixed', 'set'))} given by the user.</p></section>\n"
     )
-
-
-def _table(
-    caption: str,
-    headers: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    lasts: Sequence[str] = (),
-) -> str:
-    """Return a table of texts; `lasts` are further cells, one a row, that are HTML already."""
-    head = "".join(f'<th scope="col">{_text(header)}</th>' for header in headers)
-    body = "".join(
-        f'<tr><th scope="row">{_text(first)}</th>'
-        + "".join(f"<td>{_text(cell)}</td>" for cell in rest)
-        + (f"<td>{lasts[number]}</td>" if lasts else "")
-        + "</tr>"
-        for number, (first, *rest) in enumerate(rows)
-    )
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<caption class='hidden'>{_text(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _badges(marks: Iterable[str]) -> str:
-    kinds = (
-        (mark, "sure" if mark in _SURE else "plain" if mark in _PLAIN else "unsure")
-        for mark in marks
-    )
-    return " ".join(f'<span class="mark {kind}">{_text(mark)}</span>' for mark, kind in kinds)
-
-
-def _text(text: str) -> str:
-    return escape(text, quote=True).replace("CO2eq", "CO<sub>2</sub>eq").replace(" %", "&nbsp;%")

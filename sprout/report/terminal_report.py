@@ -6,13 +6,13 @@ from itertools import pairwise
 
 from rich.table import Table
 
-from sprout.report import notes, words
+from sprout.report import notes, rows, words
 from sprout.report.facts import By, Report
 from sprout.report.group import Group
 from sprout.report.terminal_console import PlainConsole
 from sprout.report.terminal_fit import FittedTable, fitted
 from sprout.report.timeline import instant, interval
-from sprout.report.units import count, grams, percent, shares, watt_hours
+from sprout.report.units import grams
 
 BARS = "▁▂▃▄▅▆▇█"
 CHART_COLUMNS = 60
@@ -82,34 +82,10 @@ def _chart(report: Report, width: int) -> Table:
 
 def grouped(groups: tuple[Group, ...], by: By) -> Table:
     """Return one row for each group; beyond MAX_ROWS the ones with most answers."""
-    most = sorted(groups, key=lambda group: -group.num_answered)[:MAX_ROWS]
-    rows = [_row(group) for group in groups if group in most]
-    headers = (by, "answers", "tokens", "energy", "CO2eq", "a piece", "saved", "levels")
-    left_out = len(groups) - len(rows)
+    shown = rows.largest(groups, MAX_ROWS)
+    left_out = len(groups) - len(shown)
     more = f"; {left_out} more with --format csv" if left_out else ""
-    return fitted(headers, rows, f"by {by}{more}")
-
-
-def _row(group: Group) -> tuple[str, ...]:
-    each = group.per_answer(group.carbon_g)
-    failed = f" +{count(group.num_failed)} failed" if group.num_failed else ""
-    return (
-        group.key or "(none)",
-        f"{count(group.num_answered)}{failed}",
-        count(group.num_new_tokens),
-        watt_hours(group.energy_j) + _estimated(group),
-        grams(group.carbon_g),
-        "none" if each is None else grams(each),
-        words.saved_briefly(group.saved),
-        shares(group.levels),
-    )
-
-
-def _estimated(group: Group) -> str:
-    if not group.is_energy_estimated:
-        return ""
-    is_mixed = group.estimated_j < group.energy_j
-    return f" ({percent(group.estimated_j, group.energy_j)} est.)" if is_mixed else " est."
+    return fitted((by, *rows.HEADERS), map(rows.row, shown), f"by {by}{more}")
 
 
 def _columns(report: Report, num_most: int) -> list[list[Group]]:
