@@ -138,6 +138,7 @@ PURE = {
     "sprout.report.page",
     "sprout.report.page_markup",
     "sprout.report.page_style",
+    "sprout.report.chart_axes",
     "sprout.report.charts",
     "sprout.report.rows",
     "sprout.report.saved",
