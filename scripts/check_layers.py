@@ -38,7 +38,7 @@ OWNERS = {
     "platformdirs": {"sprout.config"},
     "filelock": {"sprout.cli.locking"},
     "sklearn": {"sprout.quality.classes"},
-    "pydantic": {"sprout.promptline", "sprout.prompts", "sprout.state.plans"},
+    "pydantic": {"sprout.promptline", "sprout.state.plans"},
     "pydantic_core": {"sprout.promptline"},
     "requests": {"sprout.grid.http", "sprout.quality.endpoint"},
     "urllib3": {"sprout.grid.http", "sprout.grid.patience", "sprout.quality.endpoint"},
@@ -201,6 +201,7 @@ ADAPTERS = {
     "sprout.report.prometheus",
     "sprout.state",
     "sprout.replay.traces",
+    "sprout.writing",
 }
 
 

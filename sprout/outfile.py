@@ -9,21 +9,18 @@ once a second.
 import errno
 import json
 import os
-import stat
-import tempfile
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sprout.answers import is_error_line, parse_line
-from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
+from sprout.errors import OutputExistsError
+from sprout.writing import replacing, translated
 
 FSYNC_EVERY_S = 1.0
 _NOTHING_TO_SYNC = {errno.EINVAL, errno.ENOTSUP}  # /dev/null and the like
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LineFile:
@@ -79,9 +76,7 @@ def check_errors_file(path: Path) -> None:
     Raises:
         OutputExistsError: it holds something else.
     """
-    if (
-        not path.is_file()
-    ):  # nothing there, or a device or pipe, which is written and never replaced
+    if not path.is_file():  # not there, or a device or pipe, which is written and never replaced
         return
     try:
         with path.open("rb") as file:
@@ -103,74 +98,6 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise translated(path, error) from error
-
-
-def write_whole(path: Path, text: str, *, mode: int, keeps_mode: bool = True) -> None:
-    """Write a file whole or not at all; a link keeps its target.
-
-    Args:
-        mode: of a new file; of one that is there too, unless it keeps its own.
-
-    Raises:
-        DiskError: it is a device or a pipe, which a new file would take the place of; or no room.
-        PermissionDeniedError: the file or its folder may not be written.
-    """
-    place = Path(os.path.realpath(path))
-    try:
-        if place.exists() and not place.is_file():
-            raise DiskError(f"{path} is no regular file: name another")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if keeps_mode and place.exists():
-            mode = place.stat().st_mode & 0o7777
-        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(mode)
-            Path(name).replace(place)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise translated(path, error) from error
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a whole file at once: who reads it sees the old or the new one, never a half."""
-    try:
-        if path.exists() and not path.is_file():  # /dev/stdout: there is nothing to replace
-            path.write_text(text, encoding="utf-8")
-            return
-        with _replacing(path) as file:
-            file.write(text.encode())
-    except OSError as error:
-        raise translated(path, error) from error
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a new file that takes the place of `path`, with its mode, once the block is done.
-
-    The name is a fixed one, so that a kill leaves one file at most, and whatever bears it already,
-    a link of somebody else's in a shared folder say, is removed and not written through.
-    """
-    replacement = path.with_name(f".{path.name}.new")
-    replacement.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    try:
-        with os.fdopen(os.open(replacement, flags, 0o666 if mode is None else 0o600), "wb") as new:
-            if mode is not None:
-                os.fchmod(new.fileno(), mode)
-            yield new
-            new.flush()
-            os.fsync(new.fileno())
-        replacement.replace(path)
-    except BaseException:
-        replacement.unlink(missing_ok=True)  # on a full disk its half would fill the rest
-        raise
 
 
 def check_torn_line(path: Path, run_id: str) -> None:
@@ -284,7 +211,7 @@ def keep_last_lines(path: Path, ids: Collection[str]) -> int:
     try:
         last = {found: number for number, found in _numbered_ids(path) if found in ids}
         dropped = {n for n, found in _numbered_ids(path) if last.get(found, n) != n}
-        with path.open("rb") as file, _replacing(path) as new:
+        with path.open("rb") as file, replacing(path) as new:
             new.writelines(line for number, line in enumerate(file) if number not in dropped)
     except OSError as error:
         raise translated(path, error) from error
@@ -308,14 +235,3 @@ def _numbered_ids(path: Path) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(file):
             value = parse_line(line)
             yield number, value["custom_id"] if value is not None else ""
-
-
-def translated(path: Path, error: OSError) -> DiskError | PermissionDeniedError:
-    """Return what a failed write means for whoever runs the command."""
-    if isinstance(error, PermissionError):
-        return PermissionDeniedError(f"{path} may not be written: {error.strerror}")
-    advice = "make room, then run" if error.errno in _NO_ROOM else "mend it, then run"
-    return DiskError(
-        f"{path} cannot be written: {error.strerror}; what is finished is kept: {advice} the same "
-        "command again"
-    )

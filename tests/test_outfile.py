@@ -24,7 +24,6 @@ from sprout.outfile import (
     read_lines,
     remove,
     run_of,
-    write_whole,
 )
 
 
@@ -329,39 +328,9 @@ def test_failed_lines_go_beside_the_answers() -> None:
     assert errors_path(Path("/data/out.jsonl")) == Path("/data/out.jsonl.errors.jsonl")
 
 
-@pytest.fixture
-def pipe(tmp_path: Path) -> Path:
-    """Neither a file nor a folder, as /dev/null is."""
-    os.mkfifo(tmp_path / "pipe")
-    return tmp_path / "pipe"
-
-
-def test_a_device_or_a_pipe_is_never_removed_nor_replaced(pipe: Path) -> None:
+def test_a_device_or_a_pipe_is_never_removed(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"  # neither a file nor a folder, as /dev/null is
+    os.mkfifo(pipe)
     check_errors_file(pipe)
     remove(pipe)
-    with pytest.raises(DiskError, match="no regular file"):
-        write_whole(pipe, "text", mode=0o600)
     assert pipe.is_fifo()
-    assert [each.name for each in pipe.parent.iterdir()] == ["pipe"]
-
-
-def test_a_file_is_written_whole_and_keeps_its_mode_and_its_link(tmp_path: Path) -> None:
-    target, link = tmp_path / "target", tmp_path / "folder" / "link"
-    write_whole(target, "old", mode=0o600)
-    assert target.stat().st_mode & 0o777 == 0o600
-    target.chmod(0o640)
-    link.parent.mkdir()
-    link.symlink_to(target)
-    write_whole(link, "new", mode=0o600)
-    assert link.is_symlink()
-    assert target.read_text() == "new"
-    assert target.stat().st_mode & 0o777 == 0o640
-
-
-def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "half \ud800", mode=0o600)
-    assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -11,9 +11,9 @@ from sprout.cli.output import Out
 from sprout.config import check, defaults, file_path
 from sprout.errors import NoInputError, OutputExistsError
 from sprout.grid import yearly
-from sprout.outfile import write_whole
 from sprout.setting import description
 from sprout.settings import SETTINGS
+from sprout.writing import write_whole
 
 QUESTIONS = {
     "zone": "Grid zone, such as DE or US-CAL-CISO (empty: the world's yearly average)",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sprout import outfile
+from sprout import writing
 from sprout.errors import TryLaterError
 
 
@@ -29,7 +29,7 @@ def held(path: Path, otherwise: str) -> Iterator[None]:
     except Timeout as error:
         raise TryLaterError(otherwise) from error
     except OSError as error:
-        raise outfile.translated(path, error) from error
+        raise writing.translated(path, error) from error
     try:
         yield
     finally:

@@ -17,10 +17,11 @@ from sprout.answers import is_count, is_text, parse_line
 from sprout.errors import InputError, SproutError, TryLaterError
 from sprout.grid.neso import ABOUT
 from sprout.grid.provider import Harvest, wire_shape
-from sprout.outfile import keep_last_lines, replace_file
+from sprout.outfile import keep_last_lines
 from sprout.quality.endpoint import Address, EndpointJudge
 from sprout.quality.judge import Question
 from sprout.quality.wording import choice_in
+from sprout.writing import replace_file
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DEEP = "[" * 3000 + "]" * 3000

@@ -15,7 +15,7 @@ from sprout.config import file_path, load
 from sprout.errors import InputError, PermissionDeniedError
 from sprout.grid import yearly
 from sprout.grid.open import about, check_zone, series_of
-from sprout.outfile import write_whole
+from sprout.writing import write_whole
 
 NOBODY = "none"
 NEW_FILE_MODE = 0o600  # keys may be added to it
