@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from sprout.answers import is_error_line, parse_line
 from sprout.errors import OutputExistsError
+from sprout.prompts import MAX_LINE_BYTES, bounded_lines
 from sprout.writing import replacing, translated
 
 FSYNC_EVERY_S = 1.0
@@ -80,7 +81,7 @@ def check_errors_file(path: Path) -> None:
         return
     try:
         with path.open("rb") as file:
-            line = file.readline()
+            line = next(bounded_lines(file), b"")
     except OSError as error:
         raise translated(path, error) from error
     is_torn = not line.endswith(b"\n") and _begins(line, "run")  # by a kill
@@ -222,8 +223,8 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Yield the whole lines of a file; None for one that is not ours."""
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
+            for number, line in enumerate(bounded_lines(file), start=1):
+                if not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES:
                     return
                 yield number, parse_line(line)
     except OSError as error:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
-from typing import Any
+from typing import Any, BinaryIO
 
 from sprout import promptline
 from sprout.chat import Chat, Message, Sampling
@@ -41,8 +41,16 @@ from sprout.promptline import (
 )
 
 MAX_LINE_BYTES = 16 * 2**20
-"""A longer line is rejected unparsed; it is the caller who has already read it into memory."""
+"""A longer line is rejected unparsed, and only its beginning is kept in memory.
 
+At four bytes a token these are four million tokens, more than a context holds; batch APIs bound whole
+files alone, to 200 MB and more.
+"""
+
+_DROPPED_BYTES = 1 << 16  # at once, of what follows of a line that is too long
+_TOO_LONG = (
+    f"the line has more than {MAX_LINE_BYTES:,} bytes; end each request with a newline, or split it"
+)
 _SAMPLING_NAMES = tuple(field.name for field in fields(Sampling))
 _sampling_values = attrgetter(*_SAMPLING_NAMES)
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -95,6 +103,17 @@ class Rejected:
     reason: str
 
 
+def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file; of one that is too long only so much as shows that it is."""
+    num_kept = MAX_LINE_BYTES + 1
+    while line := file.readline(num_kept):
+        is_over = len(line) < num_kept or line.endswith(b"\n")
+        yield line
+        while not is_over:
+            rest = file.readline(_DROPPED_BYTES)
+            is_over = not rest or rest.endswith(b"\n")
+
+
 def read(
     lines: Iterable[bytes],
     *,
@@ -117,12 +136,15 @@ def read_each(
     r"""Yield what each line asks for, in order, holding one line at a time; None if it is blank.
 
     Args:
-        lines: split on b"\n" alone, as a file opened in binary mode does, ends kept or not.
+        lines: split on b"\n" alone, as by `bounded_lines`, ends kept or not.
         defaults: of the sampling values that a line leaves out.
         levels: the names that `directive` may pin.
         is_new_id: takes the id of a valid line; False when an earlier one has taken it.
     """
     for line_no, line in enumerate(lines, start=1):
+        if len(line) > MAX_LINE_BYTES:
+            yield Rejected(None, line_no, "too_long", _TOO_LONG)
+            continue
         text = line.removeprefix(codecs.BOM_UTF8) if line_no == 1 else line
         if not text.strip():
             yield None
@@ -137,9 +159,6 @@ def read_each(
 def _read_line(
     text: bytes, line_no: int, defaults: Sampling, levels: Collection[str]
 ) -> Prompt | Rejected:
-    if len(text) > MAX_LINE_BYTES:
-        reason = f"the line has {len(text)} bytes; at most {MAX_LINE_BYTES}"
-        return Rejected(None, line_no, "too_long", reason)
     given_id = None
     try:
         data = promptline.decode(text)

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from sprout.outfile import (
     remove,
     run_of,
 )
+from sprout.prompts import MAX_LINE_BYTES
 
 
 @pytest.fixture
@@ -334,3 +336,20 @@ def test_a_device_or_a_pipe_is_never_removed(tmp_path: Path) -> None:
     check_errors_file(pipe)
     remove(pipe)
     assert pipe.is_fifo()
+
+
+def test_a_line_beyond_all_answers_is_foreign_and_never_read_whole(path: Path) -> None:
+    with write(path, [line("a")]).open("ab") as file:
+        file.truncate(path.stat().st_size + 8 * MAX_LINE_BYTES)  # sparse
+        file.seek(0, os.SEEK_END)
+        file.write(f"\n{line('b')}\n".encode())
+    tracemalloc.start()
+    try:
+        with pytest.raises(OutputExistsError, match=r"answers\.jsonl:2: not a line"):
+            ids(path)
+        with pytest.raises(OutputExistsError, match="no errors file"):
+            check_errors_file(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MAX_LINE_BYTES

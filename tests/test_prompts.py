@@ -2,6 +2,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -422,9 +423,25 @@ def test_escaped_pairs_and_escaped_backslashes_are_fine() -> None:
 def test_a_line_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompts, "MAX_LINE_BYTES", 30)
     assert isinstance(one(b'{"prompt": "0123456789012345"}'), Prompt)  # 30 bytes
-    row = one(b'{"prompt": "01234567890123456"}')
-    assert isinstance(row, Rejected)
-    assert row.code == "too_long"
+    for line in (
+        b'{"prompt": "01234567890123456"}',
+        b" " * 31,
+    ):  # of the second only a part is here
+        row = one(line)
+        assert isinstance(row, Rejected)
+        assert row.code == "too_long"
+
+
+@given(st.lists(st.integers(0, 40)), st.sampled_from([b"", b"\n"]))
+def test_of_a_line_beyond_the_limit_only_the_beginning_is_kept(
+    lengths: list[int],
+    end: bytes,
+) -> None:
+    whole = b"".join(b"x" * length + b"\n" for length in lengths).removesuffix(end)
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(prompts, "MAX_LINE_BYTES", 10)
+        found = list(prompts.bounded_lines(BytesIO(whole)))
+    assert found == [line[:11] for line in BytesIO(whole)]
 
 
 def test_a_reason_asks_for_an_object_where_one_is_missing() -> None:

@@ -4,7 +4,7 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,10 +14,11 @@ from sprout.chat import Sampling
 from sprout.cli.interrupt import LOOK_EVERY_S
 from sprout.config import Settings
 from sprout.errors import DiskError, NoInputError, PermissionDeniedError
-from sprout.prompts import Prompt, Rejected, read_each
+from sprout.prompts import MAX_LINE_BYTES, Prompt, Rejected, bounded_lines, read_each
 from sprout.state.ids import IdSet
 
 PIPE_BYTES = 1 << 16  # what a pipe holds on Linux
+FILLS_AT_ONCE = MAX_LINE_BYTES // PIPE_BYTES  # by who does not want to wait: a writer may never end
 
 Rows = Iterator[Prompt | Rejected | None]
 """What each line asks for, in order; None for a blank one."""
@@ -25,6 +26,8 @@ Rows = Iterator[Prompt | Rejected | None]
 
 class Pipe:
     """The lines of a pipe, which can be asked whether the next one has come.
+
+    A line that is too long comes as soon as that is known; what follows of it is dropped.
 
     Args:
         look: called now and then while a line is awaited; what it raises ends the waiting.
@@ -35,10 +38,13 @@ class Pipe:
         self._look = look
         self._buffer = bytearray()
         self._is_closed = False
+        self._is_dropping = False
 
     def has_line(self) -> bool:
         """Return whether reading a line, or the end, would not wait."""
-        while not self._holds_line and self._is_ready(0):
+        for _ in range(FILLS_AT_ONCE):
+            if self._holds_line or not self._is_ready(0):
+                break
             self._fill()
         return self._holds_line
 
@@ -51,6 +57,7 @@ class Pipe:
         end = self._buffer.find(b"\n") + 1 or len(self._buffer)
         line = bytes(self._buffer[:end])
         del self._buffer[:end]
+        self._is_dropping = not line.endswith(b"\n")
         return line
 
     def __iter__(self) -> Iterator[bytes]:
@@ -59,7 +66,7 @@ class Pipe:
 
     @property
     def _holds_line(self) -> bool:
-        return self._is_closed or b"\n" in self._buffer
+        return self._is_closed or len(self._buffer) > MAX_LINE_BYTES or b"\n" in self._buffer
 
     def _is_ready(self, patience_s: float) -> bool:
         return bool(select.select([self._descriptor], [], [], patience_s)[0])
@@ -67,6 +74,9 @@ class Pipe:
     def _fill(self) -> None:
         chunk = os.read(self._descriptor, PIPE_BYTES)
         self._is_closed = not chunk
+        if self._is_dropping:
+            _, newline, chunk = chunk.partition(b"\n")
+            self._is_dropping = not newline
         self._buffer += chunk
 
 
@@ -81,17 +91,15 @@ class Lines:
 
     def __init__(self, file: BinaryIO | Pipe, size: int | None, limit: int | None) -> None:
         self._file = file
+        self._lines = iter(file) if isinstance(file, Pipe) else bounded_lines(file)
         self._limit = limit if limit is None else min(limit, sys.maxsize)
         self.size = size
-        self.num_bytes = 0
         self.num_lines = 0
         self.has_read_ahead = False
 
     def __iter__(self) -> Iterator[bytes]:
-        lines: Iterable[bytes] = self._file
         try:
-            for line in islice(lines, self._limit):
-                self.num_bytes += len(line)
+            for line in islice(self._lines, self._limit):
                 self.num_lines += 1
                 yield line
         except OSError as error:
@@ -112,14 +120,14 @@ class Lines:
             return True
         if isinstance(self._file, Pipe) and not self._file.has_line():
             return False
-        return not self._file.readline()
+        return next(self._lines, None) is None
 
     @property
     def num_expected(self) -> int | None:
         """How many lines there are in all, guessed from the bytes read; None for a pipe."""
-        if self.size is None or not self.num_bytes:
+        if isinstance(self._file, Pipe) or self.size is None or not self.num_lines:
             return None
-        guess = round(self.num_lines * self.size / self.num_bytes)
+        guess = round(self.num_lines * self.size / self._file.tell())
         return guess if self._limit is None else min(guess, self._limit)
 
 

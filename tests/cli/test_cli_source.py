@@ -1,6 +1,8 @@
 """Where prompts come from: what a pipe says of its next line, and whom it waits for."""
 
 import os
+import subprocess
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from sprout.cli.source import Lines, Pipe, open_prompts, open_rows
 from sprout.config import Settings
 from sprout.errors import NoInputError
-from sprout.prompts import Prompt
+from sprout.prompts import MAX_LINE_BYTES, Prompt, Rejected
 
 LEVELS = ("L0",)
 SETTINGS = Settings(state=Path("sprout.db"), threads=1)
@@ -69,6 +71,37 @@ def test_a_line_behind_the_limit_of_a_pipe_is_left() -> None:
         lines = Lines(Pipe(reader), None, 1)
         assert list(lines) == [b"a\n"]
         assert not lines.is_exhausted
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b'\n{"prompt": "Hi"}\n'])
+def test_a_line_that_never_ends_is_rejected_and_not_kept(tmp_path: Path, ending: bytes) -> None:
+    """Of a pipe as of a file: memory stays flat, and the next line is served."""
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"prompt": "')
+    os.truncate(path, 8 * MAX_LINE_BYTES)  # sparse
+    with path.open("ab") as file:
+        file.write(ending)
+    with subprocess.Popen(["/bin/cat", path], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None
+        for name in (str(path), f"/dev/fd/{cat.stdout.fileno()}"):
+            tracemalloc.start()
+            try:
+                with open_prompts(name, None, SETTINGS, LEVELS) as (_, found):
+                    rows = list(found)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert peak < 4 * MAX_LINE_BYTES
+            assert isinstance(rows[0], Rejected)
+            assert (rows[0].line_no, rows[0].code) == (1, "too_long")
+            assert [row.line_no for row in rows[1:]] == ([2] if b"Hi" in ending else [])
+
+
+def test_who_asks_for_the_next_line_does_not_wait_for_a_writer_without_end() -> None:
+    with Path("/dev/zero").open("rb") as zeros:
+        lines = Lines(Pipe(zeros.fileno()), None, None)
+        assert len(next(iter(lines))) > MAX_LINE_BYTES
+        assert not lines.has_line()
 
 
 def test_blank_lines_come_out_so_that_nobody_is_waited_for_behind_them(tmp_path: Path) -> None:
