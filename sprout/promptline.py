@@ -1,14 +1,9 @@
-"""One line of a prompt file: from its bytes to a validated form, or a `LineError` for people.
+"""One line of a prompt file: from its object to one of three forms, or a `LineError` for people.
 
-Three layers, in this order: the bytes are UTF-8 and one JSON object whose strings can be stored and
-sent; the object has one of three forms (pydantic); the first fault is put into words.
+Pydantic says whether the object has the form, and the first fault is put into words.
 """
 
-import codecs
 import json
-import re
-from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,35 +11,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sprout.clock import in_utc
+from sprout.jsonline import WANTED, LineError, shown
 
 _INT32_MAX = 2**31 - 1  # llama.cpp counts tokens in int32
 _SEED_MAX = 2**32 - 2  # 2**32 - 1 asks llama.cpp for a random seed, which no rerun repeats
 _ID_CHARS = 512
 MAX_REFERENCE_DEPTH = 20  # lists and objects in each other; who compares goes down all of them
-_SHOWN_CHARS = 60  # of a foreign value inside a reason
-_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
-_UNSUPPORTED = (
-    "unsupported",
-    "part",
-    "extra_forbidden",
-    "literal_error",
-)  # pydantic's names of faults
+_SHOWN_CHARS = 60  # of a foreign key inside a reason
+# pydantic's names of faults
+_UNSUPPORTED = {"unsupported", "part", "extra_forbidden", "literal_error"}
 _TEXT_PART = '{"type": "text", "text": "..."}'
-_WANTED = "a line is an object with one of `body`, `messages` and `prompt`"
-
-
-class LineError(Exception):
-    """Why a line is rejected.
-
-    Args:
-        code: one of those that `sprout.prompts.Rejected` lists.
-        reason: one sentence for people: what is wrong, with the key and the value.
-    """
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
 
 def _only(*served: str) -> AfterValidator:
@@ -209,64 +185,6 @@ _FORMS: dict[str, type[Form]] = {
 }
 
 
-def decode(text: bytes) -> dict[str, Any]:
-    """Return the object that a line holds; every string in it can be stored and sent.
-
-    Raises:
-        LineError: it is not UTF-8, not a JSON object, or a string of it cannot be stored.
-        RecursionError: it is nested too deeply.
-    """
-    if b"\0" in text or text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise LineError(
-            "not_utf8", "this looks like UTF-16; convert the file: iconv -f UTF-16 -t UTF-8"
-        )
-    try:
-        data = _JSON.decode(text.decode().strip(" \t\r\n"))
-    except UnicodeDecodeError as error:
-        byte = f"byte 0x{text[error.start]:02x} at offset {error.start}"
-        raise LineError("not_utf8", f"{byte} is not UTF-8; convert the file to UTF-8") from error
-    except json.JSONDecodeError as error:
-        where = f"{error.msg} at column {error.colno}"
-        raise LineError("invalid_json", f"{where}; write one JSON object a line") from error
-    except ValueError as error:
-        raise LineError("invalid_json", f"{error}; write one JSON object a line") from error
-    if not isinstance(data, dict):
-        raise LineError("invalid_json", f"{shown(data)} is not an object; {_WANTED}")
-    # Only an escape can bring in what UTF-8 and JSON forbid, so most lines are spared the walk.
-    if b"\\u" in text and any(_UNSENDABLE.search(string) for string in _strings(data)):
-        raise LineError(
-            "invalid_text", "a string holds \\u0000 or half of a surrogate pair; remove it"
-        )
-    return data
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {shown(twice)} appears twice")
-    return data
-
-
-def _constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-
-
-def _strings(data: object) -> Iterator[str]:
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, dict):
-        yield from data
-        for value in data.values():
-            yield from _strings(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from _strings(value)
-
-
 def given_id(data: dict[str, Any]) -> str | None:
     """Return the id for the record of a rejection, whatever else is wrong with the line."""
     for key in ("custom_id", "id"):
@@ -280,24 +198,11 @@ def parse(data: dict[str, Any]) -> Form:
     """Return the form that an object has; a LineError says what is wrong with it."""
     forms = [key for key in _FORMS if key in data]
     if len(forms) != 1:
-        raise LineError("invalid_request", f"found {' and '.join(forms) or 'none'}; {_WANTED}")
+        raise LineError("invalid_request", f"found {' and '.join(forms) or 'none'}; {WANTED}")
     try:
         return _FORMS[forms[0]].model_validate(data)
     except ValidationError as error:
         raise LineError(*_explain(error)) from error
-
-
-def shown(value: object) -> str:
-    """Return a foreign value as a reason may quote it."""
-    match value:
-        case dict():
-            return "an object"
-        case list() | tuple():
-            return "a list"
-        case str():
-            return repr(value[:_SHOWN_CHARS])
-        case _:
-            return json.dumps(value)[:_SHOWN_CHARS]
 
 
 def _explain(error: ValidationError) -> tuple[str, str]:

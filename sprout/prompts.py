@@ -27,24 +27,16 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import Any, BinaryIO
 
-from sprout import promptline
+from sprout import jsonline, promptline
 from sprout.chat import Chat, Message, Sampling
-from sprout.promptline import (
-    BatchLine,
-    Body,
-    Form,
-    LineError,
-    MessageForm,
-    Options,
-    PromptLine,
-    shown,
-)
+from sprout.jsonline import LineError, shown
+from sprout.promptline import BatchLine, Body, Form, MessageForm, Options, PromptLine
 
 MAX_LINE_BYTES = 16 * 2**20
 """A longer line is rejected unparsed, and only its beginning is kept in memory.
 
-At four bytes a token these are four million tokens, more than a context holds; batch APIs bound whole
-files alone, to 200 MB and more.
+At four bytes a token these are four million tokens, more than a context holds; batch APIs bound
+whole files alone, to 200 MB and more.
 """
 
 _DROPPED_BYTES = 1 << 16  # at once, of what follows of a line that is too long
@@ -161,7 +153,7 @@ def _read_line(
 ) -> Prompt | Rejected:
     given_id = None
     try:
-        data = promptline.decode(text)
+        data = jsonline.decode(text)
         given_id = promptline.given_id(data)
         return _prompt(promptline.parse(data), line_no, defaults, levels)
     except LineError as error:
