@@ -24,6 +24,10 @@ Rows = Iterator[Prompt | Rejected | None]
 """What each line asks for, in order; None for a blank one."""
 
 
+Version = tuple[int, int, int, int]
+"""What tells a file from another of its name, and from itself before it was edited."""
+
+
 class Pipe:
     """The lines of a pipe, which can be asked whether the next one has come.
 
@@ -87,13 +91,21 @@ class Lines:
         file: opened for reading bytes.
         size: in bytes; None for a pipe.
         limit: read at most so many lines; None reads all.
+        version: of a file; None for a pipe.
     """
 
-    def __init__(self, file: BinaryIO | Pipe, size: int | None, limit: int | None) -> None:
+    def __init__(
+        self,
+        file: BinaryIO | Pipe,
+        size: int | None,
+        limit: int | None,
+        version: Version | None = None,
+    ) -> None:
         self._file = file
         self._lines = iter(file) if isinstance(file, Pipe) else bounded_lines(file)
         self._limit = limit if limit is None else min(limit, sys.maxsize)
         self.size = size
+        self.version = version
         self.num_lines = 0
         self.has_read_ahead = False
 
@@ -172,7 +184,22 @@ def open_lines(
         size = found.st_size if stat.S_ISREG(found.st_mode) else None
         if size == 0:
             raise NoInputError(f"{name} is empty: one JSON object per line is expected")
-        yield Lines(file if size is not None else Pipe(file.fileno(), look), size, limit)
+        if size is None:
+            yield Lines(Pipe(file.fileno(), look), None, limit)
+        else:
+            yield Lines(file, size, limit, _version(found))
+
+
+def version_of(path: Path) -> Version | None:
+    """Return the version of the file at a path; None when there is none within reach."""
+    try:
+        return _version(path.stat())
+    except OSError:
+        return None
+
+
+def _version(found: os.stat_result) -> Version:
+    return found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns
 
 
 def _open_at_once(path: str, flags: int) -> int:

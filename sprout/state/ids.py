@@ -1,4 +1,4 @@
-"""A set of strings on disk, gone when it is closed: memory stays flat for millions of ids."""
+"""Sets and maps of strings on disk, gone when they are closed: memory stays flat for millions."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,16 +15,7 @@ class IdSet:
     """
 
     def __init__(self) -> None:
-        # An empty name is a private temporary database, in memory only up to its page cache.
-        self._connection = sqlite3.connect("", isolation_level=None)
-        try:
-            with _translated():
-                self._connection.execute("PRAGMA journal_mode=OFF")
-                self._connection.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
-                self._connection.execute("BEGIN")
-        except DiskError:
-            self.close()
-            raise
+        self._connection = _temporary("id TEXT PRIMARY KEY")
 
     def add(self, value: str) -> bool:
         """Remember an id; return whether it is new."""
@@ -32,15 +23,50 @@ class IdSet:
             cursor = self._connection.execute("INSERT OR IGNORE INTO ids VALUES (?)", (value,))
             return cursor.rowcount == 1
 
-    def __contains__(self, value: str) -> bool:
-        """Return whether an id was seen."""
-        with _translated():
-            found = self._connection.execute("SELECT 1 FROM ids WHERE id = ?", (value,))
-            return found.fetchone() is not None
-
     def close(self) -> None:
         """Drop the set."""
         self._connection.close()
+
+
+class IdMap:
+    """Remembers the latest value of each id.
+
+    Raises:
+        DiskError: the folder for temporary files has no room.
+    """
+
+    def __init__(self) -> None:
+        self._connection = _temporary("id TEXT PRIMARY KEY, value TEXT NOT NULL")
+
+    def put(self, name: str, value: str) -> None:
+        """Remember the value of an id in place of an earlier one."""
+        with _translated():
+            self._connection.execute("INSERT OR REPLACE INTO ids VALUES (?, ?)", (name, value))
+
+    def get(self, name: str) -> str | None:
+        """Return the value of an id; None when there is none."""
+        with _translated():
+            row = self._connection.execute("SELECT value FROM ids WHERE id = ?", (name,)).fetchone()
+            return None if row is None else str(row[0])
+
+    def close(self) -> None:
+        """Drop the map."""
+        self._connection.close()
+
+
+def _temporary(columns: str) -> sqlite3.Connection:
+    """Return a private temporary database with one table of ids."""
+    # an empty name: in memory only up to its page cache
+    connection = sqlite3.connect("", isolation_level=None)
+    try:
+        with _translated():
+            connection.execute("PRAGMA journal_mode=OFF")
+            connection.execute(f"CREATE TABLE ids ({columns}) WITHOUT ROWID")
+            connection.execute("BEGIN")
+    except DiskError:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager

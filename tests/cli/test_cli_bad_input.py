@@ -275,6 +275,17 @@ def test_a_file_that_is_read_is_never_written(options: tuple[str, ...], prompts:
     assert answers.read_bytes() == Path(REPLAY[1]).read_bytes()
 
 
+def test_another_name_of_the_prompts_is_no_place_for_answers(prompts: Path) -> None:
+    before = prompts.read_bytes()
+    Path("link.jsonl").hardlink_to(prompts)
+    found = sprout("run", prompts, *REPLAY, "-o", "link.jsonl", "--overwrite")
+    assert_refused(found, 2, "another part")
+    with prompts.open("rb") as file:
+        found = run_process("run", "-", *REPLAY, "-o", prompts, "--overwrite", stdin=file)
+    assert_refused(found, 2, "another part")
+    assert prompts.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

@@ -24,7 +24,7 @@ from cli.program import (
     write_lines,
 )
 
-from sprout.cli.run.waves import finish_by, names_deadlines
+from sprout.cli.run.waiting import finish_by, names_deadlines
 from sprout.clock import to_text
 from sprout.errors import UsageError
 from sprout.grid.intensity import Intensity
@@ -151,6 +151,36 @@ def test_lines_that_come_and_go_while_all_wait_are_seen(out: Path, store: Path) 
     assert sorted(ids(read_lines(out))) == sorted(f"q{n}" for n in (*range(7), 10, 11))
     assert b"the prompts file has changed" in stderr
     assert select(store, "SELECT count(*) FROM runs WHERE finished_at IS NOT NULL") == [(1,)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_killed", [False, True], ids=["waiting", "killed"])
+def test_a_line_that_is_edited_behind_its_answer_is_answered_again(
+    out: Path, store: Path, *, is_killed: bool
+) -> None:
+    """Its id is its number; the new answer takes the place of the old one."""
+    profile(store)
+    slot = timedelta(seconds=10)
+    began = store_slots(store, [400, 100, 300], slot)
+    due = [{"prompt": f"Due {n}?", "deadline": to_text(began)} for n in range(3)]
+    path = write_lines(Path("lines.jsonl"), [*due, {"prompt": "Later?"}])
+    command = ("run", path, "-o", out, *RUN, "--finish-by", (began + 3 * slot).isoformat())
+    process = start(*command, stderr=subprocess.PIPE)
+    wait_for_lines(out, 3, process)
+    before = {line["custom_id"]: line for line in read_lines(out)}
+    due[1]["prompt"] = "Something else?"
+    write_lines(path, [*due, {"prompt": "Later?"}])
+    if is_killed:
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+        process = start(*command, stderr=subprocess.PIPE)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert b"warning: replaced 1 answer in" in stderr
+    after = {line["custom_id"]: line for line in read_lines(out)}
+    assert len(read_lines(out)) == 4
+    kept = [name for name, line in before.items() if after[name] == line]
+    assert sorted(kept) == ["line-000001", "line-000003"]
 
 
 def test_a_span_counts_from_the_beginning_of_the_run(prompts: Path, out: Path, store: Path) -> None:

@@ -1,6 +1,7 @@
 """A prompts file that is edited while its prompts wait."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +11,11 @@ from cli.program import Json, write_lines
 
 from sprout.cli.interrupt import Interrupt
 from sprout.cli.output import Out
+from sprout.cli.run.remaining import Remaining
 from sprout.cli.run.waves import Waves, serve
 from sprout.cli.source import open_rows
 from sprout.config import Settings
-from sprout.errors import NoInputError
+from sprout.errors import NoInputError, OutputExistsError
 from sprout.planning.backlog import Backlog, Deadlines
 from sprout.planning.wave import Wave
 from sprout.prompts import Prompt
@@ -64,19 +66,19 @@ class Run:
         self.after.get(self.num_waves, lambda: None)()
 
     def serve(self) -> bool:
-        return serve(
-            Waves(
-                out=Out("run"),
-                deadlines=Deadlines(NOW, NOW + timedelta(hours=8)),
-                open_rows=lambda: open_rows(str(self.path), self.limit, SETTINGS, ("L0",)),
-                is_answered=lambda prompt: prompt.id in self.answered,
-                decide=self.decide,
-                serve=self.take,
-                record=self.turns.append,
-                rest=lambda: None,
-                stop=Interrupt(),
-            )
+        out, stop = Out("run"), Interrupt()
+        remaining = Remaining(
+            out=out,
+            path=self.path,
+            output=None,
+            deadlines=Deadlines(NOW, NOW + timedelta(hours=8)),
+            open_rows=lambda: open_rows(str(self.path), self.limit, SETTINGS, ("L0",)),
+            is_answered=lambda prompt: prompt.id in self.answered,
+            record=self.turns.append,
+            should_stop=stop.came,
         )
+        with closing(remaining):
+            return serve(remaining, Waves(out, self.decide, self.take, lambda: None, stop))
 
     @property
     def failed(self) -> list[tuple[str, int]]:
@@ -112,8 +114,45 @@ def test_a_file_that_shrinks_is_served_to_its_end(
     run = Run(path, quota=4, edits={2: lambda: write_lines(path, lines(*range(7)))})
     assert run.serve()
     assert run.served == names(*range(7))
-    warning = "sprout run: warning: the prompts file has changed: 0 prompts of it are left\n"
+    warning = "sprout run: warning: the prompts file has changed: 3 prompts of it are left\n"
     assert capsys.readouterr().err == warning
+
+
+def plain(*words: str) -> list[Json]:
+    """Return lines without ids: their numbers stand for these."""
+    return [{"prompt": word} for word in words]
+
+
+def test_a_line_that_is_edited_once_it_was_served_is_served_anew(path: Path) -> None:
+    write_lines(path, plain("a", "b", "c", "d"))
+    edited = plain("a", "b", "something else", "d")
+    run = Run(path, quota=3, edits={2: lambda: write_lines(path, edited)})
+    assert run.serve()
+    assert run.served == [f"line-{number:06d}" for number in (1, 2, 3, 3, 4)]
+    # and once more, when all was served: as it was at first
+    run = Run(path, edits={1: lambda: write_lines(path, plain("a", "b", "c", "d"))})
+    run.after = {2: lambda: write_lines(path, edited), 3: lambda: path.write_text("{\n")}
+    assert run.serve()
+    assert run.served == [f"line-{number:06d}" for number in (1, 2, 3, 4, 3)]
+
+
+@pytest.mark.parametrize("words", ["xabcdefgh", "bcdefgh", "stuvwxyz"])
+def test_lines_that_moved_most_answers_to_other_prompts_are_refused(path: Path, words: str) -> None:
+    write_lines(path, plain(*"abcdefgh"))
+    run = Run(path, quota=4, edits={2: lambda: write_lines(path, plain(*words))})
+    with pytest.raises(OutputExistsError, match="goes by its number"):
+        run.serve()
+    assert run.served == [f"line-{number:06d}" for number in range(1, 5)]
+
+
+def test_another_batch_in_the_place_of_a_served_one_is_left(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines(path, plain(*"abcd"))
+    run = Run(path, after={1: lambda: write_lines(path, plain(*"stuvwxyz"))})
+    assert run.serve()
+    assert len(run.served) == 4
+    assert capsys.readouterr().err.count("holds another batch by now") == 1
 
 
 def test_a_file_that_grows_is_served_to_its_end(

@@ -6,7 +6,7 @@ from contextlib import closing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprout.state.ids import IdSet
+from sprout.state.ids import IdMap, IdSet
 
 
 def test_an_id_is_new_once() -> None:
@@ -34,6 +34,19 @@ def test_two_sets_know_nothing_of_each_other() -> None:
     with closing(IdSet()) as one, closing(IdSet()) as two:
         assert one.add("a")
         assert two.add("a")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), TEXTS)))
+def test_a_map_tells_the_latest_value(pairs: list[tuple[str, str]]) -> None:
+    latest: dict[str, str] = {}
+    with closing(IdMap()) as values:
+        for name, value in pairs:
+            values.put(name, value)
+            latest[name] = value
+            assert [values.get(each) for each in "abc"] == [latest.get(each) for each in "abc"]
 
 
 def test_a_hundred_thousand_ids_are_told_apart() -> None:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,16 +15,18 @@ from sprout.cli.host import Host
 from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.progress import progress
-from sprout.cli.run import batch
 from sprout.cli.run.flags import RunFlags
+from sprout.cli.run.memory import Memory, check_same_batch
 from sprout.cli.run.recorder import Recorder
-from sprout.cli.run.waves import Waves, names_deadlines
+from sprout.cli.run.remaining import Remaining
+from sprout.cli.run.target import Target, check_places, choose_target, locked, restored
+from sprout.cli.run.waiting import waits
+from sprout.cli.run.waves import Waves
 from sprout.cli.run.waves import serve as serve_waves
-from sprout.cli.source import Lines, Rows, open_prompts, open_rows
-from sprout.config import Config, Settings, model_path
+from sprout.cli.source import Lines, Rows, is_pipe, open_prompts, open_rows
+from sprout.config import Config, model_path
 from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
-from sprout.grid.reading import GridReading
 from sprout.metering import MeteredEngine
 from sprout.planning.backlog import Deadlines
 from sprout.planning.deferral import decide
@@ -53,10 +54,10 @@ class _Parts:
     out: Out
     flags: RunFlags
     known: wiring.Known
-    target: batch.Target
     rate: EmbodiedRate
     host: Host
     recorder: Recorder
+    memory: Memory
     waits: Waits | None
     stop: interrupt.Interrupt
 
@@ -64,13 +65,13 @@ class _Parts:
 def serve(out: Out, flags: RunFlags, config: Config) -> None:
     """Serve the batch."""
     settings = config.settings
-    _check_places(flags, settings)
+    check_places(flags, settings)
     for warning in wiring.warnings(config):
         out.warning(warning)
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
-        stack.enter_context(batch.locked(flags.output, settings.state.parent / "locks"))
+        stack.enter_context(locked(flags.output, settings.state.parent / "locks"))
         power = wiring.open_power(config)
         known = wiring.know(store, config, power, flags.intensity)
         # what is refused is refused here, before the model loads and OUT is touched
@@ -87,9 +88,13 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         for note in power.notes:
             out.note(note)
         _calibrate(out, known, host.open(), stop)
-        waits = _waits(flags, target, store, finish_by, snapshot.grid)
-        recorder = _recorder(out, flags, known, target, rate, waits)
-        parts = _Parts(out, flags, known, target, rate, host, recorder, waits, stop)
+        is_known = target.is_resumed and not target.is_adopted
+        past = Runs(store).waits(target.run_id) if is_known else None
+        waiting = waits(flags.source, finish_by, past, snapshot.grid.intensity.g_per_kwh)
+        recorder = _recorder(out, flags, known, target, rate, waiting)
+        # a run in waves reads its prompts again and again: what it decided is in the store
+        memory = Memory(known, target, is_blank=not target.is_resumed and waiting is None)
+        parts = _Parts(out, flags, known, rate, host, recorder, memory, waiting, stop)
         with closing(recorder):
             is_complete = _serve_all(parts, lines, prompts)
         if is_complete:
@@ -103,46 +108,46 @@ def _serve_all(parts: _Parts, lines: Lines, prompts: Rows) -> bool:
         # behind a blank line of a pipe the writer may wait for its answers: they come first
         _serve_rows(parts, lines, (WAITING if row is None else row for row in prompts))
         return parts.stop.exit_code is None and lines.is_exhausted
-    known, options = parts.known, wiring.plan_options(parts.known.config.settings, parts.rate)
-    began = Runs(known.store).started_at(parts.recorder.run_id)
-    recall = batch.memory_of(known.store, parts.target, known.directives)
-    return serve_waves(
-        Waves(
-            out=parts.out,
-            deadlines=Deadlines(began, parts.waits.finish_by),
-            open_rows=lambda: _open_rows(parts.flags, known),
-            is_answered=lambda prompt: (past := recall(prompt)) is not None and past.is_answered,
-            decide=lambda backlog, now: decide(
-                known.snapshot(now), known.directives, options, backlog, now
-            ),
-            serve=lambda lines, rows: _serve_rows(parts, lines, rows),
-            record=parts.recorder.record,
-            rest=parts.host.close,
-            stop=parts.stop,
-        )
+    out, known, flags, recorder = parts.out, parts.known, parts.flags, parts.recorder
+    options = wiring.plan_options(known.config.settings, parts.rate)
+    began = Runs(known.store).started_at(recorder.run_id)
+    waves = Waves(
+        out=out,
+        decide=lambda backlog, now: decide(
+            known.snapshot(now), known.directives, options, backlog, now
+        ),
+        serve=lambda lines, rows: _serve_rows(parts, lines, rows),
+        rest=parts.host.close,
+        stop=parts.stop,
     )
+    remaining = Remaining(
+        out=out,
+        path=Path(flags.source),
+        output=flags.output,
+        deadlines=Deadlines(began, parts.waits.finish_by),
+        open_rows=lambda: _open_rows(flags, known),
+        is_answered=parts.memory.is_answered,
+        record=recorder.record,
+        should_stop=parts.stop.came,
+    )
+    with closing(remaining):
+        return serve_waves(remaining, waves)
 
 
 def _serve_rows(parts: _Parts, lines: Lines, rows: Iterator[Prompt | Rejected | Waiting]) -> None:
     """Serve prompts as they come, until there are no more."""
-    known, settings = parts.known, parts.known.config.settings
-    recall = batch.memory_of(known.store, parts.target, known.directives)
-    if not Path(parts.flags.source).is_file():
-        recall = batch.checking(recall, parts.target)
+    known, settings, memory = parts.known, parts.known.config.settings, parts.memory
     job = Job(
         directives=known.directives,
         engine=parts.host.open(),  # its books begin after the calibration
         energy_method=known.conditions.energy_method,
         pue=settings.pue,
         embodied_g_per_s=parts.rate.g_per_s,
-        plan_at=batch.plan_of(
-            known,
-            parts.target,
-            wiring.plan_options(settings, parts.rate),
-            is_strict=parts.flags.is_strict,
+        plan_at=memory.planning(
+            wiring.plan_options(settings, parts.rate), is_strict=parts.flags.is_strict
         ),
-        counts_of=batch.counts_of(known.store, parts.target),
-        recall=recall,
+        counts_of=memory.counts_of,
+        recall=memory.checking() if is_pipe(parts.flags.source) else memory.recall,
         now=wiring.utc_now,
         has_line=lines.has_line,
         wait=lambda: time.sleep(POLL_S),
@@ -156,28 +161,6 @@ def _open_rows(
 ) -> AbstractContextManager[tuple[Lines, Rows]]:
     levels = known.directives.levels
     return open_rows(flags.source, flags.limit, known.config.settings, levels, look)
-
-
-def _waits(
-    flags: RunFlags,
-    target: batch.Target,
-    store: Store,
-    finish_by: tuple[datetime, bool] | None,
-    grid: GridReading,
-) -> Waits | None:
-    """Return how this run may wait: as it was begun, or as the flags and the lines say.
-
-    A span or a time of day was meant from the beginning of the run: after a kill it stays.
-    """
-    is_known = target.is_resumed and not target.is_adopted
-    past = Runs(store).waits(target.run_id) if is_known else None
-    moment, is_relative = finish_by or (None, False)
-    if past is not None and past.finish_by is not None and is_relative:
-        return past
-    if moment is None and not names_deadlines(flags.source):
-        return None
-    began_g_per_kwh = past.began_g_per_kwh if past else grid.intensity.g_per_kwh
-    return Waits(moment, began_g_per_kwh)
 
 
 def _loop(out: Out, lines: Lines, turns: Iterator[Turn], recorder: Recorder) -> None:
@@ -235,36 +218,18 @@ def _summary(parts: _Parts, *, is_complete: bool) -> RunSummary:
     )
 
 
-def _check_places(flags: RunFlags, settings: Settings) -> None:
-    """Refuse to write where nothing can be written, or over a file that is read."""
-    written = [path for path in (flags.output, flags.errors_path) if path is not None]
-    read_files = [model_path(settings), *settings.variants.values(), settings.state]
-    if flags.source != "-":
-        read_files.append(Path(flags.source))
-    batch.check_places(written, read_files)
-    if flags.errors_path is not None and not flags.overwrites:
-        outfile.check_errors_file(flags.errors_path)
-
-
-def _target(out: Out, flags: RunFlags, known: wiring.Known) -> batch.Target:
-    target = batch.choose_target(
-        known.store,
-        flags.output,
-        wiring.utc_now(),
-        overwrite=flags.overwrites,
-        retries_errors=flags.retries_errors,
-        adopts=flags.adopts,
-    )
-    if not target.is_resumed or target.output is None:
-        return target
-    if Path(flags.source).is_file():
+def _target(out: Out, flags: RunFlags, known: wiring.Known) -> Target:
+    chosen = choose_target(known.store, flags, wiring.utc_now())
+    if not chosen.is_resumed or chosen.output is None:
+        return chosen
+    if not is_pipe(flags.source):
         levels = known.directives.levels
         with open_prompts(flags.source, flags.limit, known.config.settings, levels) as (_, prompts):
-            batch.check_same_batch(target.output, prompts)
-    if not target.is_adopted:
-        target = batch.restored(known.store, target)
-    out.note(f"continuing {target.run_id}")
-    return target
+            check_same_batch(chosen.output, prompts)
+    if not chosen.is_adopted:
+        chosen = restored(known.store, chosen)
+    out.note(f"continuing {chosen.run_id}")
+    return chosen
 
 
 def _calibrate(
@@ -283,7 +248,7 @@ def _recorder(
     out: Out,
     flags: RunFlags,
     known: wiring.Known,
-    target: batch.Target,
+    target: Target,
     rate: EmbodiedRate,
     waits: Waits | None,
 ) -> Recorder:
@@ -308,7 +273,7 @@ def _recorder(
             )
         )
     if target.is_adopted:
-        target = batch.restored(known.store, target)
+        target = restored(known.store, target)
     if flags.errors_path is not None:
         outfile.remove(flags.errors_path)  # it tells of this invocation alone
     name = showable(model_path(settings).stem)
