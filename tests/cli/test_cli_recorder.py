@@ -1,17 +1,55 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plain_records import UNDER, a_plan, admission, prompt, served
+from cli.program import select
+from plain_records import NOW, UNDER, a_plan, admission, prompt, served
 
 from sprout.answers import Counting, Served
 from sprout.carbon import EmbodiedRate
 from sprout.cli.output import Out
-from sprout.cli.run.recorder import Recorder
+from sprout.cli.run.recorder import METERED_EVERY_S, Recorder
 from sprout.config import load
 from sprout.planning.plan import Plan
 from sprout.run import Turn
 from sprout.state.reservoir import Reservoir
+from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
+
+
+@pytest.fixture
+def recorder(store: Path) -> Iterator[Recorder]:
+    """Records the run `run-1`, which has just begun."""
+    rate = EmbodiedRate("custom", 0.001, "")
+    counting = Counting(UNDER, "model", 1.0, rate)
+    with Store.open(store) as opened:
+        Runs(opened).start(
+            Run(
+                id="run-1",
+                started_at=NOW,
+                input="-",
+                output=None,
+                model=UNDER.model,
+                machine=UNDER.machine,
+                zone="DE",
+                energy_method=UNDER.energy_method,
+                pue=counting.pue,
+                embodied_preset=rate.preset,
+                embodied_g_per_s=rate.g_per_s,
+            )
+        )
+        yield Recorder(
+            out=Out("run"),
+            store=opened,
+            settings=load({}, None).settings,
+            run_id="run-1",
+            counting=counting,
+            source="-",
+            reservoir=Reservoir(opened, 10),
+            answers=None,
+            errors_path=None,
+            learns_as=None,
+        )
 
 
 def turn(plan: Plan | None, *rows: Served) -> Turn:
@@ -19,34 +57,47 @@ def turn(plan: Plan | None, *rows: Served) -> Turn:
     return Turn(plan, admitted, rows, (), (), 0, 0.0, 0.0)
 
 
-def test_what_was_saved_so_far_is_held_against_l0_of_the_plan_at_that_time(store: Path) -> None:
-    with Store.open(store) as opened:
-        recorder = Recorder(
-            out=Out("run"),
-            store=opened,
-            settings=load({}, None).settings,
-            run_id="run-1",
-            counting=Counting(UNDER, "model", 1.0, EmbodiedRate("custom", 0.001, "")),
-            source="prompts.jsonl",
-            reservoir=Reservoir(opened, 10),
-            answers=None,
-            errors_path=None,
-            learns_as=None,
+def idle(joules: float) -> Turn:
+    return Turn(None, (), (), (), (), 0, joules, joules)
+
+
+def test_idle_joules_are_stored_now_and_then_while_nothing_else_happens(
+    recorder: Recorder, store: Path
+) -> None:
+    """A kill in a pipe's long silence loses the last minute of it."""
+
+    def metered() -> list[tuple[object, ...]]:
+        return select(store, "SELECT metered_j, idle_j FROM runs")
+
+    recorder.record(idle(1.0))
+    recorder.record(idle(2.0))
+    assert metered() == [(0.0, 0.0)]  # no write for every look at a pipe
+    recorder.stored_s -= METERED_EVERY_S  # a minute later
+    recorder.record(idle(4.0))
+    assert metered() == [(7.0, 7.0)]
+    recorder.record(idle(8.0))
+    assert metered() == [(7.0, 7.0)]
+    recorder.close()
+    assert metered() == [(15.0, 15.0)]
+
+
+def test_what_was_saved_so_far_is_held_against_l0_of_the_plan_at_that_time(
+    recorder: Recorder,
+) -> None:
+    assert recorder.saved_g is None
+    first, second = a_plan(g_per_kwh=300.0), a_plan(g_per_kwh=150.0)
+    rows = [
+        served(admission(prompt(name, task=task), level, plan_id))
+        for name, task, level, plan_id in (
+            ("a", "qa", "L1", "plan-1"),
+            ("b", "maths", "L2", "plan-1"),
+            ("c", "qa", "L0", "plan-1"),  # its own baseline
+            ("d", "qa", "L1", None),  # pinned
         )
-        assert recorder.saved_g is None
-        first, second = a_plan(g_per_kwh=300.0), a_plan(g_per_kwh=150.0)
-        rows = [
-            served(admission(prompt(name, task=task), level, plan_id))
-            for name, task, level, plan_id in (
-                ("a", "qa", "L1", "plan-1"),
-                ("b", "maths", "L2", "plan-1"),
-                ("c", "qa", "L0", "plan-1"),  # its own baseline
-                ("d", "qa", "L1", None),  # pinned
-            )
-        ]
-        recorder.record(turn(first, *rows))
-        # L0 takes 100 J: 100 / 3.6e6 * 300 g/kWh = 1/120 g; the two rows emitted 0.004 g each
-        assert recorder.saved_g == pytest.approx(2 / 120 - 0.008)
-        recorder.record(turn(second, served(admission(prompt("e", task="qa"), "L1"))))
-        # at half the intensity 1/240 g
-        assert recorder.saved_g == pytest.approx(2 / 120 + 1 / 240 - 0.012)
+    ]
+    recorder.record(turn(first, *rows))
+    # L0 takes 100 J: 100 / 3.6e6 * 300 g/kWh = 1/120 g; the two rows emitted 0.004 g each
+    assert recorder.saved_g == pytest.approx(2 / 120 - 0.008)
+    recorder.record(turn(second, served(admission(prompt("e", task="qa"), "L1"))))
+    # at half the intensity 1/240 g
+    assert recorder.saved_g == pytest.approx(2 / 120 + 1 / 240 - 0.012)

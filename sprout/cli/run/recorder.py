@@ -1,5 +1,6 @@
 """Writes down what each turn of a run brought: output line first, then the store."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ from sprout.state.runs import Runs
 from sprout.state.store import Store
 
 MAX_SHOWN_FAILURES = 20
+
+METERED_EVERY_S = 60.0
+"""A kill loses at most so much of what was metered while nothing else was to be stored."""
 
 
 @dataclass(slots=True)
@@ -53,7 +57,9 @@ class Recorder:
     plan: Plan | None = None
     changed: set[str] = field(default_factory=set)
     errors: outfile.LineFile | None = None
-    unstored_j: tuple[float, float] = (0.0, 0.0)  # metered and idle, since the last transaction
+    # since the last transaction: joules metered and idle, and when it was
+    unstored_j: tuple[float, float] = (0.0, 0.0)
+    stored_s: float = field(default_factory=time.perf_counter)
 
     def record(self, turn: Turn) -> None:
         """Write one turn down.
@@ -70,8 +76,8 @@ class Recorder:
             self.out.json("\n".join(lines))
         metered_j, idle_j = self.unstored_j
         self.unstored_j = (metered_j + turn.metered_j, idle_j + turn.idle_j)
-        # Most steps only add a token to every answer, which is nothing to store.
-        if turn.plan or turn.admitted or turn.served or turn.failed:
+        # Most steps only add a token to every answer, or none while a pipe's writer thinks.
+        if turn.plan or turn.admitted or turn.served or turn.failed or self._is_meter_due():
             self._store(turn)
         self._tell(turn.failed)
         for row in turn.served:
@@ -140,6 +146,11 @@ class Recorder:
             runs.add_rejected(self.run_id, len(turn.failed) - len(failed))
             runs.add_meter(self.run_id, *self.unstored_j)
         self.unstored_j = (0.0, 0.0)
+        self.stored_s = time.perf_counter()
+
+    def _is_meter_due(self) -> bool:
+        is_late = time.perf_counter() - self.stored_s >= METERED_EVERY_S
+        return is_late and any(self.unstored_j)
 
     def _tell(self, failures: Iterable[Failed]) -> None:
         for number, failure in enumerate(failures, start=self.tally.num_failed):
