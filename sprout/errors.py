@@ -100,8 +100,8 @@ EXIT_CODES: dict[int, str] = {
     75: "try later: a lock is held, a judge is away, or the grid is stale under --strict",
     77: "no permission, or no key",
     78: "not set up or not measured yet; the message names the command to run",
-    130: "interrupted (SIGINT); the same command resumes",
-    143: "terminated (SIGTERM); the same command resumes",
+    130: "interrupted (SIGINT); the same command continues a run with -o, or an evaluation",
+    143: "terminated (SIGTERM); the same command continues a run with -o, or an evaluation",
 }
 """What each exit status means; the man pages print this table."""
 

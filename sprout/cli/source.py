@@ -13,7 +13,7 @@ from typing import BinaryIO
 from sprout.chat import Sampling
 from sprout.cli.interrupt import LOOK_EVERY_S
 from sprout.config import Settings
-from sprout.errors import DiskError, NoInputError, PermissionDeniedError
+from sprout.errors import DiskError, InputError, NoInputError, PermissionDeniedError
 from sprout.prompts import MAX_LINE_BYTES, Prompt, Rejected, bounded_lines, read_each
 from sprout.state.ids import IdSet
 
@@ -23,6 +23,9 @@ FILLS_AT_ONCE = MAX_LINE_BYTES // PIPE_BYTES  # by who does not want to wait: a 
 Rows = Iterator[Prompt | Rejected | None]
 """What each line asks for, in order; None for a blank one."""
 
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\3\4")
+"""How files of gzip, bzip2, xz, zstd and zip begin."""
 
 Version = tuple[int, int, int, int]
 """What tells a file from another of its name, and from itself before it was edited."""
@@ -112,6 +115,8 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         try:
             for line in islice(self._lines, self._limit):
+                if not self.num_lines and line.startswith(_COMPRESSED):
+                    raise InputError("the prompts are compressed: unpack them first")
                 self.num_lines += 1
                 yield line
         except OSError as error:
@@ -144,7 +149,7 @@ class Lines:
 
 
 def is_pipe(name: str) -> bool:
-    """Return whether a source can be read only once.
+    """Return whether a name is one of a pipe or a device, which can be read or written only once.
 
     What is not there or out of reach is none: opening it says why.
     """
@@ -169,6 +174,7 @@ def open_lines(
     Raises:
         NoInputError: it is not there, or empty.
         PermissionDeniedError: it may not be read.
+        InputError: it is compressed; raised by reading.
     """
     if name == "-":
         yield Lines(_standard_input(look), None, limit)
@@ -210,6 +216,8 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _standard_input(look: Callable[[], None]) -> BinaryIO | Pipe:
+    if sys.stdin is None:
+        raise NoInputError("standard input is closed: name a file of prompts")
     try:
         return Pipe(sys.stdin.fileno(), look)
     except OSError:  # a stand-in without a file behind it

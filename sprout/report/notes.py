@@ -26,7 +26,7 @@ def _of_carbon(report: Report) -> Iterator[str]:
     if report.num_open:
         yield (
             f"prompts that were begun and are not finished: {count(report.num_open)}; a run is "
-            "under way, or was stopped (the same command continues it)"
+            "under way, or was stopped (with -o the same command continues it)"
         )
     if report.num_ahead:
         yield (

@@ -1,8 +1,12 @@
 """Bad input: one clear message, the right exit status, nothing lost, no traceback."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -84,6 +88,20 @@ def test_a_file_that_may_not_be_read_needs_permission(
     Path(name).chmod(0)
     found = run_process(*command, preexec_fn=lose_privileges)
     assert_refused(found, 77, name, "may not be read")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_file_is_refused_whole(pack: Callable[[bytes], bytes], prompts: Path) -> None:
+    packed = Path("prompts.packed")
+    packed.write_bytes(pack(prompts.read_bytes()))
+    for command in (("run", packed), ("run", packed, "--check"), ("profile", packed)):
+        assert_refused(sprout(*command, *REPLAY), 65, "compressed: unpack")
+    assert_refused(sprout("run", "-", *REPLAY, stdin=packed.read_bytes()), 65, "compressed")
+
+
+def test_a_standard_input_that_is_closed_is_no_input() -> None:
+    found = run_process("run", "-", *REPLAY, prefix=("sh", "-c", 'exec "$@" <&-', "sh"))
+    assert_refused(found, 66, "standard input is closed")
 
 
 def test_a_line_that_is_not_utf_8_fails_alone(out: Path) -> None:

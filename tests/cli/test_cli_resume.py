@@ -162,8 +162,18 @@ def test_a_signal_stops_a_run_which_then_continues(
     assert_store_agrees(store, out)
 
 
-@pytest.mark.parametrize("options", [(), ("-o", "out.jsonl")])
-def test_a_stopped_run_is_said_to_continue_only_where_it_does(options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ((), b"with a file as -o, in place of standard output, a run can be continued"),
+        (("-o", "/dev/stdout"), b"with a file as -o, in place of /dev/stdout, a run can be"),
+        (("-o", "out.jsonl"), b"the same command continues"),
+        (("-o", "out.jsonl", "--overwrite"), b"the same command without --overwrite continues"),
+    ],
+)
+def test_a_stopped_run_is_said_to_continue_only_where_it_does(
+    options: tuple[str, ...], advice: bytes
+) -> None:
     process = start(
         "run",
         "-",
@@ -176,7 +186,7 @@ def test_a_stopped_run_is_said_to_continue_only_where_it_does(options: tuple[str
     assert process.stdin is not None
     process.stdin.write(b'{"prompt": "What is basalt?"}\n')
     process.stdin.flush()
-    if options:
+    if "out.jsonl" in options:
         wait_for_lines(Path("out.jsonl"), 1, process)
     else:
         assert process.stdout is not None
@@ -185,9 +195,16 @@ def test_a_stopped_run_is_said_to_continue_only_where_it_does(options: tuple[str
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert stderr.count(b"\n") == 1
-    assert b"stopped after 1 answers; " in stderr
-    assert (b"the same command continues" in stderr) == bool(options)
-    assert (b"-o" in stderr) != bool(options)
+    assert b"stopped after 1 answers; " + advice in stderr
+
+
+def test_answers_that_go_by_are_no_run_to_continue(prompts: Path) -> None:
+    for _ in range(2):  # neither finished nor foreign the second time
+        for place in ("/dev/null", "/dev/stdout", "-"):
+            found = run_process("run", prompts, *REPLAY, "-o", place)
+            assert (found.code, found.stderr) == (0, "")
+            assert found.stdout.count("\n") == (0 if place == "/dev/null" else 10)
+    assert not Path("-").exists()
 
 
 def test_a_full_disk_stops_a_run_which_then_continues(store: Path, out: Path) -> None:

@@ -1,6 +1,5 @@
 """`sprout run`: serve a batch of prompts."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -92,9 +91,9 @@ def run(
 
     Input lines are OpenAI Batch requests, {"messages": [...]} or {"prompt": "..."} objects. Output
     lines are in OpenAI Batch form with a `sprout` object that says what the answer cost. Killed at
-    any moment, the same command continues where it stopped: answered prompts are left out, one
-    that changed since is answered again and replaces its answer, and prompts most of which would
-    replace answers are refused as those of another batch.
+    any moment, the same command with -o continues where it stopped: answered prompts are left out,
+    one that changed since is answered again and replaces its answer, and prompts most of which
+    would replace answers are refused as those of another batch.
 
     With --finish-by, or a `deadline` on a line, prompts wait for the greenest hours of the
     forecast that leave enough time; the process sleeps, with the model unloaded. --dry-run shows
@@ -106,7 +105,7 @@ def run(
         "run", json=json, quiet=quiet, verbose=verbose, shows=check or dry_run
     ) as out:
         from sprout.cli.run import rehearsing, serving
-        from sprout.cli.run.flags import RunFlags
+        from sprout.cli.run.flags import RunFlags, place_of
         from sprout.config import load
 
         configured = load(
@@ -134,8 +133,7 @@ def run(
         )
         flags = RunFlags(
             source=source,
-            # one file, one lock and one run, however its path is spelled
-            output=Path(os.path.realpath(out_file)) if out_file else None,
+            output=place_of(out_file),
             errors=errors,
             limit=limit,
             intensity=intensity,

@@ -1,5 +1,6 @@
 """The flags of a run that are no settings."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,11 @@ from sprout.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class RunFlags:
-    """The flags of a run that are no settings."""
+    """The flags of a run that are no settings.
+
+    Args:
+        output: where answers go; None for standard output.
+    """
 
     source: str
     output: Path | None
@@ -28,9 +33,17 @@ class RunFlags:
     is_strict: bool
 
     @property
+    def file(self) -> Path | None:
+        """Where answers are kept; None for standard output, a pipe or a device.
+
+        Only what is kept can be continued.
+        """
+        return None if self.output is None or is_pipe(str(self.output)) else self.output
+
+    @property
     def errors_path(self) -> Path | None:
         """Where failed lines go; None: they are only said."""
-        return self.errors or (outfile.errors_path(self.output) if self.output else None)
+        return self.errors or (outfile.errors_path(self.file) if self.file else None)
 
     def finish_by_moment(self, now: datetime) -> tuple[datetime, bool] | None:
         """Return when to be finished, and whether that is counted from `now`; None: at once.
@@ -43,3 +56,13 @@ class RunFlags:
         if is_pipe(self.source):
             raise UsageError("--finish-by needs a file of prompts: a pipe is read only once")
         return finish_by(self.finish_by, now)
+
+
+def place_of(path: Path | None) -> Path | None:
+    """Return one path of an output file, and so one lock and one run, however it is spelled.
+
+    What /dev/stdout leads to may have no other name; `-` is standard output.
+    """
+    if path is None or str(path) == "-":
+        return None
+    return path if is_pipe(str(path)) else Path(os.path.realpath(path))

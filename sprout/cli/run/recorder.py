@@ -100,7 +100,7 @@ class Recorder:
             self.errors.close()
         if self.answers is not None:
             self.answers.close()
-            if self.changed:
+            if self.changed and self.answers.path.is_file():
                 self._drop_replaced(self.answers.path)
 
     def _add_baseline(self, row: Served) -> None:

@@ -71,7 +71,7 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
-        stack.enter_context(locked(flags.output, settings.state.parent / "locks"))
+        stack.enter_context(locked(flags.file, settings.state.parent / "locks"))
         power = wiring.open_power(config)
         known = wiring.know(store, config, power, flags.intensity)
         # what is refused is refused here, before the model loads and OUT is touched
@@ -184,8 +184,11 @@ def _close(parts: _Parts, summary: RunSummary) -> None:
     out.summary(*terminal.run_summary(summary))
     if stop.exit_code is not None:
         advice = "the same command continues"
-        if recorder.answers is None:  # it would begin anew, and its shell empty the file behind >
-            advice = "with -o FILE, in place of standard output, a run can be continued"
+        if parts.flags.file is None:  # it would begin anew, and its shell empty the file behind >
+            where = parts.flags.output or "standard output"
+            advice = f"with a file as -o, in place of {where}, a run can be continued"
+        elif parts.flags.overwrites:
+            advice = "the same command without --overwrite continues"
         out.error(f"stopped after {tally.num_served} answers; {advice}")
         out.finish(stop.exit_code, ("interrupted",))
     if tally.num_failed:

@@ -114,9 +114,9 @@ def choose_target(store: Store, flags: RunFlags, now: datetime) -> Target:
     Raises:
         OutputExistsError: the file is finished, or somebody else's.
     """
-    output = flags.output
+    output = flags.file
     run_id = f"run-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    fresh = Target(run_id, output, is_resumed=False)
+    fresh = Target(run_id, flags.output, is_resumed=False)
     if output is None or flags.overwrites:
         return fresh
     runs = Runs(store)
