@@ -3,8 +3,8 @@
 The columns are separated by commas, semicolons or tabs, whichever finds both names in the header.
 Times are ISO-8601 or whole Unix seconds; without an offset they are in the time zone that is given,
 UTC by default. Where clocks are set back, the second of two equal local times is the later hour.
-How long a row lasts is the smallest distance of two rows, at most a day; a missing row stays a
-gap. Decimal commas are read where the separator is no comma.
+How long a row lasts is the smallest distance of two rows, at most a day, which has 23 to 25 hours;
+a missing row stays a gap. Decimal commas are read where the separator is no comma.
 """
 
 import csv
@@ -15,12 +15,12 @@ from itertools import pairwise
 
 from sprout.clock import in_utc
 from sprout.errors import InputError, NoInputError
-from sprout.grid.intensity import Intensity, Series
+from sprout.grid.intensity import HOUR_S, SHORTEST_DAY_S, Intensity, Series
 from sprout.grid.provider import MAX_G_PER_KWH
 
 SOURCE = "csv"
 SEPARATORS = ",;\t"
-HOUR_S, DAY_S = 3600, 86_400
+DAY = timedelta(days=1)
 _SHOWN_CHARS = 60
 
 
@@ -35,7 +35,10 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The intensities of one file by start, and what was left out; each row lasts `step_s`."""
+    """The intensities of one file by start, `step_s` apart where none is missing.
+
+    What was left out is counted.
+    """
 
     intensities: tuple[Intensity, ...]
     step_s: int
@@ -74,7 +77,7 @@ def read(
                 source=SOURCE,
                 zone=series.zone,
                 start=start,
-                duration_s=step_s,
+                duration_s=_duration_s(start, step_s, columns.time_zone),
                 g_per_kwh=values[start],
                 kind=series.kind,
                 factor_type=series.factor_type,
@@ -167,9 +170,17 @@ def _value(cell: str, separator: str, place: str) -> float | None:
 
 
 def _step_s(starts: list[datetime], name: str) -> int:
+    """Return how far apart rows are, in s; a day where they are days of any length."""
     spacings = [later - earlier for earlier, later in pairwise(starts)]
-    step = min([*spacings, timedelta(seconds=DAY_S)]) if spacings else timedelta(seconds=HOUR_S)
-    seconds = int(step.total_seconds())
+    seconds = int(min(spacings).total_seconds()) if spacings else HOUR_S
     if seconds < 1:
         raise InputError(f"{name}: two rows are less than a second apart")
-    return seconds
+    return seconds if seconds < SHORTEST_DAY_S else int(DAY.total_seconds())
+
+
+def _duration_s(start: datetime, step_s: int, time_zone: tzinfo) -> int:
+    """Return how long a row lasts, in s: a day ends when the clocks show its beginning again."""
+    if step_s < SHORTEST_DAY_S:
+        return step_s
+    next_day = start.astimezone(time_zone) + DAY
+    return int((next_day.astimezone(UTC) - start).total_seconds())

@@ -16,7 +16,9 @@ FactorType = Literal["lifecycle", "direct", "unknown"]
 OWN_FORECAST = "sprout_forecast"
 """The source of what our own model forecasts."""
 
-_HOUR_S = 3600
+HOUR_S = 3600
+SHORTEST_DAY_S, LONGEST_DAY_S = 23 * HOUR_S, 25 * HOUR_S
+"""A day lasts so long where clocks are set forward, and back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def rank(row: Intensity) -> Rank:
     made = row.generated_at or row.fetched_at
     age = -made.timestamp() if row.is_forecast else 0.0
     return (
-        row.duration_s > _HOUR_S,
+        row.duration_s > HOUR_S,
         row.is_forecast,
         row.is_estimated,
         age,

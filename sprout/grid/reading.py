@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from sprout.errors import InputError, TryLaterError
 from sprout.grid import yearly
 from sprout.grid.intensity import (
+    LONGEST_DAY_S,
     OWN_FORECAST,
+    SHORTEST_DAY_S,
     Intensity,
     IntensityRange,
     IntensityTrace,
@@ -28,8 +30,8 @@ MAX_STALE = timedelta(hours=3)
 """Without contact for longer, nothing that is known is used as the present any more."""
 HOUR_S, DAY_S = 3600, 86_400
 AVERAGES = {
-    "average of hours": DAY_S - 1,
-    "daily average": DAY_S,
+    "average of hours": SHORTEST_DAY_S - 1,
+    "daily average": LONGEST_DAY_S,
     "monthly average": 31 * DAY_S,
     "yearly average": 366 * DAY_S,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sprout.clock import to_text
-from sprout.grid.intensity import History, Intensity, Series, rank
+from sprout.grid.intensity import LONGEST_DAY_S, History, Intensity, Series, rank
 from sprout.state.store import Store
 from sprout.state.values import from_text
 
@@ -93,15 +93,35 @@ class Intensities:
         return max(map(_intensity, rows), key=lambda row: row.end, default=None)
 
     def history(self, series: Series, now: datetime) -> History | None:
-        """Return lowest and highest of the trailing year, and on how many days they were seen."""
+        """Return lowest and highest of the trailing year, and on how many days they were seen.
+
+        A row that reaches into the year counts for the day in which the part inside begins. The
+        mean of more than a day shows how high no day was, and counts for none.
+        """
+        since, a_day_before = now - HISTORY, now - HISTORY - timedelta(seconds=LONGEST_DAY_S)
         with self._store.read() as connection:
             low, high, num_days, first = connection.execute(
-                "SELECT min(g_per_kwh), max(g_per_kwh), count(DISTINCT substr(start_utc, 1, 10)),"
-                f" min(start_utc) FROM intensities WHERE {_OF_SERIES} AND is_forecast = 0"
-                " AND start_utc > ? AND start_utc <= ?",
-                (*_key(series), to_text(now - HISTORY), to_text(now)),
+                "SELECT min(g_per_kwh), max(g_per_kwh),"
+                " count(DISTINCT substr(max(start_utc, :since), 1, 10)),"
+                " min(max(start_utc, :since)) FROM intensities"
+                " WHERE zone = :zone AND kind = :kind AND factor_type = :factor_type"
+                " AND is_forecast = 0 AND duration_s <= :day_s"
+                " AND start_utc > :a_day_before AND start_utc <= :now AND (start_utc > :since"
+                " OR julianday(start_utc) + duration_s / 86400.0 > julianday(:since))",
+                {
+                    "zone": series.zone,
+                    "kind": series.kind,
+                    "factor_type": series.factor_type,
+                    "day_s": LONGEST_DAY_S,
+                    "since": to_text(since),
+                    "a_day_before": to_text(a_day_before),
+                    "now": to_text(now),
+                },
             ).fetchone()
-        return None if first is None else History(low, high, num_days, from_text(first))
+        if first is None:
+            return None
+        # 365 days from noon to noon touch one date more
+        return History(low, high, min(num_days, HISTORY.days), from_text(first))
 
     def others(self, series: Series, now: datetime) -> list[Series]:
         """Return the other kinds and factor types of a zone that are stored for a moment."""

@@ -58,8 +58,10 @@ def test_a_stored_intensity_says_what_it_is(
     [
         (1.0, "measured"),
         (1.5, "average of hours"),
-        (23, "average of hours"),  # the shortest local day
+        (22.9, "average of hours"),
+        (23, "daily average"),  # on which clocks are set forward
         (24, "daily average"),
+        (25, "daily average"),  # and back
         (28 * 24, "monthly average"),
         (31 * 24, "monthly average"),
         (365 * 24, "yearly average"),

@@ -83,6 +83,30 @@ def test_the_range_is_of_the_trailing_year_alone(table: Intensities) -> None:
     assert table.history(DE, NOW) == History(120, 480, 3, NOW - 364 * DAY)
 
 
+def test_a_day_that_reaches_into_the_trailing_year_counts_and_no_year_has_more_days(
+    table: Intensities,
+) -> None:
+    """It is noon: the year begins in the middle of one day's row, and ends in that of today's."""
+    since = NOW - 365 * DAY
+    days = [
+        intensity(300 + n, NOW.replace(hour=0) - n * DAY, duration_s=86_400) for n in range(367)
+    ]
+    table.add(days)
+    # the row of 366 days ago is over before the year begins; that of 365 reaches in by 12 hours
+    assert table.history(DE, NOW) == History(300, 665, 365, since)
+
+
+@pytest.mark.parametrize("num_days", [31, 366])
+def test_the_mean_of_a_month_or_a_year_shows_how_high_no_day_was(
+    table: Intensities, num_days: int
+) -> None:
+    table.add([intensity(5, NOW - 20 * DAY, duration_s=num_days * 86_400, source="csv")])
+    assert table.history(DE, NOW) is None
+    # of a day on which clocks are set back it is 25 hours
+    table.add([intensity(300, NOW - 3 * DAY, duration_s=90_000)])
+    assert table.history(DE, NOW) == History(300, 300, 1, NOW - 3 * DAY)
+
+
 def test_a_zone_without_rows_has_no_history(table: Intensities) -> None:
     table.add([intensity(200, is_forecast=True)])
     assert table.history(DE, NOW) is None
