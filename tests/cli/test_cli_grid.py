@@ -800,6 +800,46 @@ def test_a_backtest_of_the_store_is_kept_and_shown(monkeypatch: pytest.MonkeyPat
     assert "backtested on" in sprout("status").stdout
 
 
+def write_days(path: Path, num_days: int, start: datetime) -> None:
+    rows = [f"{start + timedelta(days=day):%Y-%m-%d},{300 + day % 7}" for day in range(num_days)]
+    path.write_text("\n".join(["t,g", *rows]) + "\n")
+
+
+def test_means_of_days_are_no_hours_to_test_a_forecast_on(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spread over their hours they would be foretold nearly without an error."""
+    monkeypatch.setenv("SPROUT_ZONE", "DE")
+    write_days(Path("days.csv"), 365, now() - timedelta(days=365))
+    words = ("days.csv", "--time-column", "t", "--value-column", "g")
+    for zone in ((), ("--zone-column", "g")):
+        found = sprout("grid", "backtest", *words, *zone)
+        assert found.code == 65
+        assert "rows of 24 hours say nothing of single hours" in found.stderr
+    assert sprout("grid", "import", *words).code == 0
+    found = sprout("grid", "backtest")
+    assert found.code == 66
+    assert "no measured rows of an hour or less" in found.stderr
+    # beside hours they change nothing
+    begin = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=60)
+    write_hours(Path("my.csv"), 24 * 60, begin)
+    sprout("grid", "import", "my.csv", "--time-column", "t", "--value-column", "g")
+    mixed = sprout("grid", "backtest", "--json").data["zones"]
+    change(store, "DELETE FROM intensities WHERE duration_s > 3600")
+    alone = sprout("grid", "backtest", "--json").data["zones"]
+    assert mixed[0] | {"tested_at": ""} == alone[0] | {"tested_at": ""}
+
+
+def test_days_last_as_long_as_the_clocks_make_them(store: Path) -> None:
+    Path("my.csv").write_text(
+        "t,g\n2026-03-28,1\n2026-03-29,2\n2026-03-30,3\n2026-10-24,4\n2026-10-25,5\n2026-10-26,6\n"
+    )
+    words = ("--time-column", "t", "--value-column", "g", "--time-zone", "Europe/Berlin")
+    assert sprout("grid", "import", "my.csv", *words, "--zone", "DE").code == 0
+    hours = "SELECT g_per_kwh, duration_s / 3600.0 FROM intensities ORDER BY start_utc"
+    assert select(store, hours) == [(1, 24), (2, 23), (3, 24), (4, 24), (5, 25), (6, 24)]
+
+
 def test_too_short_a_history_is_bad_input() -> None:
     write_hours(Path("my.csv"), 24 * 20, datetime(2025, 1, 1, tzinfo=UTC))
     found = sprout("grid", "backtest", "my.csv", "--time-column", "t", "--value-column", "g")

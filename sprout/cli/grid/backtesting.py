@@ -15,7 +15,7 @@ from sprout.clock import to_text
 from sprout.config import Settings
 from sprout.errors import InputError, NoInputError, NotReadyError, PermissionDeniedError
 from sprout.grid.columns_csv import Columns
-from sprout.grid.intensity import Intensity, Series
+from sprout.grid.intensity import HOUR_S, Intensity, Series
 from sprout.state.grid_log import GridLog, Tested
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
@@ -82,8 +82,14 @@ def _test(wanted: Series, rows: list[Intensity], now: datetime) -> Tested:
 
     if not rows:
         raise NoInputError(
-            f"no measured hours of {wanted}: `sprout grid history` or `sprout grid import` "
-            "brings some"
+            f"no measured rows of an hour or less of {wanted}: `sprout grid history` or "
+            "`sprout grid import` brings some"
+        )
+    longest_s = max(row.duration_s for row in rows)
+    if longest_s > HOUR_S:
+        raise InputError(
+            f"{wanted}: rows of {longest_s / HOUR_S:g} hours say nothing of single hours, and "
+            "would be foretold far too well: give rows of an hour or less"
         )
     hour = timedelta(hours=1)
     start = min(row.start for row in rows).replace(minute=0, second=0, microsecond=0)

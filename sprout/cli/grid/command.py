@@ -152,7 +152,8 @@ def backtest(
 
     Shows the mean absolute error over leads of 1 to 24 hours, as a share of the mean intensity,
     beside those of "as now" (persistence) and "as yesterday". Weights are fitted on the past alone.
-    The error of a stored zone is kept, and shown beside its forecasts.
+    Only rows of an hour or less are used: the mean of a day says nothing of its hours. The error of
+    a stored zone is kept, and shown beside its forecasts.
 
     Example: sprout grid backtest --zone DE
     """
