@@ -3,16 +3,24 @@
 from dataclasses import astuple, dataclass
 
 from sprout.costs import Conditions
+from sprout.grid.intensity import FactorType, Kind
 from sprout.state.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class ServedHour:
-    """Requests of a task that were admitted in an hour, such as "2026-01-01T12"."""
+    """Requests of a task that were admitted in an hour, such as "2026-01-01T12".
+
+    Args:
+        kind, factor_type: of the intensity; None where it was the user's own number, or nobody
+            recorded it.
+    """
 
     hour: str
     zone: str
     task: str
+    kind: Kind | None
+    factor_type: FactorType | None
     num_requests: int
     g_per_kwh: float
 
@@ -28,14 +36,37 @@ class ServedLevel:
     busy_s: float
 
 
-def served_under(store: Store) -> Conditions | None:
-    """Return under what the newest request was served; None where that was never recorded."""
+@dataclass(frozen=True, slots=True)
+class ServedAlike:
+    """How many requests were served under the same conditions, and with which directives."""
+
+    under: Conditions
+    num_requests: int
+    directive_keys: frozenset[str]
+
+
+def served_alike(store: Store) -> list[ServedAlike]:
+    """Return what was served under which conditions, most requests first, then the newest."""
     with store.read() as connection:
-        row = connection.execute(
-            f"SELECT {_CONDITIONS} FROM completions c JOIN circumstances u USING (circumstance_id)"
-            f" WHERE {_SERVED} AND u.run_id IS NULL ORDER BY c.finished_at DESC LIMIT 1"
-        ).fetchone()
-    return None if row is None else Conditions(*row)
+        rows = connection.execute(
+            f"SELECT {_CONDITIONS}, count(*), group_concat(DISTINCT c.directive_key)"
+            " FROM completions c JOIN circumstances u USING (circumstance_id)"
+            f" WHERE {_SERVED} AND u.run_id IS NULL GROUP BY {_CONDITIONS}"
+            " ORDER BY count(*) DESC, max(c.finished_at) DESC"
+        ).fetchall()
+    return [
+        ServedAlike(Conditions(*under), num_requests, frozenset(keys.split(",")))
+        for *under, num_requests, keys in rows
+    ]
+
+
+def num_served(store: Store) -> int:
+    """Return how many requests a plan gave their level, under whatever conditions."""
+    with store.read() as connection:
+        ((num_requests,),) = connection.execute(
+            f"SELECT count(*) FROM completions c WHERE {_SERVED}"
+        ).fetchall()
+    return int(num_requests)
 
 
 class History:
@@ -50,11 +81,14 @@ class History:
         self._under = astuple(under)
 
     def hours(self) -> list[ServedHour]:
-        """Return the requests of each hour, zone and task, in order of time."""
+        """Return the requests of each hour, zone, task and series, in order of time."""
+        own = "u.intensity_source = '--intensity (fixed)'"
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT substr(c.admitted_at, 1, 13), r.zone, c.task, count(*), avg(c.g_per_kwh)"
-                f" FROM {_ALIKE} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+                "SELECT substr(c.admitted_at, 1, 13), r.zone, c.task,"
+                f" iif({own}, NULL, u.intensity_kind), iif({own}, NULL, u.intensity_factor),"
+                f" count(*), avg(c.g_per_kwh) FROM {_ALIKE} GROUP BY 1, 2, 3, 4, 5"
+                " ORDER BY 1, 2, 3, 4, 5",
                 self._under,
             ).fetchall()
         return [ServedHour(*row) for row in rows]
@@ -78,17 +112,6 @@ class History:
                 self._under,
             ).fetchall()
         return None if rate is None else float(rate)
-
-    def num_others(self) -> int:
-        """Return how many requests a plan served under other conditions, or unrecorded ones."""
-        with self._store.read() as connection:
-            ((num_all,),) = connection.execute(
-                f"SELECT count(*) FROM completions c WHERE {_SERVED}"
-            ).fetchall()
-            ((num_alike,),) = connection.execute(
-                f"SELECT count(*) FROM {_ALIKE}", self._under
-            ).fetchall()
-        return int(num_all - num_alike)
 
     def grid(self, kind: str, factor_type: str) -> dict[str, dict[str, float]]:
         """Return the mean measured intensity of each hour by zone, in gCO2eq/kWh.

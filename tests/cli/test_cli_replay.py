@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -144,23 +145,93 @@ def test_a_stores_hours_are_priced_as_its_runs_were_not_as_the_settings_are_toda
     assert saved_percent == pytest.approx(100 * (1 - (2 + 1) / (6 + 1)))
 
 
-def test_a_store_replays_the_newest_conditions_alone(store: Path, tmp_path: Path) -> None:
-    prompts = write_lines(
-        tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(60)]
-    )
+def serve_twice(store: Path, folder: Path, num_newer: int) -> None:
+    """Serve 60 requests of 30, 20 and 10 J by level, then others that are cut short, of 5 J."""
     how = (*REPLAY, "--intensity", 300, "--zone", "DE", "--explore", 0.4)
-    for name, max_tokens in (("long", 48), ("short", 6)):
+    for name, num, max_tokens in (("long", 60, 48), ("short", num_newer, 6)):
+        lines = [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(num)]
+        prompts = write_lines(folder / f"{name}.prompts.jsonl", lines)
         out = ("--max-tokens", max_tokens, "-o", f"{name}.jsonl")
         assert sprout("run", prompts, *how, *out).code == 0
         joules = "30 - 10 * substr(level, 2)" if name == "long" else "5"
         newest = "circumstance_id = (SELECT max(circumstance_id) FROM circumstances)"
-        change(store, f"UPDATE completions SET energy_j = {joules}, busy_s = 1 WHERE {newest}")
+        change(store, f"UPDATE completions SET energy_j = {joules}, busy_s = 0 WHERE {newest}")
+
+
+def test_a_store_replays_what_it_served_most_alike_and_says_what_else_there_is(
+    store: Path, tmp_path: Path
+) -> None:
+    serve_twice(store, tmp_path, 30)
+    found = sprout("replay", "--data", "store", "-p", "co2-opt", "--json").data
+    # 30 J at L0 and 10 J at L2: the newer, smaller run does not hide it
+    assert found["rows"][0]["saved_percent"] == pytest.approx(100 * 2 / 3)
+    assert any(note.endswith("hours with 60 requests") for note in found["notes"])
+    assert (
+        "left out: 30 requests that were served otherwise: 30 with max_tokens 6" in found["notes"]
+    )
+    # where the table goes, what it is of goes too
+    shown = sprout("replay", "--data", "store", "-p", "co2-opt").stdout
+    assert "30 with max_tokens 6" in shown
+    assert "60 requests served alike" in shown
+
+
+def test_of_two_equally_long_histories_the_newer_one_is_replayed(
+    store: Path, tmp_path: Path
+) -> None:
+    serve_twice(store, tmp_path, 60)
     found = sprout("replay", "--data", "store", "-p", "co2-opt", "--json").data
     # cut at 6 tokens all answers are as long: no level saves anything
     assert found["rows"][0]["saved_percent"] == pytest.approx(0, abs=1e-9)
-    assert any(note.endswith("hours with 60 requests") for note in found["notes"])
-    (left_out,) = (note for note in found["notes"] if note.startswith("left out: 60 requests"))
-    assert "max_tokens 6" in left_out
+    assert (
+        "left out: 60 requests that were served otherwise: 60 with max_tokens 48" in found["notes"]
+    )
+
+
+def test_a_longer_history_without_todays_levels_hides_none_that_has_them(
+    store: Path, tmp_path: Path
+) -> None:
+    serve_twice(store, tmp_path, 30)
+    change(
+        store,
+        "UPDATE completions SET directive_key = 'gone' WHERE level = 'L2' AND circumstance_id"
+        " = (SELECT circumstance_id FROM circumstances WHERE max_tokens = 48)",
+    )
+    found = sprout("replay", "--data", "store", "-p", "base", "--json").data
+    assert any(note.endswith("hours with 30 requests") for note in found["notes"])
+
+
+def import_hours(path: Path, factor: str, g_per_kwh: float) -> None:
+    """Store the hours around now."""
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    rows = [f"{begin + timedelta(hours=h):%Y-%m-%dT%H:%M},{g_per_kwh}" for h in range(5)]
+    path.write_text("\n".join(["t,g", *rows]) + "\n")
+    words = ("--time-column", "t", "--value-column", "g", "--zone", "DE", "--factor", factor)
+    assert sprout("grid", "import", path, *words).code == 0
+
+
+def test_a_stores_hours_are_priced_with_the_factors_that_are_asked_for(
+    store: Path, tmp_path: Path
+) -> None:
+    prompts = write_lines(
+        tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(60)]
+    )
+    import_hours(tmp_path / "l.csv", "lifecycle", 400)
+    how = (*REPLAY, "--zone", "DE", "--explore", 0.4, "-o", "out.jsonl")
+    assert sprout("run", prompts, *how).code == 0
+    change(store, "UPDATE completions SET energy_j = 3600, busy_s = 0")
+    command = ("replay", "--data", "store", "-p", "base", "--json")
+    # 1 Wh at 400 g/kWh
+    served = sprout(*command).data
+    assert served["rows"][0]["base_g_per_request"] == pytest.approx(0.4)
+    assert "intensities are average/lifecycle" in served["notes"]
+    refused = sprout(*command, "--factor", "direct")
+    assert refused.code == 78
+    assert "no zone's average/direct intensity" in refused.stderr
+    assert "served by average/lifecycle" in refused.stderr
+    import_hours(tmp_path / "d.csv", "direct", 100)
+    direct = sprout(*command, "--factor", "direct").data
+    assert direct["rows"][0]["base_g_per_request"] == pytest.approx(0.1)
+    assert sprout(*command, "--factor", "lifecycle").data["rows"] == served["rows"]
 
 
 def test_a_stores_levels_are_compared_on_the_same_tasks(store: Path, tmp_path: Path) -> None:

@@ -66,7 +66,12 @@ def replay(
     quality: Annotated[
         str, typer.Option(help="preference, or accuracy: correct answers instead of verdicts.")
     ] = "preference",
-    factor: Annotated[str, typer.Option(help="Emission factors: direct or lifecycle.")] = "direct",
+    factor: Annotated[
+        str | None,
+        typer.Option(
+            help="Emission factors: direct or lifecycle; default direct, or as a store served."
+        ),
+    ] = None,
     levels: Annotated[
         str | None, typer.Option(metavar="L0,L2", help="Use these levels only; L0 first.")
     ] = None,

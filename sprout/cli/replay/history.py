@@ -1,48 +1,64 @@
 """This store's own history as a world to replay: the hours that served, in every known zone."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from operator import itemgetter
 
 import numpy as np
 
 from sprout.cli import wiring
-from sprout.cli.grid.asking import series
 from sprout.config import Settings
 from sprout.costs import Conditions, task_weights
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
-from sprout.grid.intensity import Series
+from sprout.grid.intensity import FactorType, Kind, Series
 from sprout.planning.classes import MIN_MEASURED, judged_tasks
 from sprout.planning.problem import FloatArray
 from sprout.quality.preference import Preference, Shares
 from sprout.replay.world import World
-from sprout.state.history import History, ServedHour, ServedLevel, served_under
+from sprout.state.history import (
+    History,
+    ServedAlike,
+    ServedHour,
+    ServedLevel,
+    num_served,
+    served_alike,
+)
 from sprout.state.store import Store
 
 Row = tuple[str, str]
 """A directive key and a task."""
 
 POOL_SIZE = 10_000  # judged prompts that stand for known shares
+MAX_TOLD = 3  # of the ways in which others were served
+USUAL: tuple[Kind, FactorType] = ("average", "lifecycle")
 
 
-def read_world(store: Store, settings: Settings) -> World:
+def read_world(store: Store, settings: Settings, factor: str | None) -> World:
     """Return what this store served as a world.
 
-    Only requests that were served like the newest one count: by the same model, on the same
-    machine, with the same settings. Energy counts by the PUE, busy seconds by the embodied carbon
-    of the runs that served, whatever the settings are today. Its hours are those in which requests
-    were admitted. A zone is a region when its intensity is known in all of them.
+    Only requests that were served alike count: by the same model, on the same machine, with the
+    same settings. Of those that are served at all of today's levels the most are taken. Energy
+    counts by the PUE, busy seconds by the embodied carbon of the runs that served, whatever the
+    settings are today. Its hours are those in which requests were admitted. A zone is a region when
+    its intensity is known in all of them.
+
+    Args:
+        factor: emission factors of the intensity; None takes the set ones, else as was served.
 
     Raises:
-        NotReadyError: nothing was served, or a level never was.
+        NotReadyError: nothing was served, or a level never was, or no intensity is known.
     """
-    under = served_under(store)
-    if under is None:
+    found = served_alike(store)
+    if not found:
         raise NotReadyError("this store has no history to replay: `sprout run` makes one")
+    known = wiring.level_set(settings, "")
+    keys = {each.key for each in known.directives if each.variant is None}
+    chosen = next((each for each in found if keys <= each.directive_keys), found[0])
+    under = chosen.under
     history = History(store, under)
     hours, served = history.hours(), history.levels()
-    known = wiring.level_set(settings, "")
     directives = _served(served, known)
     preference = wiring.preference(store, known, under, wiring.utc_now(), settings)
     tasks = tuple(sorted({row.task for row in hours}))
@@ -51,8 +67,8 @@ def read_world(store: Store, settings: Settings) -> World:
     for row in hours:
         counts[names.index(row.hour), tasks.index(row.task)] += row.num_requests
     energy_kwh, time_s = _costs(served, tasks, directives)
-    intensity, ranges = _grid(history, hours, names, settings)
-    mark = f"preference from {preference.source}"
+    wanted = _wanted(hours, settings, factor)
+    intensity, ranges = _grid(history, hours, names, wanted)
     return World(
         tasks=tuple(task or "(no task)" for task in tasks),
         levels=tuple(d.level for d in directives.directives),
@@ -68,22 +84,41 @@ def read_world(store: Store, settings: Settings) -> World:
         ranges=ranges,
         is_parallel=True,
         notes=(
-            mark,
-            f"{len(names)} hours with {int(counts.sum())} requests",
-            *_left_out(history.num_others(), under),
+            f"preference from {preference.source}",
+            f"intensities are {wanted.kind}/{wanted.factor_type}",
+            f"{len(names)} hours with {chosen.num_requests} requests",
+            f"{chosen.num_requests} requests served alike: {_told(_settings(under))}",
+            *_left_out(num_served(store) - chosen.num_requests, chosen, found),
         ),
     )
 
 
-def _left_out(num_others: int, under: Conditions) -> list[str]:
+def _left_out(num: int, chosen: ServedAlike, found: list[ServedAlike]) -> list[str]:
     """Return what people should know of requests that are not replayed."""
-    if not num_others:
+    if not num:
         return []
-    return [
-        f"left out: {num_others} requests of another model, machine or settings than the newest "
-        f"(parallel {under.parallel}, threads {under.threads}, gpu_layers {under.gpu_layers}, "
-        f"max_tokens {under.max_tokens}, {under.energy_method})"
+    parts = [
+        f"{each.num_requests} with {_difference(chosen.under, each.under)}"
+        for each in found
+        if each is not chosen
     ]
+    more = [f"and {len(parts) - MAX_TOLD} more kinds"] if len(parts) > MAX_TOLD else []
+    told = "; ".join((*parts[:MAX_TOLD], *more)) or "under conditions that nobody recorded"
+    return [f"left out: {num} requests that were served otherwise: {told}"]
+
+
+def _difference(chosen: Conditions, other: Conditions) -> str:
+    """Return in what others differ, such as "max_tokens 48"."""
+    own = asdict(chosen)
+    return _told({name: value for name, value in asdict(other).items() if value != own[name]})
+
+
+def _settings(under: Conditions) -> dict[str, object]:
+    return {name: value for name, value in asdict(under).items() if name != "machine"}
+
+
+def _told(facts: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def _served(served: list[ServedLevel], directives: DirectiveSet) -> DirectiveSet:
@@ -103,8 +138,8 @@ def _costs(
     missing = [d.level for d in directives.directives if d.key not in known]
     if missing:
         raise NotReadyError(
-            f"level {', '.join(missing)} of {directives.name} was never served by a plan with the "
-            "newest request's model, machine and settings: there is no cost to replay "
+            f"level {', '.join(missing)} of {directives.name} was never served by a plan beside "
+            "the others, with the same model, machine and settings: there is no cost to replay "
             "(`directives` names another set)"
         )
     mean = {(r.directive_key, r.task): np.array([r.energy_kwh, r.busy_s]) for r in served}
@@ -130,15 +165,29 @@ def _overall(
     return total
 
 
+def _wanted(hours: list[ServedHour], settings: Settings, factor: str | None) -> Series:
+    """Return the kind and factors: as asked for, as set, else those that served most requests."""
+    counts = Counter[tuple[Kind, FactorType]]()
+    for row in hours:
+        if row.kind is not None and row.factor_type is not None:
+            counts[row.kind, row.factor_type] += row.num_requests
+    ((kind, factor_type), _) = max(counts.items(), key=itemgetter(1), default=(USUAL, 0))
+    factor = factor or settings.factor or factor_type
+    return Series("", settings.kind or kind, factor)  # type: ignore[arg-type] # checked as a flag
+
+
 def _grid(
-    history: History, hours: list[ServedHour], names: tuple[str, ...], settings: Settings
+    history: History, hours: list[ServedHour], names: tuple[str, ...], wanted: Series
 ) -> tuple[dict[str, FloatArray], dict[str, tuple[float, float]]]:
-    """Return each zone's intensity in the served hours, and the range it is judged against."""
-    wanted = series(settings) or Series("", "average", "lifecycle")
+    """Return each zone's intensity in the served hours, and the range it is judged against.
+
+    What an hour was served by counts where it is of that kind and those factors, or the user's own.
+    """
     stored = history.grid(wanted.kind, wanted.factor_type)
     used: dict[str, dict[str, float]] = defaultdict(dict)
     for row in hours:
-        used[row.zone].setdefault(row.hour, row.g_per_kwh)
+        if row.kind in {None, wanted.kind} and row.factor_type in {None, wanted.factor_type}:
+            used[row.zone].setdefault(row.hour, row.g_per_kwh)
     found, ranges = {}, {}
     for zone in dict.fromkeys((*used, *stored)):
         known = used.get(zone, {}) | stored.get(zone, {})
@@ -146,8 +195,11 @@ def _grid(
             found[zone] = np.array([known[name] for name in names])
             ranges[zone] = min(known.values()), max(known.values())
     if not found:
+        by = sorted({f"{row.kind}/{row.factor_type}" for row in hours if row.kind is not None})
         raise NotReadyError(
-            "no zone's intensity is known in every hour that served: `sprout grid import` a CSV"
+            f"no zone's {wanted.kind}/{wanted.factor_type} intensity is known in every hour that "
+            f"served (served by {', '.join(by) or 'your own numbers'}): `sprout grid history` or "
+            "`sprout grid import` brings some, or leave --factor out"
         )
     return found, ranges
 

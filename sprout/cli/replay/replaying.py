@@ -20,6 +20,7 @@ from sprout.state.store import Store
 
 STORE = "store"
 ALL = "all"
+DIRECT = "direct"
 DEFAULT_POLICIES = (
     "base",
     "co2-opt",
@@ -51,7 +52,7 @@ class ReplayFlags:
     labels_right: float
     foresight: str
     quality: str
-    factor: str
+    factor: str | None
     levels: tuple[str, ...]
     csv: Path | None
     plot: Path | None
@@ -70,7 +71,7 @@ def show(out: Out, flags: ReplayFlags, config: Config) -> None:
     names = _policies(out, flags, world)
     options = _options(flags, config, world, regions)
     for note in world.notes:
-        out.note(note)
+        out.text(note)
     if world.variants is not None and "model-opt" in names:
         out.note(world.variants.note)
     run = replay_exactly if flags.is_exact else replay
@@ -105,7 +106,7 @@ def _check(flags: ReplayFlags) -> None:
     choices = (
         ("inputs", flags.inputs, INPUTS),
         ("quality", flags.quality, QUALITIES),
-        ("factor", flags.factor, tuple(COLUMNS)),
+        ("factor", flags.factor or DIRECT, tuple(COLUMNS)),
         ("foresight", flags.foresight, tuple(FORESIGHTS)),
     )
     for name, value, known in choices:
@@ -123,9 +124,10 @@ def _check(flags: ReplayFlags) -> None:
 def _world(flags: ReplayFlags, config: Config) -> World:
     if flags.data == STORE:
         with Store.open(config.settings.state) as store:
-            world = history.read_world(store, config.settings)
+            world = history.read_world(store, config.settings, flags.factor)
     else:
-        world = read_world(Path(flags.data), quality=flags.quality, factor=flags.factor)
+        factor = flags.factor or DIRECT
+        world = read_world(Path(flags.data), quality=flags.quality, factor=factor)
     if not flags.levels:
         return world
     unknown = [level for level in flags.levels if level not in world.levels]
