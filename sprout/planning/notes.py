@@ -5,6 +5,7 @@ from sprout.grid.reading import GridReading
 from sprout.planning import classes
 from sprout.planning.classes import TaskClass
 from sprout.planning.policies import POLICIES
+from sprout.planning.window import HORIZON
 
 
 def of(
@@ -23,7 +24,8 @@ def of(
         notes.append(
             f"no task has {classes.MIN_JUDGED} judged prompts yet: one mix serves all tasks"
         )
-    if POLICIES[policy].spans_window and len(readings) == 1:
+    is_short = readings[0].intensity.duration_s < HORIZON.total_seconds()
+    if POLICIES[policy].spans_window and len(readings) == 1 and is_short:
         notes.append("no forecast is stored: the floor holds for this window alone")
     return notes + _unjudged(formed, directives)
 

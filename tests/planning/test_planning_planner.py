@@ -353,6 +353,13 @@ def test_a_horizon_without_a_forecast_says_so() -> None:
     assert "no forecast is stored" in plan.notes[0]
 
 
+def test_a_slot_of_a_whole_day_is_the_horizon_and_lacks_no_forecast() -> None:
+    known = two_tasks()
+    slot = replace(known.grid.intensity, duration_s=86_400, is_forecast=True)
+    known = replace(known, grid=replace(known.grid, intensity=slot))
+    assert plan_of(known, how=following("class-horizon")).notes == ()
+
+
 def test_a_horizon_spends_preference_where_the_grid_is_dirty() -> None:
     known = replace(snapshot(TWO, shares=HALF, g_per_kwh=100), coming=ahead(500))
     # Floors 0.4 and 0.36, 0.38 on average: all of the 20 % at L1 wait for the dirty hour.
