@@ -92,6 +92,7 @@ PURE = {
     "sprout.errors",
     "sprout.planning.frontier",
     "sprout.grid.backtest",
+    "sprout.grid.answer",
     "sprout.grid.forecast",
     "sprout.grid.intensity",
     "sprout.grid.mix",

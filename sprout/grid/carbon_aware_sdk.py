@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from sprout.grid.answer import NO_CONTENT
 from sprout.grid.intensity import Kind
 from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
 
@@ -34,7 +35,6 @@ ABOUT: Final = About(
     attribution="the source of the Carbon Aware SDK, Green Software Foundation",
     link="https://github.com/Green-Software-Foundation/carbon-aware-sdk",
 )
-NO_CONTENT = 204
 NO_FORECAST: Final = frozenset({400, 404, 501})
 """Sources without forecasts are answered with one of these."""
 HOUR_S = 3600
@@ -64,8 +64,6 @@ class CarbonAwareSdk:
         return harvest.reply()
 
     def _read_past(self, start: datetime, end: datetime, harvest: Harvest) -> None:
-        from sprout.grid.http import value_of
-
         params = (
             ("location", self._zone),
             ("time", f"{start:%Y-%m-%dT%H:%M:%SZ}"),
@@ -74,7 +72,7 @@ class CarbonAwareSdk:
         answer = self._client.get("/emissions/bylocation", params)
         if answer.status == NO_CONTENT:
             return
-        body: Any = value_of(answer, self._zone)
+        body: Any = answer.value(self._zone)
         with wire_shape(ABOUT):
             if not isinstance(body, list):
                 raise TypeError(type(body).__name__)
@@ -85,14 +83,12 @@ class CarbonAwareSdk:
 
     def _read_forecast(self, harvest: Harvest) -> tuple[str, ...]:
         """Add the forecast, or return why there is none."""
-        from sprout.grid.http import value_of
-
         answer = self._client.get("/emissions/forecasts/current", (("location", self._zone),))
         if answer.status == NO_CONTENT:
             return (f"{ABOUT.title}: no forecast of {self._zone}",)
         if answer.status in NO_FORECAST:
             return (f"{ABOUT.title}: no forecast of {self._zone}: {answer.message()}",)
-        body: Any = value_of(answer, self._zone)
+        body: Any = answer.value(self._zone)
         with wire_shape(ABOUT):
             if not isinstance(body, list):
                 raise TypeError(type(body).__name__)

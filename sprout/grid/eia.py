@@ -129,8 +129,6 @@ class Eia:
         return harvest.reply(*notes)
 
     def _rows(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        from sprout.grid.http import value_of
-
         offset, total = 0, 1
         while offset < total:
             params = (
@@ -147,7 +145,7 @@ class Eia:
                 ("length", str(PAGE)),
             )
             answer = self._client.get("/electricity/rto/fuel-type-data/data/", params)
-            body = value_of(answer, self._zone)
+            body = answer.value(self._zone)
             if not isinstance(body, dict):
                 raise TypeError(type(body).__name__)
             rows = body["response"]["data"]

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sprout.errors import PermissionDeniedError
+from sprout.grid.answer import UNAUTHORIZED
 from sprout.grid.intensity import FactorType
 from sprout.grid.provider import About, Harvest, NoAccessError, Reply, parse_time, wire_shape
 
@@ -40,7 +41,6 @@ ABOUT: Final = About(
 )
 HORIZON_HOURS = 48
 _SECONDS: Final = {"5_minutes": 300, "15_minutes": 900, "hourly": 3600}
-_REFUSED = 401
 
 
 class ElectricityMaps:
@@ -88,8 +88,6 @@ class ElectricityMaps:
         *,
         is_forecast: bool,
     ) -> None:
-        from sprout.grid.http import value_of
-
         params = (
             ("zone", self._zone),
             ("temporalGranularity", "hourly"),
@@ -98,9 +96,9 @@ class ElectricityMaps:
             *more,
         )
         answer = self._client.get(f"/carbon-intensity/{path}", params, headers=self._headers)
-        if answer.status == _REFUSED:
+        if answer.status == UNAUTHORIZED:
             raise _refusal(answer.message(), path, self._zone)
-        body = value_of(answer, self._zone)
+        body = answer.value(self._zone)
         with wire_shape(ABOUT):
             updated = body.get("updatedAt") if isinstance(body, dict) else None
             for row in _rows(body):
@@ -118,11 +116,9 @@ class ElectricityMaps:
 
 def zones(client: "Client", keys: "Keys") -> tuple[tuple[str, str], ...]:
     """Return the zones with their names; with a key, those that it opens are marked."""
-    from sprout.grid.http import value_of
-
     client.begin()
     headers = {"auth-token": keys.get(KEY)} if KEY in keys.found else None
-    body = value_of(client.get("/zones", headers=headers), "")
+    body = client.get("/zones", headers=headers).value("")
     with wire_shape(ABOUT):
         if not isinstance(body, dict):
             raise TypeError(type(body).__name__)

@@ -66,14 +66,12 @@ class EnergyCharts:
         return self._read(start, end, now)
 
     def _read(self, first_day: datetime, last_day: datetime, now: datetime) -> Reply:
-        from sprout.grid.http import value_of
-
         params = (
             ("country", self._country),
             ("start", f"{first_day:%Y-%m-%d}"),
             ("end", f"{last_day:%Y-%m-%d}"),
         )
-        body = value_of(self._client.get("/co2eq", params), self._zone)
+        body = self._client.get("/co2eq", params).value(self._zone)
         harvest = Harvest(ABOUT, self._zone, "unknown", now)
         with wire_shape(ABOUT):
             _read_arrays(body, harvest)

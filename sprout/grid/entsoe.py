@@ -24,10 +24,11 @@ from xml.etree import ElementTree as ET
 
 from sprout.errors import InputError, PermissionDeniedError, TryLaterError
 from sprout.grid import mix
+from sprout.grid.answer import OK, REFUSED, Answer
 from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
 
 if TYPE_CHECKING:
-    from sprout.grid.http import Answer, Client
+    from sprout.grid.http import Client
     from sprout.keys import Keys
 
 KEY: Final = "entsoe_key"
@@ -94,8 +95,6 @@ NO_DATA: Final = "999"
 HOUR: Final = timedelta(hours=1)
 HOUR_S = 3600
 LONGEST = timedelta(days=32)  # of one period; at most 30 days are asked for
-OK = 200
-_REFUSED: Final = frozenset({401, 403})
 _EIC: Final = re.compile(r"(?:[A-Z]{2}-)?(\d\d[A-Z][A-Z0-9-]{12}[A-Z0-9])")
 _MINUTES: Final = re.compile(r"PT(15|30|60)M|PT1H")
 _REPEATS: Final = "A03"
@@ -142,14 +141,14 @@ class Entsoe:
                     harvest.add(hour, HOUR_S, value, is_forecast=False, is_estimated=True)
         return harvest.reply()
 
-    def _document(self, answer: "Answer") -> ET.Element:
+    def _document(self, answer: Answer) -> ET.Element:
         """Return the root of a reply.
 
         Raises:
             PermissionDeniedError: the token is refused.
             TryLaterError: it is no whole XML, or has a document type.
         """
-        if answer.status in _REFUSED:
+        if answer.status in REFUSED:
             raise PermissionDeniedError(f"{ABOUT.title} refused the token: check {KEY}")
         try:
             return ET.fromstring(answer.body, parser=ET.XMLParser(target=_Tree()))  # noqa: S314 - see `_Tree`

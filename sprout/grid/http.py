@@ -8,12 +8,10 @@ Foreign exceptions carry the URL, and with it the key of some providers, so ours
 them.
 """
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -26,75 +24,18 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from sprout import __version__
-from sprout.errors import (
-    InputError,
-    NotReadyError,
-    PermissionDeniedError,
-    SproutError,
-    TryLaterError,
-)
+from sprout.errors import NotReadyError, SproutError, TryLaterError
+from sprout.grid.answer import NO_CONTENT, OK, UNKNOWN, Answer, clean
 from sprout.grid.patience import RETRIED, THROTTLED, DeadlineRetry
 from sprout.grid.patience import Limits as Limits  # noqa: PLC0414 - said with the client
 from sprout.grid.provider import ThrottledError
-from sprout.keys import scrub
 
-OK = 200
-NO_CONTENT = 204
-UNAUTHORIZED = 401
-FORBIDDEN = 403
-UNKNOWN = frozenset({400, 404, 422})
 MAX_BODY_BYTES = 64 << 20
 MAX_RETRY_AFTER_S = 3600.0
-MAX_MESSAGE = 200
-MAX_ERROR_DEPTH = 4
 DEFAULT_RETRY_AFTER_S = 60.0
 _CHUNK_BYTES = 1 << 16
 
 Params = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A reply that is not to be retried."""
-
-    status: int
-    content_type: str
-    body: bytes = field(repr=False)
-    who: str
-    secrets: tuple[str, ...] = field(repr=False)
-
-    @property
-    def is_json(self) -> bool:
-        """Whether the body is whole JSON."""
-        return self._parsed()[0]
-
-    def json(self) -> object:
-        """Return the body.
-
-        Raises:
-            TryLaterError: it is not JSON, or was cut off.
-        """
-        is_json, value = self._parsed()
-        if not is_json:
-            raise TryLaterError(
-                f"{self.who} answered {self.status} with something that is not whole JSON "
-                f"({self.content_type or 'no content type'}, {len(self.body)} bytes): "
-                "try again later"
-            )
-        return value
-
-    def message(self) -> str:
-        """Return what the provider says went wrong, on one short line, without any secret."""
-        _, value = self._parsed()
-        texts = list(_texts(value)) if isinstance(value, dict) else []
-        text = " ".join(scrub("; ".join(texts), self.secrets).split())
-        return text[:MAX_MESSAGE] or f"HTTP {self.status}"
-
-    def _parsed(self) -> tuple[bool, object]:
-        try:
-            return True, json.loads(self.body)
-        except (ValueError, RecursionError):
-            return False, None
 
 
 class Client:
@@ -127,7 +68,7 @@ class Client:
 
     def clean(self, text: str) -> str:
         """Return what a provider said, short and without any secret."""
-        return " ".join(scrub(text, self._secrets).split())[:MAX_MESSAGE]
+        return clean(text, self._secrets)
 
     def hide(self, secret: str) -> None:
         """Keep one more secret, such as a token, out of every message."""
@@ -237,26 +178,6 @@ class Client:
         )
 
 
-def value_of(answer: Answer, zone: str) -> object:
-    """Return the JSON of a good reply; turn the usual refusals into errors.
-
-    Raises:
-        InputError: the zone is not known there.
-        PermissionDeniedError: 401 or 403.
-        TryLaterError: the reply is not JSON, or of a status that nobody documents.
-    """
-    if answer.status == OK:
-        return answer.json()
-    if answer.status in UNKNOWN:
-        raise InputError(
-            f"{answer.who} does not take zone {zone!r}: {answer.message()}; "
-            "`sprout grid zones` lists what it knows"
-        )
-    if answer.status in {UNAUTHORIZED, FORBIDDEN}:
-        raise PermissionDeniedError(f"{answer.who} refused: {answer.message()}")
-    raise TryLaterError(f"{answer.who} answered {answer.status}: {answer.message()}")
-
-
 class _Call(threading.Thread):
     """One request in a thread, so that whoever waits can stop waiting."""
 
@@ -306,17 +227,3 @@ def _place_of(who: str, base_url: str) -> str:
     if not is_good:
         raise NotReadyError(f"{who}: its base URL is no http(s) URL; correct the setting")
     return place
-
-
-def _texts(value: Mapping[str, object], depth: int = 0) -> list[str]:
-    """Return the sentences under the names that providers use for errors."""
-    found: list[str] = []
-    if depth > MAX_ERROR_DEPTH:
-        return found
-    for name in ("error", "message", "detail", "code"):
-        part = value.get(name)
-        if isinstance(part, dict):
-            found += _texts(part, depth + 1)
-        elif isinstance(part, str):
-            found.append(part)
-    return found

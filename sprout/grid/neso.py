@@ -95,9 +95,7 @@ class Neso:
 
     def _read(self, path: str, harvest: Harvest, now: datetime) -> int:
         """Add the slots of one reply, and return how many there are; none: no such postcode."""
-        from sprout.grid.http import value_of
-
-        body = value_of(self._client.get(path), self._zone)
+        body = self._client.get(path).value(self._zone)
         with wire_shape(ABOUT):
             num_slots = 0
             for slot in _slots(body):

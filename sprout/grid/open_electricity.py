@@ -64,8 +64,6 @@ class OpenElectricity:
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
         """Return at most 31 days."""
-        from sprout.grid.http import value_of
-
         self._client.begin()
         params = (
             ("metrics", "emissions"),
@@ -76,7 +74,7 @@ class OpenElectricity:
             ("date_end", _network_time(end)),
         )
         headers = {"Authorization": f"Bearer {self._key}"}
-        body = value_of(self._client.get("/data/network/NEM", params, headers=headers), self._zone)
+        body = self._client.get("/data/network/NEM", params, headers=headers).value(self._zone)
         harvest = Harvest(ABOUT, self._zone, "unknown", now)
         with wire_shape(ABOUT):
             emitted_t, energy_mwh = self._metrics(body)

@@ -17,10 +17,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sprout.errors import PermissionDeniedError
+from sprout.grid.answer import REFUSED, Answer
 from sprout.grid.provider import About, Harvest, NoAccessError, Reply, parse_time, wire_shape
 
 if TYPE_CHECKING:
-    from sprout.grid.http import Answer, Client
+    from sprout.grid.http import Client
     from sprout.keys import Keys
 
 USER: Final = "watttime_user"
@@ -42,7 +43,6 @@ ABOUT: Final = About(
 G_PER_KWH_PER_LB_PER_MWH = 0.453592
 HORIZON_HOURS = 48
 SIGNAL = "co2_moer"
-_REFUSED: Final = frozenset({401, 403})
 
 
 class WattTime:
@@ -109,36 +109,32 @@ class WattTime:
                 _add(row, harvest, meta, generated, is_forecast=is_forecast)
 
     def _value(self, path: str, params: Sequence[tuple[str, str]]) -> Any:  # noqa: ANN401 - JSON
-        from sprout.grid.http import value_of
-
         answer = self._ask(path, params)
-        if answer.status in _REFUSED and not answer.is_json:
+        if answer.status in REFUSED and not answer.is_json:
             self._token = None  # it may have expired
             answer = self._ask(path, params)
-        if answer.status in _REFUSED and answer.is_json:
+        if answer.status in REFUSED and answer.is_json:
             raise NoAccessError(
                 f"{ABOUT.title}: this account has no access to {path} of {self._region} "
                 f"({answer.message()})"
             )
-        if answer.status in _REFUSED:
+        if answer.status in REFUSED:
             raise PermissionDeniedError(f"{ABOUT.title} refused a fresh token for {path}")
-        return value_of(answer, self._zone)
+        return answer.value(self._zone)
 
-    def _ask(self, path: str, params: Sequence[tuple[str, str]]) -> "Answer":
+    def _ask(self, path: str, params: Sequence[tuple[str, str]]) -> Answer:
         if self._token is None:
             self._token = self._log_in()
         headers = {"Authorization": f"Bearer {self._token}"}
         return self._client.get(path, params, headers=headers)
 
     def _log_in(self) -> str:
-        from sprout.grid.http import value_of
-
         answer = self._client.get("/login", auth=self._account)
-        if answer.status in _REFUSED:
+        if answer.status in REFUSED:
             raise PermissionDeniedError(
                 f"{ABOUT.title} refused user and password: check {USER} and {PASSWORD}"
             )
-        body = value_of(answer, self._zone)
+        body = answer.value(self._zone)
         with wire_shape(ABOUT):
             if not isinstance(body, dict):
                 raise TypeError(type(body).__name__)

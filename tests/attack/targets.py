@@ -28,13 +28,14 @@ from sprout.engine import base
 from sprout.engine.recorded import RecordedEngine
 from sprout.engine.template import ChatTemplate
 from sprout.errors import SproutError
+from sprout.grid.answer import Answer
 from sprout.grid.carbon_aware_sdk import CarbonAwareSdk
 from sprout.grid.columns_csv import Columns
 from sprout.grid.eia import Eia
 from sprout.grid.electricity_maps import ElectricityMaps
 from sprout.grid.energy_charts import EnergyCharts
 from sprout.grid.entsoe import Entsoe
-from sprout.grid.http import Answer, Client, Limits
+from sprout.grid.http import Client, Limits
 from sprout.grid.intensity import Series, rank
 from sprout.grid.neso import Neso
 from sprout.grid.open_electricity import OpenElectricity

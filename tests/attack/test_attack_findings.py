@@ -144,7 +144,7 @@ def test_bodies_of_another_shape_are_tried_again_later(
 
 
 def test_an_error_that_is_nested_deeply_is_still_a_message() -> None:
-    from sprout.grid.http import Answer  # noqa: PLC0415
+    from sprout.grid.answer import Answer  # noqa: PLC0415
 
     body: dict[str, Any] = {"error": "inner"}
     for _ in range(400):

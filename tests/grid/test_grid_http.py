@@ -12,7 +12,7 @@ import pytest
 from local.grid_server import HTML, Answer, GridServer, Request, refused_url, serving
 
 from sprout.errors import InputError, NotReadyError, PermissionDeniedError, TryLaterError
-from sprout.grid.http import Client, Limits, value_of
+from sprout.grid.http import Client, Limits
 from sprout.grid.provider import ThrottledError
 from sprout.keys import Key, Keys, scrub
 
@@ -28,7 +28,7 @@ def server() -> Iterator[GridServer]:
 
 def get(url: str, limits: Limits = QUICK) -> object:
     with Client("The grid", url, limits, (SECRET,)) as client:
-        return value_of(client.get("/path", (("api_key", SECRET),)), "DE")
+        return client.get("/path", (("api_key", SECRET),)).value("DE")
 
 
 def test_a_good_answer_is_its_json(server: GridServer) -> None:
