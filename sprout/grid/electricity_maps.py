@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 from sprout.errors import PermissionDeniedError
 from sprout.grid.answer import UNAUTHORIZED
 from sprout.grid.intensity import FactorType
-from sprout.grid.provider import About, Harvest, NoAccessError, Reply, parse_time, wire_shape
+from sprout.grid.provider import (
+    About,
+    Harvest,
+    NoAccessError,
+    Reply,
+    as_allowed,
+    parse_time,
+    wire_shape,
+)
 
 if TYPE_CHECKING:
     from sprout.grid.http import Client
@@ -57,20 +65,12 @@ class ElectricityMaps:
         self._client.begin()
         harvest = Harvest(ABOUT, self._zone, self._factor_type, now)
         horizon = (("horizonHours", str(HORIZON_HOURS)),)
-        refusals: list[NoAccessError] = []
-        for path, more, is_forecast in (
-            ("history", (), False),
-            ("latest", (), False),
-            ("forecast", horizon, True),
-        ):
-            try:
-                self._read(path, more, harvest, is_forecast=is_forecast)
-            except NoAccessError as refusal:
-                refusals.append(refusal)
-        reply = harvest.reply(*map(str, refusals))
-        if refusals and not reply.intensities:
-            raise refusals[0]
-        return reply
+        return as_allowed(
+            harvest,
+            lambda: self._read("history", (), harvest, is_forecast=False),
+            lambda: self._read("latest", (), harvest, is_forecast=False),
+            lambda: self._read("forecast", horizon, harvest, is_forecast=True),
+        )
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
         """Return at most 10 days of hours."""

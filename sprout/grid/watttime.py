@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sprout.errors import PermissionDeniedError
 from sprout.grid.answer import REFUSED, Answer
-from sprout.grid.provider import About, Harvest, NoAccessError, Reply, parse_time, wire_shape
+from sprout.grid.provider import (
+    About,
+    Harvest,
+    NoAccessError,
+    Reply,
+    as_allowed,
+    parse_time,
+    wire_shape,
+)
 
 if TYPE_CHECKING:
     from sprout.grid.http import Client
@@ -59,20 +67,13 @@ class WattTime:
         """Return the last 24 hours and the coming 48, as far as the account allows."""
         self._client.begin()
         harvest = Harvest(ABOUT, self._zone, "direct", now)
+        day = _span(now - timedelta(hours=24), now)
         horizon = (("horizon_hours", str(HORIZON_HOURS)),)
-        refusals: list[NoAccessError] = []
-        for path, more, is_forecast in (
-            ("/v3/historical", _span(now - timedelta(hours=24), now), False),
-            ("/v3/forecast", horizon, True),
-        ):
-            try:
-                self._read(path, more, harvest, is_forecast=is_forecast)
-            except NoAccessError as refusal:
-                refusals.append(refusal)
-        reply = harvest.reply(*map(str, refusals))
-        if refusals and not reply.intensities:
-            raise refusals[0]
-        return reply
+        return as_allowed(
+            harvest,
+            lambda: self._read("/v3/historical", day, harvest, is_forecast=False),
+            lambda: self._read("/v3/forecast", horizon, harvest, is_forecast=True),
+        )
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
         """Return at most 30 days."""
