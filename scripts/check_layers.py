@@ -189,6 +189,7 @@ ADAPTERS = {
     "sprout.grid.open_electricity",
     "sprout.grid.patience",
     "sprout.grid.watttime",
+    "sprout.infile",
     "sprout.machine",
     "sprout.meter.estimate",
     "sprout.meter.nvml",

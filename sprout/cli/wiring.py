@@ -14,9 +14,10 @@ from sprout.costs import Conditions
 from sprout.directive_sets import load, packaged, parse
 from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet
 from sprout.engine.open import EngineOptions, fingerprint
-from sprout.errors import InputError, NoInputError, PermissionDeniedError, UsageError
+from sprout.errors import InputError, NoInputError, UsageError
 from sprout.grid import reading
 from sprout.grid.reading import GridOutlook, GridReading
+from sprout.infile import read_text
 from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
@@ -42,15 +43,7 @@ def directive_set(name: str) -> DirectiveSet:
         raise UsageError(
             f"no directive set {name!r}: choose {', '.join(packaged())}, or name a .toml file"
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{path} may not be read") from error
-    except OSError as error:
-        raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8") from error
-    return next(iter(parse(text, str(path)).values()))
+    return next(iter(parse(read_text(path), str(path)).values()))
 
 
 def level_names(settings: Settings) -> tuple[str, ...]:

@@ -19,16 +19,15 @@ authors' simulator does.
 """
 
 import csv
-import gzip
-import io
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from sprout import infile
 from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
-from sprout.errors import InputError, NoInputError, PermissionDeniedError
+from sprout.errors import InputError, NoInputError
 from sprout.planning.frontier import IntArray
 from sprout.planning.problem import FloatArray
 from sprout.replay.world import HourlyInputs, Requests, Variants, World
@@ -102,24 +101,21 @@ def _rows(folder: Path, stem: str, columns: tuple[str, ...]) -> Iterator[tuple[s
     path = _find(folder, stem)
     if path is None:
         raise NoInputError(f"{folder}: no {stem}.csv or {stem}.csv.gz (`man sprout-replay`)")
+    reader = csv.reader(infile.lines(path))
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        lines = csv.reader(io.StringIO(data.decode("utf-8")))
-        header = next(lines, [])
+        header = next(reader, [])
         missing = [name for name in columns if name not in header]
         if missing:
             raise InputError(f"{path}: no column {', '.join(missing)}")
         places = [header.index(name) for name in columns]
-        for number, row in enumerate(lines, start=2):
+        for row in reader:
             if len(row) != len(header):
                 raise InputError(
-                    f"{path}:{number}: {len(row)} columns, the header has {len(header)}"
+                    f"{path}:{reader.line_num}: {len(row)} columns, the header has {len(header)}"
                 )
             yield tuple(row[place] for place in places)
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{path} may not be read") from error
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: not CSV ({error})") from error
 
 
 def _number(text: str, where: str) -> float:

@@ -1,4 +1,5 @@
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +98,20 @@ def test_a_broken_table_is_one_clear_error(
         read_world(write(tmp_path / "d", **{name: text}))
 
 
-def test_a_damaged_archive_is_one_clear_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda data: data[:-20], "cut off"),
+        (lambda data: data[:40] + bytes(40) + data[80:], "not gzip, or damaged"),
+        (lambda _data: b"region\n", "not gzip, or damaged"),
+        (lambda _data: gzip.compress(b"\xff\xfe"), "not UTF-8"),
+    ],
+)
+def test_a_damaged_archive_is_one_clear_error(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
+) -> None:
     folder = write(tmp_path / "d")
     (folder / "grid.csv").unlink()
-    (folder / "grid.csv.gz").write_bytes(gzip.compress(GRID.encode())[:-20])
-    with pytest.raises(InputError, match=r"grid\.csv\.gz cannot be read"):
+    (folder / "grid.csv.gz").write_bytes(spoil(gzip.compress(GRID.encode())))
+    with pytest.raises(InputError, match=rf"grid\.csv\.gz: .*{why}"):
         read_world(folder)

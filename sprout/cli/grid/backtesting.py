@@ -1,19 +1,17 @@
 """The body of `sprout grid backtest`."""
 
 import csv
-import gzip
-import io
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sprout import infile
 from sprout.cli.grid.asking import series
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
 from sprout.config import Settings
-from sprout.errors import InputError, NoInputError, NotReadyError, PermissionDeniedError
+from sprout.errors import InputError, NoInputError, NotReadyError
 from sprout.grid.columns_csv import Columns
 from sprout.grid.intensity import HOUR_S, Intensity, Series
 from sprout.state.grid_log import GridLog, Tested
@@ -140,7 +138,7 @@ def _zones(
     """Return the rows of a file by zone; without a zone column it is one zone."""
     from sprout.grid import columns_csv
 
-    lines = _lines(file)
+    lines = infile.lines(file)
     if zone_column is None:
         wanted = Series(NO_ZONE, "average", "unknown")
         return {NO_ZONE: list(columns_csv.read(lines, columns, wanted, now, str(file)).intensities)}
@@ -177,18 +175,3 @@ def _lines_by_zone(text: list[str], zone_column: str, file: Path) -> dict[str, l
         if len(cells) > position:
             by_zone.setdefault(cells[position], []).append(line)
     return by_zone
-
-
-def _lines(file: Path) -> Iterator[str]:
-    try:
-        data = file.read_bytes()
-        text = gzip.decompress(data) if file.suffix == ".gz" else data
-        yield from io.StringIO(text.decode("utf-8-sig"), newline="")
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{file}: not gzip, or damaged") from error
-    except (UnicodeDecodeError, EOFError) as error:
-        raise InputError(f"{file}: not UTF-8, or cut off") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{file} may not be read") from error
-    except OSError as error:
-        raise NoInputError(f"{file} cannot be read: {error.strerror}") from error

@@ -12,9 +12,10 @@ from pathlib import Path
 from sprout import toml
 from sprout.cli.output import Out
 from sprout.config import file_path, load
-from sprout.errors import InputError, PermissionDeniedError
+from sprout.errors import InputError, NoInputError
 from sprout.grid import yearly
 from sprout.grid.open import about, check_zone, series_of
+from sprout.infile import read_text
 from sprout.writing import write_whole
 
 NOBODY = "none"
@@ -108,13 +109,10 @@ def _quoted(value: str) -> str:
 
 
 def _read(path: Path) -> str:
+    """Return what is in the file; nothing where there is none yet."""
     try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return ""
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{path} may not be read") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        return read_text(path)
+    except NoInputError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return ""
+        raise

@@ -1,16 +1,16 @@
 """The body of `sprout grid import`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, TypeVar
 
+from sprout import infile
 from sprout.cli.grid.asking import series as series_of
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
 from sprout.config import Settings
-from sprout.errors import InputError, NoInputError, NotReadyError, PermissionDeniedError, UsageError
+from sprout.errors import NotReadyError, UsageError
 from sprout.grid import columns_csv, electricitymaps_csv
 from sprout.grid.columns_csv import Columns
 from sprout.grid.intensity import Intensity, Series
@@ -18,8 +18,6 @@ from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 FACTORS: tuple[electricitymaps_csv.Factor, ...] = ("lifecycle", "direct")
-
-Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +92,7 @@ def _series(settings: Settings) -> Series:
 
 
 def _electricity_maps(file: Path) -> Imported:
-    first, second = _read(
-        file,
-        lambda lines: electricitymaps_csv.read_each(lines, FACTORS, utc_now(), str(file)),
-    )
+    first, second = electricitymaps_csv.read_each(infile.lines(file), FACTORS, utc_now(), str(file))
     return Imported(
         intensities=(*first.intensities, *second.intensities),
         num_rows=len(first.intensities),
@@ -108,9 +103,7 @@ def _electricity_maps(file: Path) -> Imported:
 
 
 def _two_columns(file: Path, columns: Columns, wanted: Series) -> Imported:
-    table = _read(
-        file, lambda lines: columns_csv.read(lines, columns, wanted, utc_now(), str(file))
-    )
+    table = columns_csv.read(infile.lines(file), columns, wanted, utc_now(), str(file))
     return Imported(
         intensities=table.intensities,
         num_rows=len(table.intensities),
@@ -118,15 +111,3 @@ def _two_columns(file: Path, columns: Columns, wanted: Series) -> Imported:
         num_empty=table.num_empty,
         num_repeated=table.num_repeated,
     )
-
-
-def _read(file: Path, read: Callable[[TextIO], Read]) -> Read:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            return read(lines)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8: {error.reason}") from error
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{file} may not be read") from error
-    except OSError as error:
-        raise NoInputError(f"{file} cannot be read: {error.strerror}") from error
