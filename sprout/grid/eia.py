@@ -54,7 +54,8 @@ FACTORS: Final[Mapping[str, float]] = {
 }
 """gCO2eq/kWh by fuel; the B of SNB and WNB is a battery beside."""
 STORAGE: Final = frozenset({"BAT", "PS", "OES", "UES"})
-PAGE = 5000
+PAGE, MAX_PAGES = 5000, 15
+"""Rows of one request, and requests for a span: 30 days of 20 fuels are 14,400 rows."""
 HOUR: Final = timedelta(hours=1)
 HOUR_S = 3600
 RESPONDENTS: Final[Mapping[str, str]] = {
@@ -129,8 +130,8 @@ class Eia:
         return harvest.reply(*notes)
 
     def _rows(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        offset, total = 0, 1
-        while offset < total:
+        offset = 0
+        for _ in range(MAX_PAGES):
             params = (
                 ("api_key", self._key),
                 ("frequency", "hourly"),
@@ -149,11 +150,14 @@ class Eia:
             if not isinstance(body, dict):
                 raise TypeError(type(body).__name__)
             rows = body["response"]["data"]
-            total = int(body["response"]["total"])
-            yield from rows
-            if not rows:
-                return
+            for row in rows:
+                if row.get("respondent", self._respondent) != self._respondent:
+                    raise ValueError("a row of another respondent")
+                yield row
             offset += len(rows)
+            if not rows or offset >= int(body["response"]["total"]):
+                return
+        raise ValueError(f"more than {MAX_PAGES} pages")
 
 
 def zones() -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,8 @@
 Endpoints below /carbon-intensity: history (the last 24 hours), latest, forecast, and past-range
 (`start`, `end` exclusive, at most 10 days of hours). Header `auth-token`. `disableCallerLookup` is
 always sent: without it a zone that is missing or wrong is answered with the caller's own. Fields:
-`carbonIntensity` (gCO2eq/kWh), `datetime`, `isEstimated`, `updatedAt`. The rows come under
+`carbonIntensity` (gCO2eq/kWh), `datetime`, `isEstimated` (a row without it counts as estimated),
+`updatedAt`. The rows come under
 `history`, `data` or `forecast`, or as one bare object; v3 differs in nothing that is read here, so
 a base URL that ends in /v3 works.
 
@@ -100,18 +101,26 @@ class ElectricityMaps:
             raise _refusal(answer.message(), path, self._zone)
         body = answer.value(self._zone)
         with wire_shape(ABOUT):
-            updated = body.get("updatedAt") if isinstance(body, dict) else None
+            of_all = body if isinstance(body, dict) else {}
             for row in _rows(body):
-                _check_zone(row, self._zone)
-                told = row.get("updatedAt") or updated
+                self._check(row)
+                told = row.get("updatedAt") or of_all.get("updatedAt")
+                step = row.get("temporalGranularity") or of_all.get("temporalGranularity")
                 harvest.add(
                     parse_time(row["datetime"]),
-                    _SECONDS[row.get("temporalGranularity") or "hourly"],
+                    _SECONDS[step or "hourly"],
                     row["carbonIntensity"],
                     is_forecast=is_forecast,
-                    is_estimated=bool(row.get("isEstimated", False)),
+                    is_estimated=bool(row.get("isEstimated", not is_forecast)),
                     generated_at=None if told is None else parse_time(told),
                 )
+
+    def _check(self, row: Mapping[str, Any]) -> None:
+        """Refuse a row of another zone, such as the caller's own, or of other factors."""
+        if row.get("zone", self._zone) != self._zone:
+            raise ValueError("a row of another zone")
+        if row.get("emissionFactorType", self._factor_type) != self._factor_type:
+            raise ValueError("a row of other emission factors")
 
 
 def zones(client: "Client", keys: "Keys") -> tuple[tuple[str, str], ...]:
@@ -139,12 +148,6 @@ def _rows(body: object) -> Iterator[Mapping[str, Any]]:
             yield from body[name]
             return
     yield body
-
-
-def _check_zone(row: Mapping[str, Any], zone: str) -> None:
-    """Refuse a row of another zone, should the caller's own be answered all the same."""
-    if row.get("zone", zone) != zone:
-        raise ValueError("a row of another zone")
 
 
 def _refusal(message: str, path: str, zone: str) -> PermissionDeniedError:

@@ -44,6 +44,7 @@ REGIONS: Final[Mapping[str, tuple[str, str]]] = {
     "AU-VIC": ("VIC1", "Victoria"),
 }
 NETWORK_TIME: Final = timezone(timedelta(hours=10))
+INTERVAL: Final = "1h"
 HOUR: Final = timedelta(hours=1)
 HOUR_S = 3600
 G_PER_KWH_PER_T_PER_MWH = 1000.0
@@ -68,7 +69,7 @@ class OpenElectricity:
         params = (
             ("metrics", "emissions"),
             ("metrics", "energy"),
-            ("interval", "1h"),
+            ("interval", INTERVAL),
             ("primary_grouping", "network_region"),
             ("date_start", _network_time(start)),
             ("date_end", _network_time(end)),
@@ -89,6 +90,8 @@ class OpenElectricity:
         found: dict[str, dict[datetime, float]] = {"emissions": {}, "energy": {}}
         for block in body["data"]:
             metric, unit = block["metric"], block["unit"]
+            if block.get("interval", INTERVAL) != INTERVAL:
+                raise ValueError(f"intervals of {block['interval']}")
             if (metric, unit) != ("energy", "MWh") and not (
                 metric == "emissions" and unit.startswith("t")
             ):

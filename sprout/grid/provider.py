@@ -29,7 +29,7 @@ class NoAccessError(PermissionDeniedError):
 
 
 class ThrottledError(TryLaterError):
-    """Too many requests; `retry_after_s` is when the provider wants to be asked again."""
+    """The provider wants to be left alone for `retry_after_s`, after too many requests mostly."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
@@ -129,6 +129,8 @@ class Harvest:
         if not is_forecast and start > self._now + CLOCK_TOLERANCE:
             self._num_future += 1
             return
+        if generated_at is not None and generated_at > self._now + CLOCK_TOLERANCE:
+            generated_at = None  # it would win over every later forecast
         if self._kind is None:
             raise RuntimeError(f"nobody said of which kind {self._about.title} is")
         self._rows[start, is_forecast] = Intensity(

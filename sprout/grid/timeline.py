@@ -78,14 +78,16 @@ def _joined(pieces: Iterable[tuple[Intensity, datetime, datetime]]) -> Iterator[
             current = (row, current[1], stop)
             continue
         if current is not None:
-            yield _cut(*current)
+            yield from _cut(*current)
         current = (row, begin, stop)
     if current is not None:
-        yield _cut(*current)
+        yield from _cut(*current)
 
 
-def _cut(row: Intensity, begin: datetime, stop: datetime) -> Intensity:
+def _cut(row: Intensity, begin: datetime, stop: datetime) -> Iterator[Intensity]:
+    """Yield what is left of a row; nothing of less than a second, in which rows last."""
     seconds = int((stop - begin).total_seconds())
     if row.start == begin and row.duration_s == seconds:
-        return row
-    return replace(row, start=begin, duration_s=max(1, seconds))
+        yield row
+    elif seconds:
+        yield replace(row, start=begin, duration_s=seconds)

@@ -50,7 +50,7 @@ ABOUT: Final = About(
 )
 G_PER_KWH_PER_LB_PER_MWH = 0.453592
 HORIZON_HOURS = 48
-SIGNAL = "co2_moer"
+SIGNAL, UNITS = "co2_moer", "lbs_co2_per_mwh"
 
 
 class WattTime:
@@ -103,7 +103,8 @@ class WattTime:
         body = self._value(path, params)
         with wire_shape(ABOUT):
             meta = body["meta"]
-            if meta["units"] != "lbs_co2_per_mwh" or meta["region"] != self._region:
+            told = (meta["region"], meta.get("signal_type", SIGNAL), meta["units"])
+            if told != (self._region, SIGNAL, UNITS):
                 raise ValueError("not the signal that was asked for")
             generated = meta.get("generated_at")
             for row in body["data"]:

@@ -17,10 +17,11 @@ from sprout.errors import (
 )
 from sprout.grid import eia, entsoe
 from sprout.grid.http import Limits
-from sprout.grid.intensity import FactorType, Kind
+from sprout.grid.intensity import FactorType, IntensityTrace, Kind
 from sprout.grid.mix import intensity_of
 from sprout.grid.open import NAMES, about, open_provider, series_of, zones
 from sprout.grid.provider import NoAccessError, Reply
+from sprout.grid.timeline import best
 from sprout.keys import Key, Keys
 
 NOW = datetime(2026, 3, 29, 1, 40, tzinfo=UTC)  # the hour in which Europe's clocks go forward
@@ -700,6 +701,119 @@ def test_another_shape_is_no_answer_and_no_traceback(
         recent(
             server, name, {"neso": "GB", "eia": "CISO", "open_electricity": "AU-SA"}.get(name, "DE")
         )
+
+
+# what was not asked for
+
+
+def test_other_emission_factors_than_were_asked_for_are_no_answer(server: GridServer) -> None:
+    good = grid_server.electricity_maps(NOW)
+
+    def behave(request: Request) -> Answer:
+        asked = dict(request.query) | {"emissionFactorType": "lifecycle"}
+        return good(Request(request.path, asked, request.headers))
+
+    server.behave = behave
+    assert recent(server, "electricity_maps", "DE", "lifecycle").intensities
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "electricity_maps", "DE", "direct")
+
+
+def test_a_row_that_does_not_say_whether_it_is_estimated_is_not_measured(
+    server: GridServer,
+) -> None:
+    row = {"zone": "DE", "carbonIntensity": 20, "datetime": "2026-03-29T01:00:00.000Z"}
+    server.behave = lambda _request: Answer(row)
+    (found,) = past(server, "electricity_maps", "DE", NOW - HOUR, NOW).intensities
+    assert found.is_estimated
+
+
+def test_a_forecast_of_quarters_is_not_one_of_hours(server: GridServer) -> None:
+    rows = [
+        {"carbonIntensity": 300 + i, "datetime": f"2026-03-29T02:{15 * i:02}:00Z"} for i in range(4)
+    ]
+    body = {"zone": "DE", "forecast": rows, "temporalGranularity": "15_minutes"}
+    server.behave = lambda _request: Answer(body)
+    found = recent(server, "electricity_maps", "DE").intensities
+    assert {row.duration_s for row in found if row.is_forecast} == {900}
+
+
+@pytest.mark.parametrize("signal", ["co2_aoer", "health_damage"])
+def test_another_signal_than_the_marginal_one_is_no_answer(server: GridServer, signal: str) -> None:
+    good = grid_server.watttime(NOW)
+
+    def behave(request: Request) -> Answer:
+        answer = good(request)
+        if "meta" in answer.body:
+            answer.body["meta"]["signal_type"] = signal
+        return answer
+
+    server.behave = behave
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "watttime", "CAISO_NORTH")
+
+
+def test_rows_of_another_respondent_are_no_answer(server: GridServer) -> None:
+    good = grid_server.eia(NOW)
+
+    def behave(request: Request) -> Answer:
+        answer = good(request)
+        answer.body["response"]["data"][-1]["respondent"] = "PJM"
+        return answer
+
+    server.behave = behave
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "eia", "CISO")
+
+
+def test_eia_pages_without_end_are_no_answer(server: GridServer) -> None:
+    row = {"period": "2026-03-28T18", "fueltype": "NG", "value": "100"}
+    server.behave = lambda _request: Answer({"response": {"total": "1000000", "data": [row]}})
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "eia", "CISO")
+    assert len(server.seen) < 20
+
+
+def test_days_in_the_place_of_hours_are_no_answer(server: GridServer) -> None:
+    good = grid_server.open_electricity(NOW)
+
+    def behave(request: Request) -> Answer:
+        answer = good(request)
+        for block in answer.body["data"]:
+            block["interval"] = "1d"
+        return answer
+
+    server.behave = behave
+    with pytest.raises(TryLaterError, match="a shape that is not its own"):
+        recent(server, "open_electricity", "AU-NSW")
+
+
+def test_a_forecast_that_says_it_was_made_in_the_future_is_of_an_unknown_time(
+    server: GridServer,
+) -> None:
+    """Else no later one, made when it is said to be, would ever replace it."""
+    rows = [{"carbonIntensity": 300, "datetime": "2026-03-29T02:00:00Z"}]
+    body = {"zone": "DE", "forecast": rows, "updatedAt": "2999-01-01T00:00:00Z"}
+    server.behave = lambda _request: Answer(body | {"updatedAt": "2060-01-01T00:00:00Z"})
+    found = recent(server, "electricity_maps", "DE").intensities
+    assert [row.generated_at for row in found if row.is_forecast] == [None]
+
+
+def test_slots_that_begin_within_a_second_of_each_other_make_a_line(server: GridServer) -> None:
+    def behave(request: Request) -> Answer:
+        hours = range(3)
+        if request.path.endswith("bylocation"):
+            return Answer([{"time": f"2026-03-28T0{h}:00:00.5Z", "rating": 60} for h in hours])
+        points = [
+            {"timestamp": f"2026-03-28T0{h}:00:00Z", "duration": 60, "value": 90} for h in hours
+        ]
+        return Answer([{"generatedAt": "2026-03-28T00:00:00Z", "forecastData": points}])
+
+    server.behave = behave
+    rows = recent(server, "carbon_aware_sdk", "eastus").intensities
+    assert counts(Reply(rows)) == (3, 3)
+    # the half second before the first rating is of the forecast alone; a trace refuses overlap
+    IntensityTrace(best(rows, NOW - 48 * HOUR, NOW))
 
 
 # before anything is sent

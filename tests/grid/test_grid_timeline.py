@@ -46,6 +46,15 @@ def test_what_reaches_beyond_the_span_is_cut_and_gaps_stay() -> None:
     assert best([], NOW, NOW + HOUR) == ()
 
 
+def test_what_is_left_of_a_row_for_less_than_a_second_is_a_gap() -> None:
+    """A row lasts whole seconds: rounded up, it would overlap the next one."""
+    measured = replace(row(0, 60, 1), start=NOW + timedelta(milliseconds=500))
+    rows = [row(0, 60, 2, is_forecast=True), measured, row(60, 60, 3, is_forecast=True)]
+    rows.append(replace(row(60, 60, 4), start=NOW + HOUR + timedelta(seconds=1)))
+    line = IntensityTrace(best(rows, NOW, NOW + 2 * HOUR)).intensities
+    assert [each.g_per_kwh for each in line] == [1, 4]
+
+
 def test_the_newest_forecast_is_taken() -> None:
     old = replace(row(0, 30, 1, is_forecast=True), generated_at=NOW - HOUR)
     new = replace(row(0, 60, 2, is_forecast=True), generated_at=NOW, source="other")
