@@ -60,6 +60,10 @@ class Client:
         self._session.trust_env = False
         self._session.headers["User-Agent"] = f"sprout-llm/{__version__}"
         self._session.headers["Accept"] = "application/json"
+        # one for all requests: a history of years opens no connection a request
+        self._adapter = HTTPAdapter()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, self._adapter)
         self._until_s = time.perf_counter() + limits.total_s
 
     def begin(self) -> None:
@@ -85,7 +89,8 @@ class Client:
         """Return the reply to a GET.
 
         Raises:
-            TryLaterError: no reply in time, or a fault on their side; ThrottledError for 429.
+            TryLaterError: no reply in time, or a fault on their side; ThrottledError where they
+                say when it is over, and for 429.
         """
         left_s = self._until_s - time.perf_counter()
         retry = DeadlineRetry.within(self._limits, self._until_s)
@@ -121,9 +126,7 @@ class Client:
         auth: tuple[str, str] | None,
         retry: DeadlineRetry,
     ) -> Answer:
-        adapter = HTTPAdapter(max_retries=retry)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter.max_retries = retry
         response = self._session.get(
             self._base_url + path,
             params=[*params],
@@ -134,7 +137,7 @@ class Client:
             stream=True,
         )
         with response:
-            body = b""
+            body = bytearray()
             while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
                 body += chunk
                 if len(body) > MAX_BODY_BYTES or time.perf_counter() > retry.until_s:
@@ -143,16 +146,14 @@ class Client:
             return Answer(
                 response.status_code,
                 response.headers.get("Content-Type", ""),
-                body,
+                bytes(body),
                 self.who,
                 self._secrets,
             )
 
     def _check(self, answer: Answer, retry: DeadlineRetry) -> Answer:
-        if answer.status == THROTTLED:
-            raise self._throttled(retry)
         if answer.status in RETRIED or answer.status > max(RETRIED):
-            raise TryLaterError(f"{self.who} answered {answer.status}: try again later")
+            raise self._later(answer.status, retry)
         if OK < answer.status < min(UNKNOWN) and answer.status != NO_CONTENT:
             raise TryLaterError(
                 f"{self.who} answered {answer.status} and no data "
@@ -160,19 +161,20 @@ class Client:
             )
         return answer
 
-    def _throttled(self, retry: DeadlineRetry) -> ThrottledError:
+    def _later(self, status: int, retry: DeadlineRetry) -> TryLaterError:
+        """Return our error for a fault that passes, with the time that they ask for."""
+        is_throttled = status == THROTTLED
+        what = "got too many requests" if is_throttled else f"answered {status}"
         wait_s = retry.told.retry_after_s
+        if wait_s is None and not is_throttled:
+            return TryLaterError(f"{self.who} {what}: try again later")
         wait_s = DEFAULT_RETRY_AFTER_S if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
-        return ThrottledError(
-            f"{self.who} got too many requests: try again in {wait_s:.0f} s", wait_s
-        )
+        return ThrottledError(f"{self.who} {what}: try again in {wait_s:.0f} s", wait_s)
 
     def _translate(self, failure: Exception, retry: DeadlineRetry) -> SproutError:
         """Return our error for a foreign one, of which nothing but the class is told."""
-        if retry.told.status == THROTTLED:
-            return self._throttled(retry)
         if retry.told.status is not None:
-            return TryLaterError(f"{self.who} answered {retry.told.status}: try again later")
+            return self._later(retry.told.status, retry)
         return TryLaterError(
             f"{self.who} at {self._place} is out of reach: {_reason(failure)}; try again later"
         )

@@ -107,6 +107,25 @@ def test_a_long_wait_is_told_and_not_waited_for(
     assert len(server.seen) == (1 if retry_after not in {None, "soon"} else 3)
 
 
+def test_a_fault_that_says_when_it_will_be_over_is_left_alone_until_then(
+    server: GridServer,
+) -> None:
+    server.behave = lambda _request: Answer(HTML, status=503, headers={"Retry-After": "600"})
+    with pytest.raises(ThrottledError, match="The grid answered 503: try again in 600 s") as raised:
+        get(server.url)
+    assert raised.value.retry_after_s == 600
+    assert len(server.seen) == 1
+
+
+def test_one_connection_is_for_all_requests(server: GridServer) -> None:
+    server.behave = lambda _request: Answer({"a": 1})
+    with Client("The grid", server.url, QUICK) as client:
+        for _ in range(5):
+            client.get("/path")
+    assert len(server.seen) == 5
+    assert server.num_connections == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -58,9 +58,16 @@ class GridServer:
         self.behave: Behaviour = lambda _request: Answer(status=404, body={"error": "not set"})
         self.seen: list[Request] = []
         self.stop = threading.Event()
+        self.num_connections = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                outer.num_connections += 1
+                super().setup()
+
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
