@@ -12,17 +12,10 @@ from sprout.planning import policies
 from sprout.planning.outlook import Outlook, by_frontier
 from sprout.planning.policies import POLICIES
 from sprout.planning.problem import FloatArray, Problem
-from sprout.replay.stage import (
-    Stage,
-    Told,
-    foreseen,
-    limits_of,
-    outlook_of,
-    position_of,
-    told_by_class,
-    told_pooled,
-)
-from sprout.replay.world import Requests
+from sprout.replay.foresight import FORESIGHTS
+from sprout.replay.stage import Stage, limits_of, position_of
+from sprout.replay.told import Told, outlook_of, outlook_of_one, told_by_class, told_pooled
+from sprout.replay.world import HourlyInputs, Requests
 
 WINDOW_HOURS = 24
 
@@ -94,6 +87,8 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
     covariance = told.covariance
     if covariance is not None:
         covariance = covariance.reshape(num_seeds, num_hours, *covariance.shape[1:])
+    believe = FORESIGHTS[stage.options.foresight]
+    record = stage.world.intensity_g_per_kwh[stage.region]
     shares, earned = np.zeros(by_hour), np.zeros(num_seeds)
     past = np.zeros((num_seeds, *by_hour[2:]))
     for hour in range(num_hours):
@@ -101,7 +96,7 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
         last = min(first + WINDOW_HOURS, num_hours)
         left = last - hour
         now = preference[:, hour]
-        believed = foreseen(stage, hour, left)
+        believed = believe(record, stage.options.start_hour + hour, left)
         if hour == first:
             earned, past = np.zeros_like(earned), np.zeros_like(past)  # yesterday's floor is over
 
@@ -144,22 +139,16 @@ def oracle(stage: Stage) -> tuple[FloatArray, FloatArray]:
     if requests is None:
         raise ValueError("single requests were not recorded")
     told = told_pooled(stage, np.arange(len(stage.intensity_g_per_kwh)))
-    preference = told.preference.reshape(stage.num_seeds, -1, 1, told.preference.shape[-1])
+    preference = told.preference.reshape(stage.num_seeds, -1, told.preference.shape[-1])
     for seed in range(stage.num_seeds):
         rng = np.random.default_rng((seed, zlib.crc32(stage.region.encode()), 1))
         energy_kwh, time_s = _draw_requests(requests, stage.composition, rng)
-        outlook = Outlook(
-            problem=Problem(
-                energy_kwh=energy_kwh.mean(axis=1)[:, None],
-                time_s=time_s.mean(axis=1)[:, None],
-                preference=preference[seed],
-                intensity_g_per_kwh=stage.intensity_g_per_kwh,
-                embodied_g_per_s=stage.world.embodied_g_per_s,
-                demand=np.ones((len(energy_kwh), 1)),
-            ),
-            position=stage.position,
-            limits=limits_of(stage.options),
-            window=np.arange(len(energy_kwh)),
+        outlook = outlook_of_one(
+            HourlyInputs(preference[seed], energy_kwh.mean(axis=1), time_s.mean(axis=1)),
+            stage.intensity_g_per_kwh,
+            stage.position,
+            stage.world.embodied_g_per_s,
+            stage.options,
         )
         chosen = shares_of(outlook, "oracle", 1)[0]
         cost_g = (

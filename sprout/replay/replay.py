@@ -22,20 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sprout.planning.outlook import Outlook
 from sprout.planning.policies import POLICIES
-from sprout.planning.problem import FloatArray, Problem
+from sprout.planning.problem import FloatArray
 from sprout.replay.acting import WINDOW_HOURS, oracle, shares_by, shares_of
-from sprout.replay.stage import (
-    Options,
-    Stage,
-    assessed_hours,
-    build,
-    hours_of,
-    limits_of,
-    position_of,
-    static_intensity,
-)
+from sprout.replay.stage import Options, Stage, build
+from sprout.replay.told import outlook_of_one
 from sprout.replay.world import HourlyInputs, World
 
 POINT = 0.01
@@ -93,29 +84,6 @@ def needs(world: World, name: str, *, is_exact: bool) -> str | None:
     return None
 
 
-def replay_exactly(
-    world: World, regions: tuple[str, ...], names: tuple[str, ...], options: Options
-) -> Iterator[Replayed]:
-    """Yield what each scheme does with the preference, energy and time that are given by hour.
-
-    An hour's preference is known in hours that assess, and held in between; it is the truth of its
-    own hour.
-    """
-    if world.hourly is None:
-        raise ValueError("no hourly inputs were recorded")
-    for region in regions:
-        intensity, low_high = hours_of(world, region, options)
-        hourly = _first(world.hourly, len(intensity))
-        position = position_of(intensity, low_high, options)
-        for name in names:
-            yield _exact_result(
-                world, hourly, region, name, (intensity, position, low_high), options
-            )
-
-
-# what it comes to
-
-
 def _result(stage: Stage, name: str) -> Replayed:
     if name == "oracle":
         shares, ratio = oracle(stage)
@@ -154,7 +122,7 @@ def _judged(
     # a task that nobody asked for loses nothing
     per_class = np.ones_like(all_by_class)
     np.divide(kept_by_class, all_by_class, out=per_class, where=all_by_class > 0)
-    num_evaluations = len(stage.assessed) if _evaluates(name) else 0
+    num_evaluations = len(stage.assessed) if evaluates(name) else 0
     return Replayed(
         region=stage.region,
         policy=name,
@@ -189,7 +157,7 @@ def _below(stage: Stage, name: str, kept: FloatArray, base: FloatArray) -> Float
     return below
 
 
-def _evaluates(name: str) -> bool:
+def evaluates(name: str) -> bool:
     """Return whether a scheme needs judged prompts while it runs."""
     return name not in {"base", "co2-opt", "sprout-sta", "model-opt", "oracle"}
 
@@ -207,18 +175,13 @@ def _model_opt(stage: Stage) -> Replayed:
         raise ValueError("no second model was recorded")
     energy_kwh = stage.composition @ variants.energy_kwh
     time_s = stage.composition @ variants.time_s
-    outlook = Outlook(
-        problem=Problem(
-            energy_kwh=energy_kwh[:, None],
-            time_s=time_s[:, None],
-            preference=variants.preference[None],
-            intensity_g_per_kwh=stage.intensity_g_per_kwh,
-            embodied_g_per_s=stage.world.embodied_g_per_s,
-            demand=np.ones((len(energy_kwh), 1)),
-        ),
-        position=stage.position,
-        limits=limits_of(stage.options),
-        window=np.arange(len(energy_kwh)),
+    preference = np.broadcast_to(variants.preference, energy_kwh.shape)
+    outlook = outlook_of_one(
+        HourlyInputs(preference, energy_kwh, time_s),
+        stage.intensity_g_per_kwh,
+        stage.position,
+        stage.world.embodied_g_per_s,
+        stage.options,
     )
     shares = shares_of(outlook, "model-opt", 1)[0, :, 0]
     cost_g = outlook.problem.cost_g[:, 0]
@@ -240,70 +203,4 @@ def _model_opt(stage: Stage) -> Replayed:
         base_g=float(base_g @ weight / weight.sum()),
         intensity_g_per_kwh=stage.intensity_g_per_kwh,
         mix=shares,
-    )
-
-
-# exactly
-
-
-def _first(hourly: HourlyInputs, num_hours: int) -> HourlyInputs:
-    if num_hours > len(hourly.preference):
-        raise ValueError(f"hourly inputs cover {len(hourly.preference)} hours, not {num_hours}")
-    return HourlyInputs(
-        hourly.preference[:num_hours], hourly.energy_kwh[:num_hours], hourly.time_s[:num_hours]
-    )
-
-
-def _exact_result(
-    world: World,
-    hourly: HourlyInputs,
-    region: str,
-    name: str,
-    hours: tuple[FloatArray, FloatArray, tuple[float, float]],
-    options: Options,
-) -> Replayed:
-    intensity, position, low_high = hours
-    assessed = assessed_hours(intensity, options)
-    hour = np.arange(len(intensity))
-    held = assessed[np.searchsorted(assessed, hour, side="right") - 1]
-    told, at, place = hourly.preference[held], intensity, position
-    energy_kwh, time_s = hourly.energy_kwh, hourly.time_s
-    if name == "sprout-sta":
-        told, energy_kwh, time_s = (
-            values.mean(axis=0, keepdims=True) for values in (hourly.preference, energy_kwh, time_s)
-        )
-        at = np.array([static_intensity(world, region, options)])
-        place = position_of(at, low_high, options)
-    problem = Problem(
-        energy_kwh=energy_kwh[:, None],
-        time_s=time_s[:, None],
-        preference=told[:, None],
-        intensity_g_per_kwh=at,
-        embodied_g_per_s=world.embodied_g_per_s,
-        demand=np.ones((len(at), 1)),
-    )
-    outlook = Outlook(problem, place, limits_of(options), np.arange(len(at)))
-    chosen = shares_of(outlook, name, 1)[0, :, 0]
-    mix = np.broadcast_to(chosen, (len(intensity), chosen.shape[1]))
-    cost_g = intensity[:, None] * hourly.energy_kwh + world.embodied_g_per_s * hourly.time_s
-    carbon_g, base_g = (mix * cost_g).sum(axis=1), cost_g[:, 0]
-    kept, base = (mix * hourly.preference).sum(axis=1), hourly.preference[:, 0]
-    factor = 1 - position * limits_of(options).tolerance
-    num_evaluations = len(assessed) if _evaluates(name) else 0
-    each_g = cost_g.sum(axis=1)
-    return Replayed(
-        region=region,
-        policy=name,
-        saved_percent=np.array([100 * (1 - carbon_g.sum() / base_g.sum())]),
-        preference_percent=np.array([100 * (kept / base).mean()]),
-        below_floor_percent=np.array([100 * (kept < (factor - POINT) * base).mean()]),
-        worst_class_percent=np.array([np.nan]),
-        class_percent=np.array([]),
-        num_evaluations=num_evaluations,
-        evaluation_g=(
-            float(options.num_judged * each_g[assessed].sum()) if num_evaluations else 0.0
-        ),
-        base_g=float(base_g.mean()),
-        intensity_g_per_kwh=intensity,
-        mix=mix,
     )

@@ -1,21 +1,17 @@
-"""One region's hours with every seed's draws, and what schemes are told in each hour. Pure.
+"""One region's hours with every seed's draws. Pure.
 
 An assessment in hour t would see `counts[s, t]`, judged prompts drawn from the pool by the hour's
-task mix. A scheme of one mix is told the newest assessment's preference of all tasks together, a
-class-aware one that of each task; robust schemes are told all verdicts so far, with covariances.
+task mix.
 """
 
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sprout.grid import forecast
-from sprout.planning.classes import MIN_JUDGED
 from sprout.planning.frontier import IntArray
-from sprout.planning.outlook import Limits, Outlook
-from sprout.planning.problem import FloatArray, Problem
+from sprout.planning.outlook import Limits
+from sprout.planning.problem import FloatArray
 from sprout.quality.invoker import assessments
 from sprout.replay.world import World
 
@@ -23,7 +19,6 @@ AUTHORS_FEBRUARY_HOUR = 800
 """Start of the paper's February; its files take SPROUT_STA's intensity from the whole year."""
 
 STATIC_HOURS = 720
-HOURS_PER_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,49 +120,6 @@ def position_of(
     return np.clip((intensity - low) / (high - low), 0.0, 1.0)
 
 
-def foreseen(stage: "Stage", hour: int, num_hours: int) -> FloatArray:
-    """Return the intensity of an hour, which is known, and what is believed of those after it."""
-    start = stage.options.start_hour + hour
-    record = stage.world.intensity_g_per_kwh[stage.region]
-    return FORESIGHTS[stage.options.foresight](record, start, num_hours)
-
-
-def _truth(record: FloatArray, start: int, num_hours: int) -> FloatArray:
-    return record[start : start + num_hours]
-
-
-def _own_forecast(record: FloatArray, start: int, num_hours: int) -> FloatArray:
-    """Return what `sprout.grid.forecast` says at this hour; the newest value where it is silent."""
-    now, num_leads = record[start : start + 1], num_hours - 1
-    if not num_leads:
-        return now
-    known = record[: start + 1]
-    ahead = forecast.predict(known, np.array([start]), forecast.fit(known, num_leads))[0]
-    return np.concatenate((now, np.where(np.isfinite(ahead), ahead, now)))
-
-
-def _as_yesterday(record: FloatArray, start: int, num_hours: int) -> FloatArray:
-    """Return the newest known value of the same hour of the day; without one, the newest value."""
-    if start < HOURS_PER_DAY:
-        return np.full(num_hours, record[start])
-    ahead = np.arange(1, num_hours)
-    days = -(-ahead // HOURS_PER_DAY)
-    return np.concatenate((record[start : start + 1], record[start + ahead - days * HOURS_PER_DAY]))
-
-
-def _unchanged(record: FloatArray, start: int, num_hours: int) -> FloatArray:
-    return np.full(num_hours, record[start])
-
-
-FORESIGHTS: dict[str, Callable[[FloatArray, int, int], FloatArray]] = {
-    "truth": _truth,
-    "forecast": _own_forecast,
-    "yesterday": _as_yesterday,
-    "unchanged": _unchanged,
-}
-"""What may be believed of the coming hours: takes the record, an hour and how many hours."""
-
-
 def limits_of(options: Options) -> Limits:
     """Return the limits, with the tolerance that a floor given for all hours leaves."""
     if options.floor is None:
@@ -267,82 +219,3 @@ def _draw(
     per_task = rng.multinomial(num_judged, composition)
     drawn: FloatArray = rng.multinomial(per_task, shares).astype(float)
     return drawn
-
-
-# what schemes are told
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Told:
-    """Estimates in each hour, seeds stacked below each other: [s*t, c, v] and [s*t, c, v, v]."""
-
-    preference: FloatArray
-    covariance: FloatArray | None
-
-
-def estimates(counts: FloatArray, patterns: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean [..., v] and its covariance [..., v, v] of judged prompts' credits.
-
-    `sprout.quality.preference.estimate`, for many sets of prompts at once; 0 where there are none.
-    """
-    total = counts.sum(axis=-1)[..., None]
-    safe = np.maximum(total, 1.0)
-    mean = counts @ patterns / safe
-    second = np.einsum("...p,pv,pw->...vw", counts, patterns, patterns) / safe[..., None]
-    spread = second - mean[..., :, None] * mean[..., None, :]
-    return mean, spread / np.maximum(total - 1, 1.0)[..., None]
-
-
-def told_pooled(stage: Stage, hour: IntArray) -> Told:
-    """Return one preference for all tasks, as assessed in the given hours [t]."""
-    counts = stage.counts[:, hour].sum(axis=2)
-    mean, _ = estimates(counts, stage.world.patterns)
-    return Told(mean.reshape(-1, 1, mean.shape[-1]), None)
-
-
-def told_by_class(stage: Stage, *, accumulates: bool) -> Told:
-    """Return each task's preference; a task that was hardly judged has the one of all."""
-    if accumulates:
-        counts = np.cumsum(stage.counts[:, stage.assessed], axis=1)
-        counts = counts[:, np.searchsorted(stage.assessed, stage.held)]
-    else:
-        counts = stage.counts[:, stage.held]
-    mean, covariance = estimates(counts, stage.world.patterns)
-    pooled, pooled_covariance = estimates(counts.sum(axis=2), stage.world.patterns)
-    is_known = counts.sum(axis=-1) >= MIN_JUDGED
-    mean = np.where(is_known[..., None], mean, pooled[:, :, None])
-    covariance = np.where(is_known[..., None, None], covariance, pooled_covariance[:, :, None])
-    shape = mean.shape[2:]
-    return Told(mean.reshape(-1, *shape), covariance.reshape(-1, *shape, shape[-1]))
-
-
-def outlook_of(stage: Stage, told: Told, *, apart: bool) -> Outlook:
-    """Return the hours of all seeds as slots of one outlook."""
-    world, num_seeds = stage.world, stage.num_seeds
-    composition = np.tile(stage.composition, (num_seeds, 1))
-    if apart and stage.options.labels_right < 1:
-        demand = composition @ stage.labels
-        # of each label, the tasks that its prompts really are
-        parts = composition[:, None, :] * stage.labels.T / demand[..., None]
-        energy_kwh, time_s = parts @ world.energy_kwh, parts @ world.time_s
-    elif apart:
-        energy_kwh, time_s, demand = world.energy_kwh, world.time_s, composition
-    else:
-        energy_kwh = (composition @ world.energy_kwh)[:, None]
-        time_s = (composition @ world.time_s)[:, None]
-        demand = np.ones((len(composition), 1))
-    return Outlook(
-        problem=Problem(
-            energy_kwh=energy_kwh,
-            time_s=time_s,
-            preference=told.preference,
-            intensity_g_per_kwh=np.tile(stage.intensity_g_per_kwh, num_seeds),
-            embodied_g_per_s=world.embodied_g_per_s,
-            demand=demand,
-        ),
-        position=np.tile(stage.position, num_seeds),
-        limits=limits_of(stage.options),
-        window=np.arange(len(composition)),
-        covariance=told.covariance,
-        reference_g_per_kwh=stage.reference_g_per_kwh,
-    )

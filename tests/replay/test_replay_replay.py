@@ -14,7 +14,8 @@ from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
 from sprout.planning.outlook import Limits
 from sprout.planning.policies import POLICIES
 from sprout.planning.problem import FloatArray
-from sprout.replay.replay import Replayed, needs, replay, replay_exactly
+from sprout.replay.exact import replay_exactly
+from sprout.replay.replay import Replayed, needs, replay
 from sprout.replay.stage import Options
 from sprout.replay.traces import read_world
 from sprout.replay.world import HourlyInputs, World, only_levels

@@ -10,8 +10,10 @@ from sprout.config import Config
 from sprout.errors import DiskError, InputError, NoInputError, UsageError
 from sprout.planning.outlook import Limits
 from sprout.planning.policies import POLICIES
-from sprout.replay.replay import Replayed, needs, replay, replay_exactly
-from sprout.replay.stage import AUTHORS_FEBRUARY_HOUR, FORESIGHTS, STATIC_HOURS, Options
+from sprout.replay.exact import replay_exactly
+from sprout.replay.foresight import FORESIGHTS
+from sprout.replay.replay import Replayed, needs, replay
+from sprout.replay.stage import AUTHORS_FEBRUARY_HOUR, STATIC_HOURS, Options
 from sprout.replay.traces import COLUMNS, read_world
 from sprout.replay.world import World, only_levels
 from sprout.report import replayed
