@@ -16,11 +16,12 @@ from itertools import pairwise
 from sprout.clock import in_utc
 from sprout.errors import InputError, NoInputError
 from sprout.grid.intensity import HOUR_S, SHORTEST_DAY_S, Intensity, Series
-from sprout.grid.provider import MAX_G_PER_KWH
+from sprout.grid.table import Table, intensity_in
 
 SOURCE = "csv"
 SEPARATORS = ",;\t"
 DAY = timedelta(days=1)
+SECONDS_PER_MINUTE = 60
 _SHOWN_CHARS = 60
 
 
@@ -31,19 +32,6 @@ class Columns:
     time: str
     value: str
     time_zone: tzinfo = UTC
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The intensities of one file by start, `step_s` apart where none is missing.
-
-    What was left out is counted.
-    """
-
-    intensities: tuple[Intensity, ...]
-    step_s: int
-    num_empty: int
-    num_repeated: int
 
 
 def read(
@@ -88,7 +76,8 @@ def read(
             )
             for start in starts
         ),
-        step_s=step_s,
+        num_rows=len(starts),
+        granularity=f"{step_s / SECONDS_PER_MINUTE:g}-minute",
         num_empty=num_empty,
         num_repeated=num_rows - num_empty - len(starts),
     )
@@ -114,7 +103,8 @@ def _rows(
             if len(cells) <= max(at_time, at_value):
                 raise InputError(f"{place}: only {len(cells)} cells; correct or delete the row")
             start = _time(cells[at_time].strip(), columns.time_zone, seen, place)
-            yield start, _value(cells[at_value].strip(), separator, place)
+            cell = cells[at_value].strip()
+            yield start, intensity_in(cell if separator == "," else cell.replace(",", "."), place)
     except csv.Error as error:
         raise InputError(f"{name}:{reader.line_num + 1}: not CSV ({error})") from error
 
@@ -152,21 +142,6 @@ def _time(cell: str, time_zone: tzinfo, seen: set[datetime], place: str) -> date
         ) from error
     seen.add(when)
     return local
-
-
-def _value(cell: str, separator: str, place: str) -> float | None:
-    if not cell:
-        return None
-    try:
-        value = float(cell if separator == "," else cell.replace(",", "."))
-    except ValueError as error:
-        raise InputError(f"{place}: {cell!r} is no number; correct or delete the row") from error
-    if not 0 <= value <= MAX_G_PER_KWH:
-        raise InputError(
-            f"{place}: {cell} g/kWh is not between 0 and {MAX_G_PER_KWH:.0f}; "
-            "correct or delete the row"
-        )
-    return value
 
 
 def _step_s(starts: list[datetime], name: str) -> int:

@@ -5,9 +5,7 @@ Both headers in use are read, whatever their case: that of 2023 ("Carbon Intensi
 the zone id, one of the two intensities, and whether the row is estimated. A file may hold several
 zones.
 
-A file does not state its granularity, so it is told from the smallest spacing of two rows of one
-zone: a missing hour then stays a gap. Where no zone has two rows, as in the yearly file of one
-zone, the word in the file name decides (DE_2023_yearly.csv), else an hour is assumed.
+A file does not state its granularity: see `sprout.grid.granularity`.
 
 Only hourly and finer files mark estimated rows. The others name "Electricity Maps Estimation"
 among their data sources; a row with neither mark nor source counts as estimated.
@@ -16,34 +14,19 @@ among their data sources; a row with neither mark nor source counts as estimated
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from itertools import pairwise
+from datetime import datetime
 from typing import Literal
 
 from sprout.clock import in_utc
 from sprout.errors import InputError, NoInputError
+from sprout.grid import granularity
+from sprout.grid.granularity import Granularity
 from sprout.grid.intensity import Intensity
+from sprout.grid.table import Table, intensity_in
 
 SOURCE = "electricitymaps_csv"
-MAX_G_PER_KWH = 3000.0
-"""More than twice the dirtiest country of yearly.csv; above it, the unit is not g/kWh."""
 
 Factor = Literal["lifecycle", "direct"]
-Granularity = Literal["5_minutes", "15_minutes", "hourly", "daily", "monthly", "yearly"]
-
-_FIXED_STEPS: dict[Granularity, timedelta] = {
-    "daily": timedelta(days=1),
-    "hourly": timedelta(hours=1),
-    "15_minutes": timedelta(minutes=15),
-    "5_minutes": timedelta(minutes=5),
-}
-_SHORTEST_YEAR = timedelta(days=365)
-_SHORTEST_MONTH = timedelta(days=28)
-_SPACING_BY_WORD = (
-    ("yearly", _SHORTEST_YEAR),
-    ("monthly", _SHORTEST_MONTH),
-    ("daily", _FIXED_STEPS["daily"]),
-)
 _TIME_HEADER = "datetime (utc)"
 _ZONE_HEADER = "zone id"
 _INTENSITY_HEADERS = {
@@ -53,32 +36,14 @@ _INTENSITY_HEADERS = {
 _ESTIMATED_BY_CELL = {"true": True, "false": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """The intensities of one file, sorted by zone and start, and what was left out of it.
-
-    `num_empty` rows have an empty intensity; `num_repeated` rows were replaced by a later row of
-    the same zone and time. The rows read are the intensities, the empty and the repeated ones.
-    """
-
-    intensities: tuple[Intensity, ...]
-    granularity: Granularity
-    num_empty: int
-    num_repeated: int
-
-
 def read(
-    lines: Iterable[str],
-    *,
-    factor_type: Factor,
-    fetched_at: datetime,
-    name: str,
-) -> Download:
-    """Return the intensities of one file, in gCO2eq/kWh, of the emission factors asked for.
+    lines: Iterable[str], factor_types: tuple[Factor, ...], fetched_at: datetime, name: str
+) -> tuple[Table, ...]:
+    """Return the intensities of one file, in gCO2eq/kWh, a table for each of the emission factors.
 
     Args:
-        lines: the lines of the file, decoded as UTF-8, with or without a byte-order mark.
-        factor_type: which of the two intensity columns to read.
+        lines: with or without a byte-order mark; read once.
+        factor_types: which of the two intensity columns to read.
         fetched_at: when the file is read, in UTC.
         name: the file's name, for messages and, where rows do not tell it, the granularity.
 
@@ -86,31 +51,19 @@ def read(
         InputError: a header or a row is not as Electricity Maps writes it.
         NoInputError: there is no row.
     """
-    (download,) = read_each(lines, (factor_type,), fetched_at, name)
-    return download
-
-
-def read_each(
-    lines: Iterable[str], factor_types: tuple[Factor, ...], fetched_at: datetime, name: str
-) -> tuple[Download, ...]:
-    """Return the same for several emission factors, in their order, reading the lines once."""
     rows = list(_read_rows(lines, factor_types, name))
     if not rows:
         raise NoInputError(f"{name}: no rows; download the file again")
-    granularity = _granularity(rows, name)
+    found = granularity.of({(row.zone, row.start) for row in rows}, name)
     return tuple(
-        _download(rows, column, factor_type, granularity, fetched_at)
+        _table(rows, column, factor_type, found, fetched_at)
         for column, factor_type in enumerate(factor_types)
     )
 
 
-def _download(
-    rows: list["_Row"],
-    column: int,
-    factor_type: Factor,
-    granularity: Granularity,
-    fetched_at: datetime,
-) -> Download:
+def _table(
+    rows: list["_Row"], column: int, factor_type: Factor, step: Granularity, fetched_at: datetime
+) -> Table:
     """Return one of the columns that were read."""
     latest: dict[tuple[str, datetime], Intensity] = {}
     num_empty = 0
@@ -123,7 +76,7 @@ def _download(
             source=SOURCE,
             zone=row.zone,
             start=row.start,
-            duration_s=_duration_s(row.start, granularity),
+            duration_s=granularity.duration_s(row.start, step),
             g_per_kwh=g_per_kwh,
             kind="average",
             factor_type=factor_type,
@@ -132,9 +85,10 @@ def _download(
             generated_at=None,
             fetched_at=fetched_at,
         )
-    return Download(
+    return Table(
         intensities=tuple(latest[key] for key in sorted(latest)),
-        granularity=granularity,
+        num_rows=len(latest),
+        granularity=step,
         num_empty=num_empty,
         num_repeated=len(rows) - num_empty - len(latest),
     )
@@ -174,8 +128,6 @@ def _read_rows(lines: Iterable[str], factor_types: tuple[Factor, ...], name: str
         raise InputError(
             f"{name}:{reader.line_num}: not CSV ({error}); download the file again"
         ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not UTF-8 ({error}); download the file again") from error
 
 
 def _find_columns(headers: list[str], factor_types: tuple[Factor, ...], name: str) -> _Columns:
@@ -220,7 +172,7 @@ def _parse_row(cells: list[str], columns: _Columns, place: str) -> _Row:
         zone=zone,
         start=_parse_time(cells[columns.time].strip(), place),
         g_per_kwh=tuple(
-            _parse_intensity(cells[column].strip(), place) for column in columns.intensities
+            intensity_in(cells[column].strip(), place) for column in columns.intensities
         ),
         is_estimated=_parse_estimated(cells, columns, place),
     )
@@ -237,24 +189,6 @@ def _parse_time(cell: str, place: str) -> datetime:
         ) from error
 
 
-def _parse_intensity(cell: str, place: str) -> float | None:
-    """Return an intensity in gCO2eq/kWh, None for an empty cell."""
-    if not cell:
-        return None
-    try:
-        g_per_kwh = float(cell)
-    except ValueError as error:
-        raise InputError(
-            f"{place}: carbon intensity {cell!r} is no number; correct or delete the row"
-        ) from error
-    if not 0 <= g_per_kwh <= MAX_G_PER_KWH:
-        raise InputError(
-            f"{place}: carbon intensity {cell} g/kWh is not between 0 and {MAX_G_PER_KWH:.0f}; "
-            "correct or delete the row"
-        )
-    return g_per_kwh
-
-
 def _parse_estimated(cells: list[str], columns: _Columns, place: str) -> bool:
     """Return whether a row is marked as estimated, or cannot be told from one that is."""
     mark = "" if columns.estimated is None else cells[columns.estimated].strip()
@@ -266,53 +200,3 @@ def _parse_estimated(cells: list[str], columns: _Columns, place: str) -> bool:
         return _ESTIMATED_BY_CELL[mark.casefold()]
     data_source = "" if columns.data_source is None else cells[columns.data_source].strip()
     return not data_source or "estimation" in data_source.casefold()
-
-
-def _granularity(rows: list[_Row], name: str) -> Granularity:
-    """Return the coarsest granularity that the rows' spacing and alignment allow.
-
-    Coarser than the smallest spacing would overlap; a spacing between two granularities (every
-    second hour) is the finer one with gaps.
-    """
-    spacing = _smallest_spacing(rows, name)
-    is_midnight = all(row.start.time() == time() for row in rows)
-    is_first = is_midnight and all(row.start.day == 1 for row in rows)
-    is_january = is_first and all(row.start.month == 1 for row in rows)
-    if is_january and spacing >= _SHORTEST_YEAR:
-        return "yearly"
-    if is_first and spacing >= _SHORTEST_MONTH:
-        return "monthly"
-    for granularity, step in _FIXED_STEPS.items():
-        if spacing >= step and (is_midnight or granularity != "daily"):
-            return granularity
-    raise InputError(
-        f"{name}: two rows are {spacing.total_seconds():.0f} s apart, and the finest granularity "
-        "of Electricity Maps is 5 minutes; download the file again"
-    )
-
-
-def _smallest_spacing(rows: list[_Row], name: str) -> timedelta:
-    """Return the smallest distance of two rows of one zone, else what the file name says."""
-    starts = sorted({(row.zone, row.start) for row in rows})
-    spacings = [
-        later - earlier
-        for (zone, earlier), (next_zone, later) in pairwise(starts)
-        if zone == next_zone
-    ]
-    if spacings:
-        return min(spacings)
-    for word, spacing in _SPACING_BY_WORD:
-        if word in name.casefold():
-            return spacing
-    return _FIXED_STEPS["hourly"]
-
-
-def _duration_s(start: datetime, granularity: Granularity) -> int:
-    """Return how long a row that starts at `start` lasts, in s; months and years by calendar."""
-    if granularity == "yearly":
-        end = start.replace(year=start.year + 1)
-    elif granularity == "monthly":
-        end = start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
-    else:
-        end = start + _FIXED_STEPS[granularity]
-    return int((end - start).total_seconds())

@@ -6,8 +6,9 @@ from typing import Literal
 import pytest
 
 from sprout.errors import InputError, NoInputError
-from sprout.grid.electricitymaps_csv import Download, read
+from sprout.grid.electricitymaps_csv import read
 from sprout.grid.intensity import IntensityTrace
+from sprout.grid.table import Table
 
 FETCHED_AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
 OLD = (
@@ -42,11 +43,12 @@ def import_lines(
     lines: Iterable[str],
     factor_type: Literal["lifecycle", "direct"] = "lifecycle",
     name: str = "GB_2023_hourly.csv",
-) -> Download:
-    return read(lines, factor_type=factor_type, fetched_at=FETCHED_AT, name=name)
+) -> Table:
+    (table,) = read(lines, (factor_type,), FETCHED_AT, name)
+    return table
 
 
-def starts(download: Download) -> list[datetime]:
+def starts(download: Table) -> list[datetime]:
     return [each.start for each in download.intensities]
 
 
@@ -319,19 +321,6 @@ def test_a_foreign_header_is_refused_with_the_headers_found() -> None:
         "'region', 'datetime_utc', 'lca_g_per_kwh'; "
         "give a CSV file as downloaded from Electricity Maps"
     )
-
-
-def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "GB.csv"
-    path.write_bytes(
-        NEW.replace("₂", "2").encode() + row("2023-01-01", zone="\xe9").encode("cp1252")
-    )
-
-    with (
-        path.open(encoding="utf-8") as lines,
-        pytest.raises(InputError, match=r"GB_2023_hourly\.csv: not UTF-8"),
-    ):
-        import_lines(lines)
 
 
 def test_rows_closer_than_5_minutes_are_refused() -> None:

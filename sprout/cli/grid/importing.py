@@ -1,7 +1,7 @@
 """The body of `sprout grid import`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from sprout import infile
@@ -13,22 +13,12 @@ from sprout.config import Settings
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid import columns_csv, electricitymaps_csv
 from sprout.grid.columns_csv import Columns
-from sprout.grid.intensity import Intensity, Series
+from sprout.grid.intensity import Series
+from sprout.grid.table import Table
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 FACTORS: tuple[electricitymaps_csv.Factor, ...] = ("lifecycle", "direct")
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What one file holds."""
-
-    intensities: tuple[Intensity, ...]
-    num_rows: int
-    granularity: str
-    num_empty: int
-    num_repeated: int
 
 
 def import_files(
@@ -91,23 +81,11 @@ def _series(settings: Settings) -> Series:
     return wanted
 
 
-def _electricity_maps(file: Path) -> Imported:
-    first, second = electricitymaps_csv.read_each(infile.lines(file), FACTORS, utc_now(), str(file))
-    return Imported(
-        intensities=(*first.intensities, *second.intensities),
-        num_rows=len(first.intensities),
-        granularity=first.granularity,
-        num_empty=first.num_empty,
-        num_repeated=first.num_repeated,
-    )
+def _electricity_maps(file: Path) -> Table:
+    """Return the intensities of both emission factors; rows are counted by the first of them."""
+    first, second = electricitymaps_csv.read(infile.lines(file), FACTORS, utc_now(), str(file))
+    return replace(first, intensities=(*first.intensities, *second.intensities))
 
 
-def _two_columns(file: Path, columns: Columns, wanted: Series) -> Imported:
-    table = columns_csv.read(infile.lines(file), columns, wanted, utc_now(), str(file))
-    return Imported(
-        intensities=table.intensities,
-        num_rows=len(table.intensities),
-        granularity=f"{table.step_s / 60:g}-minute",
-        num_empty=table.num_empty,
-        num_repeated=table.num_repeated,
-    )
+def _two_columns(file: Path, columns: Columns, wanted: Series) -> Table:
+    return columns_csv.read(infile.lines(file), columns, wanted, utc_now(), str(file))
