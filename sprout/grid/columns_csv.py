@@ -2,9 +2,10 @@
 
 The columns are separated by commas, semicolons or tabs, whichever finds both names in the header.
 Times are ISO-8601 or whole Unix seconds; without an offset they are in the time zone that is given,
-UTC by default. Where clocks are set back, the second of two equal local times is the later hour.
-How long a row lasts is the smallest distance of two rows, at most a day, which has 23 to 25 hours;
-a missing row stays a gap. Decimal commas are read where the separator is no comma.
+UTC by default. Where clocks are set back, the second of two equal local times is the later hour; in
+a file that begins with the newest row it is the first. How long a row lasts is the smallest
+distance of two rows, at most a day, which has 23 to 25 hours; a missing row stays a gap. Decimal
+commas are read where the separator is no comma.
 """
 
 import csv
@@ -47,17 +48,16 @@ def read(
         InputError: a column is missing or a row is not as it should be.
         NoInputError: there is no row.
     """
-    values: dict[datetime, float] = {}
-    num_rows = num_empty = 0
-    for start, value in _rows(lines, columns, name):
-        num_rows += 1
-        if value is None:
-            num_empty += 1
-        else:
-            values[start] = value
-    if not num_rows:
+    rows = list(_rows(lines, columns, name))
+    if not rows:
         raise NoInputError(f"{name}: no rows")
+    values = {
+        start: row.g_per_kwh
+        for start, row in zip(_starts(rows, columns.time_zone), rows, strict=True)
+        if row.g_per_kwh is not None
+    }
     starts = sorted(values)
+    num_empty = sum(row.g_per_kwh is None for row in rows)
     step_s = _step_s(starts, name)
     return Table(
         intensities=tuple(
@@ -79,14 +79,21 @@ def read(
         num_rows=len(starts),
         granularity=f"{step_s / SECONDS_PER_MINUTE:g}-minute",
         num_empty=num_empty,
-        num_repeated=num_rows - num_empty - len(starts),
+        num_repeated=len(rows) - num_empty - len(starts),
     )
 
 
-def _rows(
-    lines: Iterable[str], columns: Columns, name: str
-) -> Iterator[tuple[datetime, float | None]]:
-    """Yield (start, value) of each row; an empty value is None."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row as it is written: its time may have no offset, an empty value is None."""
+
+    time: datetime
+    g_per_kwh: float | None
+    place: str
+
+
+def _rows(lines: Iterable[str], columns: Columns, name: str) -> Iterator[_Row]:
+    """Yield the rows below the header."""
     remaining = iter(lines)
     header = next(remaining, "").removeprefix("\ufeff")
     try:
@@ -94,7 +101,6 @@ def _rows(
     except csv.Error as error:
         raise InputError(f"{name}:1: not CSV ({error})") from error
     reader = csv.reader(remaining, delimiter=separator)
-    seen: set[datetime] = set()
     try:
         for cells in reader:
             if not cells:
@@ -102,9 +108,9 @@ def _rows(
             place = f"{name}:{reader.line_num + 1}"
             if len(cells) <= max(at_time, at_value):
                 raise InputError(f"{place}: only {len(cells)} cells; correct or delete the row")
-            start = _time(cells[at_time].strip(), columns.time_zone, seen, place)
             cell = cells[at_value].strip()
-            yield start, intensity_in(cell if separator == "," else cell.replace(",", "."), place)
+            value = intensity_in(cell if separator == "," else cell.replace(",", "."), place)
+            yield _Row(_time(cells[at_time].strip(), place), value, place)
     except csv.Error as error:
         raise InputError(f"{name}:{reader.line_num + 1}: not CSV ({error})") from error
 
@@ -126,22 +132,41 @@ def _find(header: str, columns: Columns, name: str) -> tuple[str, int, int]:
     )
 
 
-def _time(cell: str, time_zone: tzinfo, seen: set[datetime], place: str) -> datetime:
+def _time(cell: str, place: str) -> datetime:
+    """Return the time that is written; without an offset where it has none."""
     try:
         if cell.isascii() and cell.isdigit():
-            return in_utc(datetime.fromtimestamp(int(cell), UTC))
-        when = datetime.fromisoformat(cell)
-        if when.tzinfo is not None:
-            return in_utc(when)
-        # fold: the hour that comes twice when clocks are set back
-        local = in_utc(when.replace(tzinfo=time_zone, fold=int(when in seen)))
+            return datetime.fromtimestamp(int(cell), UTC)
+        return datetime.fromisoformat(cell)
     except (ValueError, OverflowError, OSError) as error:
-        raise InputError(
-            f"{place}: {cell[:_SHOWN_CHARS]!r} is no time such as 2026-01-31T13:00; correct or "
-            "delete the row"
-        ) from error
-    seen.add(when)
-    return local
+        raise _no_time(cell[:_SHOWN_CHARS], place) from error
+
+
+def _starts(rows: list[_Row], time_zone: tzinfo) -> Iterator[datetime]:
+    """Yield the start of each row in UTC.
+
+    Of the hour that comes twice when clocks are set back, the later one is that of the second row,
+    or of the first in a file that begins with the newest.
+    """
+    local = [row.time for row in rows if row.time.tzinfo is None]
+    is_newest_first = bool(local) and local[0] > local[-1]
+    seen: set[datetime] = set()
+    for row in rows:
+        when = row.time
+        if when.tzinfo is None:
+            is_later = (when in seen) != is_newest_first
+            seen.add(when)
+            when = when.replace(tzinfo=time_zone, fold=int(is_later))
+        try:
+            yield in_utc(when)
+        except (ValueError, OverflowError) as error:
+            raise _no_time(str(row.time), row.place) from error
+
+
+def _no_time(text: str, place: str) -> InputError:
+    return InputError(
+        f"{place}: {text!r} is no time such as 2026-01-31T13:00; correct or delete the row"
+    )
 
 
 def _step_s(starts: list[datetime], name: str) -> int:

@@ -694,6 +694,21 @@ def test_two_named_columns_of_any_csv_are_imported(store: Path) -> None:
     assert select(store, "SELECT count(*) FROM intensities") == [(4,)]
 
 
+def test_a_file_that_begins_with_the_newest_row_has_the_later_hour_first(store: Path) -> None:
+    hours = ("03:00", "02:00", "02:00", "01:00")
+    rows = [f"2025-10-26T{hour},{100 * n}" for n, hour in enumerate(hours, start=1)]
+    Path("my.csv").write_text("\n".join(["t,g", *rows]) + "\n")
+    words = ("--time-column", "t", "--value-column", "g", "--time-zone", "Europe/Berlin")
+    assert sprout("grid", "import", "my.csv", *words, "--zone", "DE").code == 0
+    # 03:00 CET, 02:00 CET, 02:00 CEST, 01:00 CEST
+    assert select(store, "SELECT start_utc, g_per_kwh FROM intensities ORDER BY 1 DESC") == [
+        ("2025-10-26T02:00:00.000Z", 100),
+        ("2025-10-26T01:00:00.000Z", 200),
+        ("2025-10-26T00:00:00.000Z", 300),
+        ("2025-10-25T23:00:00.000Z", 400),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "code", "word"),
     [
