@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprout.quality.invoker import Trailing, Waiting, assessments, begin, decide, step
+from sprout.quality.invoker import assessments, decide
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "emnlp24"
 REGIONS = ("US-TEX", "US-CAL", "AU-SA", "NL", "GB")
@@ -73,58 +73,52 @@ def mean_age_h(hours: tuple[int, ...]) -> float:
     return sum(ages) / NUM_HOURS
 
 
+# one decision
+
+
 def test_the_first_hour_assesses() -> None:
-    decision = begin(300.0)
-    assert decision.assesses
-    assert decision.waiting == Waiting(0.0, 300.0, None)
+    assert decide(None, (None, None, 300.0), None) == (True, "nothing was evaluated before")
 
 
 def test_within_six_hours_nothing_is_assessed_however_green() -> None:
-    decision = step(Waiting(5.0, 100.0, -10.0), 1.0, 300.0)
-    assert not decision.assesses
-    assert "grace" in decision.reason
-    assert decision.waiting.since_h == 6.0
+    assesses, reason = decide(6.0, (110.0, 100.0, 101.0), 300.0)
+    assert not assesses
+    assert "grace" in reason
 
 
 def test_after_72_hours_even_a_dirty_hour_assesses() -> None:
-    decision = step(Waiting(71.0, 500.0, 10.0), 900.0, 300.0)
-    assert decision.assesses
-    assert "72 h" in decision.reason
-    assert decision.waiting.since_h == 0.0
+    assesses, reason = decide(72.0, (510.0, 500.0, 900.0), 300.0)
+    assert assesses
+    assert "72 h" in reason
 
 
 def test_an_hour_above_the_threshold_waits() -> None:
-    decision = step(Waiting(10.0, 310.0, -1.0), 305.0, 300.0)
-    assert not decision.assesses
-    assert "above the mean" in decision.reason
+    assesses, reason = decide(11.0, (320.0, 304.0, 305.0), 300.0)
+    assert not assesses
+    assert "above the mean" in reason
 
 
 def test_the_hour_after_a_minimum_assesses() -> None:
-    decision = step(Waiting(10.0, 200.0, -5.0), 210.0, 300.0)
-    assert decision.assesses
-    assert decision.waiting.since_h == 0.0
+    assert decide(11.0, (250.0, 200.0, 210.0), 300.0)[0]
+    assert not decide(11.0, (150.0, 200.0, 210.0), 300.0)[0]  # it rose before
 
 
 def test_a_falling_intensity_waits_for_its_minimum() -> None:
-    decision = step(Waiting(10.0, 200.0, -5.0), 150.0, 300.0)
-    assert not decision.assesses
-    # g = 150 e^(.029 * 11) - 200 e^(.029 * 10)
-    assert decision.waiting.gradient == pytest.approx(150 * math.e**0.319 - 200 * math.e**0.29)
+    assert not decide(11.0, (250.0, 200.0, 150.0), 300.0)[0]
 
 
 def test_urgency_makes_a_slow_fall_count_as_a_minimum() -> None:
-    # 2 % down an hour is less than the 2.9 % that urgency adds
-    assert step(Waiting(10.0, 200.0, -5.0), 196.0, 300.0).assesses
-
-
-def test_missing_hours_count_as_waited() -> None:
-    assert step(Waiting(10.0, 200.0, 5.0), 250.0, 300.0, elapsed_h=62.0).assesses
-    with pytest.raises(ValueError, match="time goes forward"):
-        step(Waiting(10.0, 200.0, 5.0), 250.0, 300.0, elapsed_h=0.0)
+    # e^-0.029 = 0.9714: a fall by 2 % an hour counts as a rise, and one by 3 % does not
+    assert decide(11.0, (250.0, 200.0, 196.0), 300.0)[0]
+    assert not decide(11.0, (250.0, 200.0, 194.0), 300.0)[0]
+    assert not decide(11.0, (204.0, 200.0, 196.0), 300.0)[0]  # both hours count as rises
 
 
 def test_the_trailing_mean_counts_every_hour_once() -> None:
-    assert Trailing().add(100.0).add(200.0).add(600.0).mean_g_per_kwh == 300.0
+    # hour 8 passes a minimum: 300 is the mean of all nine, and one more of it would wait
+    month = [300.0] * 6 + [350.0, 250.0, 300.0]
+    assert assessments(month, None) == (0, 8)
+    assert assessments([*month[:-1], 301.0], None) == (0,)
 
 
 @given(st.lists(st.floats(0, 1000), min_size=1, max_size=300), st.floats(0, 1000) | st.none())
@@ -138,21 +132,26 @@ def test_assessments_are_never_closer_than_the_grace_nor_further_than_72_hours(
     assert len(intensities) - hours[-1] <= 72
 
 
-# a moment, from what is known of it alone
+def as_published(month: list[float], threshold: float) -> tuple[int, ...]:
+    """The rule as the authors have it: each hour's gradient with its own t0, kept for the next."""
+    hours, previous = [0], math.inf
+    for hour in range(1, len(month)):
+        since = [t - hours[-1] for t in (hour, hour - 1)]
+        now, past = (month[hour - i] / math.exp(-0.029 * t) for i, t in enumerate(since))
+        is_low = since[0] > 6 and month[hour] <= threshold
+        if since[0] >= 72 or (is_low and previous <= 0 <= now - past):
+            hours.append(hour)
+        previous = now - past
+    return tuple(hours)
 
 
-@needs_data
-@pytest.mark.parametrize("region", REGIONS)
-def test_decisions_without_memory_are_those_of_the_rule(region: str) -> None:
-    month = months()[region]
-    mean = sum(month) / NUM_HOURS
-    found, last = [0], 0
-    for hour in range(2, NUM_HOURS):
-        recent = (month[hour - 2], month[hour - 1], month[hour])
-        if decide(float(hour - last), recent, mean)[0]:
-            found.append(hour)
-            last = hour
-    assert tuple(found) == assessments(month, mean)
+@given(st.lists(st.integers(0, 900), min_size=1, max_size=300), st.integers(0, 900))
+def test_memory_of_the_last_gradient_changes_nothing(month: list[int], threshold: int) -> None:
+    hours = [float(g_per_kwh) for g_per_kwh in month]
+    assert assessments(hours, threshold) == as_published(hours, threshold)
+
+
+# with a forecast
 
 
 @needs_data
@@ -179,8 +178,6 @@ def test_unknown_hours_wait_until_72() -> None:
     assert not decide(30.0, (None, None, 300.0), 400.0)[0]
     assert not decide(30.0, (None, 200.0, 210.0), 400.0)[0]  # no gradient before this one
     assert decide(72.0, (None, None, 900.0), None)[0]
-    with pytest.raises(ValueError, match="now"):
-        decide(30.0, (1.0, 1.0, None), 1.0)
 
 
 def test_a_forecast_does_not_shorten_the_grace() -> None:

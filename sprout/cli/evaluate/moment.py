@@ -34,7 +34,8 @@ def judge_moment(
     last = Evaluations(store).last_finished(model)
     since_h = None if last is None else max(0.0, (now - last) / HOUR)
     found, wanted = outlook(store, config, intensity, now), series(config.settings)
-    recent: tuple[float | None, ...] = (None, None)
+    before: float | None = None
+    past: float | None = None
     threshold: float | None = None
     ahead: list[tuple[float, float]] = []
     # the average of a day or a year says nothing of this hour: nothing is held against it
@@ -45,7 +46,7 @@ def judge_moment(
         seen = [mean for mean in means if math.isfinite(mean)]
         if seen:
             threshold = sum(seen) / len(seen)
-        recent = tuple(
+        before, past = (
             next((row.g_per_kwh for row in line if row.covers(then)), None)
             for then in (now - 2 * HOUR, now - HOUR)
         )
@@ -56,4 +57,4 @@ def judge_moment(
             if row.is_forecast and row.start > now
         ]
     current = found.reading.intensity.g_per_kwh
-    return Moment(*decide(since_h, (*recent, current), threshold, ahead))
+    return Moment(*decide(since_h, (before, past, current), threshold, ahead))
