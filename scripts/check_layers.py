@@ -120,6 +120,7 @@ PURE = {
     "sprout.quality.interval",
     "sprout.quality.invoker",
     "sprout.quality.judge",
+    "sprout.quality.pairwise",
     "sprout.quality.preference",
     "sprout.quality.reference",
     "sprout.quality.ruling",

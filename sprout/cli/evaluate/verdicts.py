@@ -9,8 +9,9 @@ from sprout.cli import wiring
 from sprout.cli.output import Out
 from sprout.config import Config
 from sprout.quality import interval
-from sprout.quality.diagnostics import Diagnostics, Pairwise, diagnose
+from sprout.quality.diagnostics import Diagnostics, diagnose
 from sprout.quality.judge import Card
+from sprout.quality.pairwise import Pairwise
 from sprout.quality.ruling import evidence
 from sprout.report import terminal
 from sprout.report.cells import mark_of
