@@ -20,7 +20,7 @@ from sprout.quality.wording import LETTERS
 
 Reading = Literal["best", "pair", "control"]
 
-BEST_TEMPLATE = """\
+_QUESTION = """\
 Below are an instruction and several answers to it. Choose the answer that a careful reader would \
 prefer: correct first of all, complete as far as the instruction asks, to the point, and no longer \
 than it needs to be. The order of the answers means nothing.
@@ -31,8 +31,16 @@ than it needs to be. The order of the answers means nothing.
 {answers}
 
 # Which answer is the best?
-Reply with its label alone, one of: {labels}"""
-"""Version 1. Its text is part of a judge's key, so another wording is another judge."""
+Reply with its label """
+
+LABEL_TEMPLATE = _QUESTION + "alone, one of: {labels}"
+"""For a judge whose next token is its choice."""
+
+MARKED_TEMPLATE = _QUESTION + "in double square brackets and nothing else, one of: {marks}"
+"""For a judge whose words are read.
+
+A template is part of a judge's key: one that is changed makes another judge.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +103,11 @@ def question_text(card: Card, question: Question) -> str:
             for name, text in zip(names, question.answers, strict=True)
         ),
         "labels": ", ".join(names),
+        "marks": ", ".join(f"[[{name}]]" for name in names),
     }
-    return re.sub(r"\{(prompt|answers|labels)\}", lambda found: parts[found[1]], card.template)
+    return re.sub(
+        r"\{(prompt|answers|labels|marks)\}", lambda found: parts[found[1]], card.template
+    )
 
 
 def _slots(answers: Mapping[str, str]) -> list[tuple[tuple[str, ...], str]]:

@@ -24,14 +24,15 @@ import urllib3
 
 from sprout.errors import NotReadyError, PermissionDeniedError, SproutError, TryLaterError
 from sprout.keys import scrub
-from sprout.quality.comparison import BEST_TEMPLATE, question_text
-from sprout.quality.judge import Card, Fault, Opinion, Question, Usage
-from sprout.quality.wording import choice_in, is_refusal
+from sprout.quality.comparison import MARKED_TEMPLATE, question_text
+from sprout.quality.judge import Card, Opinion, Question, Usage
+from sprout.quality.wording import choice_in
 
 MAX_TRIES = 5
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-MAX_NEW_TOKENS = 64
+MAX_NEW_TOKENS = 1024
+"""A label takes 3; the rest is for models that think first."""
 TOKENS_PER_PRICE = 1e6
 _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _REFUSED = frozenset({400, 413, 422})
@@ -79,7 +80,7 @@ def card(address: Address) -> Card:
         "temperature": 0,
         "max_tokens": MAX_NEW_TOKENS,
     }
-    return Card(f"endpoint:{address.model}", "endpoint", BEST_TEMPLATE, settings)
+    return Card(f"endpoint:{address.model}", "endpoint", MARKED_TEMPLATE, settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class EndpointJudge:
             choice, usage = body["choices"][0], body.get("usage") or {}
             message = choice["message"]
             content, refusal = message.get("content"), message.get("refusal")
-            is_filtered = choice.get("finish_reason") == "content_filter"
+            ending = choice.get("finish_reason")
             used = self._usage(usage)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise TryLaterError(
@@ -144,8 +145,12 @@ class EndpointJudge:
             ) from error
         said = content if isinstance(content, str) and content else refusal or ""
         raw = self._clean(str(said))
-        opinion = _read(raw, len(question.answers), is_refused=bool(refusal) or is_filtered)
-        return Opinion(raw, *opinion, used)
+        if refusal or ending == "content_filter":
+            return Opinion(raw, (), "refused", used)
+        slot = choice_in(raw, len(question.answers)) if ending != "length" else None
+        if slot is None:
+            return Opinion(raw, (), "unparsed", used)
+        return Opinion(raw, (slot,), None, used)
 
     def close(self) -> None:
         """Close the connection."""
@@ -254,16 +259,6 @@ class _Bearer(requests.auth.AuthBase):
         if self._key is not None:
             request.headers["Authorization"] = f"Bearer {self._key}"
         return request
-
-
-def _read(raw: str, num_slots: int, *, is_refused: bool) -> tuple[tuple[int, ...], Fault | None]:
-    """Return the slots and the fault of a judge's words."""
-    if is_refused:
-        return (), "refused"
-    slot = choice_in(raw, num_slots)
-    if slot is not None:
-        return (slot,), None
-    return (), "refused" if is_refusal(raw) else "unparsed"
 
 
 def _retry_after_s(response: _Reply, now: datetime) -> float | None:

@@ -17,7 +17,7 @@ class Card:
 
     Args:
         name: for people, such as "local:SmolLM2-135M-Instruct".
-        template: the text of the question, with {prompt}, {answers} and {labels} in it.
+        template: the text of the question, with {prompt}, {answers} and {labels} or {marks} in it.
         settings: model, address, temperature and the like.
     """
 

@@ -9,13 +9,13 @@ import json
 from sprout.chat import Message
 from sprout.engine.base import Chooser
 from sprout.errors import InputError
-from sprout.quality.comparison import BEST_TEMPLATE, labels, question_text
+from sprout.quality.comparison import LABEL_TEMPLATE, labels, question_text
 from sprout.quality.judge import Card, Opinion, Question
 
 
 def card(name: str, fingerprint: str) -> Card:
     """Return who a model is as a judge, without loading it."""
-    return Card(f"local:{name}", "local", BEST_TEMPLATE, {"model": fingerprint})
+    return Card(f"local:{name}", "local", LABEL_TEMPLATE, {"model": fingerprint})
 
 
 class LocalJudge:

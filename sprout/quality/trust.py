@@ -7,6 +7,8 @@ a judge that guesses gets R or more with probability
     p = sum over k = R..R+W of C(R+W, k) / 2^(R+W)      (one-sided sign test)
 
 and only p < 0.01 earns trust. A judge that always names the first slot gets R = W = 0 and p = 1.
+Nor is one trusted that leaves more than a tenth of the pairs unread: what it does not say anything
+of may be of another kind than the rest, and shares would lean without a sign of it.
 """
 
 from collections.abc import Iterable
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from math import comb
 
 TRUST_BELOW_P = 0.01
+MOST_UNREAD = 0.1
+"""The largest share of questions without a verdict that leaves the others to stand for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Trust:
     Args:
         num_right, num_wrong: pairs judged so in both orders.
         num_split: pairs whose two orders contradict each other.
-        num_failed: pairs with an order whose answer could not be read.
+        num_failed: pairs with an order whose answer could not be read, or was refused.
     """
 
     num_right: int
@@ -44,8 +48,9 @@ class Trust:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the judge beats chance."""
-        return self.p_value < TRUST_BELOW_P
+        """Whether the judge beats chance, and says what it thinks."""
+        is_read = self.num_failed <= MOST_UNREAD * self.num_pairs
+        return is_read and self.p_value < TRUST_BELOW_P
 
 
 def assess(pairs: Iterable[tuple[bool | None, bool | None]]) -> Trust:

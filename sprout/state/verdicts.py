@@ -212,6 +212,16 @@ class Verdicts:
             ).fetchall()
         return {(row[0], row[1]) for row in rows}
 
+    def unparsed(self, judge_key: str) -> str | None:
+        """Return this judge's newest words that named nothing; None where none are kept."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                "SELECT raw FROM verdicts WHERE judge_key = ? AND fault = 'unparsed' AND raw <> ''"
+                " ORDER BY judged_at DESC LIMIT 1",
+                (judge_key,),
+            ).fetchone()
+        return None if row is None else str(row[0])
+
     def spending(self, judge_key: str) -> Spending:
         """Return what this judge's questions came to in all."""
         with self._store.read() as connection:

@@ -45,7 +45,7 @@ from sprout.keys import Key, Keys
 from sprout.prompts import Prompt
 from sprout.quality.endpoint import Address, EndpointJudge, _Reply
 from sprout.quality.judge import Question
-from sprout.quality.wording import choice_in, is_refusal
+from sprout.quality.wording import choice_in
 from sprout.replay.traces import read_world
 from sprout.state.intensities import Intensities
 from sprout.state.reconciliation import reconcile
@@ -439,8 +439,8 @@ _JUDGED = tuple(
     )
 )
 _VERDICTS = (
-    b"B", b"Output (2)", b'```json\n{"best": "B"}\n```', b"The best answer is A, because it is.",
-    b"**C** is better than A and B", b'{"choice": 3}', b"I cannot judge this.",
+    b"[[B]]", b"Output (b)", b'```json\n{"best": "B"}\n```', b"B is right. **Final verdict:** B",
+    b"<think>[[A]]? No.</think>\n\n[[Answer C]]", b"{'choice': 'C'}", b"I cannot judge this.",
 )  # fmt: skip
 
 
@@ -477,7 +477,6 @@ def _read_verdict(data: bytes) -> None:
     words = data.decode(errors="replace")
     slot = choice_in(words, 3)
     assert slot is None or 0 <= slot < 3
-    is_refusal(words)
 
 
 # templates

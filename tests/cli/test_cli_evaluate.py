@@ -327,7 +327,7 @@ def test_a_judge_that_names_the_first_slot_is_not_trusted_and_steers_nothing(
     assert shown["judges"][0]["pairwise"][0]["flip_rate"] == 1
 
 
-def test_unreadable_verdicts_are_counted_and_never_ties(
+def test_what_names_nothing_is_counted_with_its_words_and_never_a_tie(
     replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
 ) -> None:
     def moody(question: str, answers: list[str]) -> str:
@@ -340,10 +340,28 @@ def test_unreadable_verdicts_are_counted_and_never_ties(
     judge = found.data["judge"]
     assert (judge["num_asked"], judge["num_failed"]) == (50, 50)
     assert found.data["rows"] == judge["pairwise"] == []
-    # the words are kept, so that a better parser may read them again
     assert select(store, "SELECT DISTINCT raw FROM verdicts WHERE fault = 'unparsed'") == [
         ("Both are fine.",)
     ]
+    shown = sprout("evaluate", "--show", *replay).stdout
+    assert "no verdict in 50 of 50 answers (100 %" in shown
+    assert "such as 'Both are fine.'); the shares are of the rest, and may lean" in shown
+
+
+def test_a_judge_that_keeps_to_no_form_is_not_trusted(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    def chatty(question: str, answers: list[str]) -> str:
+        right = wise(question, answers)
+        return right if len(server.asked) % 8 else f"I think that {right} is the best."
+
+    server.chooser = chatty
+    found = sprout("evaluate", prompt_file(30), *replay, *endpoint, "--no-pairwise")
+    # every eighth of the 132: 16 pairs
+    assert "50 right in both orders, 0 wrong, 0 contradictory, 16 unread (p = " in found.stdout
+    assert "NOT trusted" in found.stdout
+    assert "at most 10 % unread. Its verdicts steer nothing." in found.stdout
+    assert "no verdict in 4 of 30 answers (13 %" in found.stdout
 
 
 def test_an_endpoint_that_breaks_off_keeps_what_it_said(

@@ -27,7 +27,7 @@ class Reply:
     drip_s: float = 0.0
 
 
-def completion(content: str | None, **message: Any) -> Json:
+def completion(content: str | None, finish_reason: str = "stop", **message: Any) -> Json:
     """Return the body of a chat completion, in OpenAI's exact shape."""
     return {
         "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
@@ -45,7 +45,7 @@ def completion(content: str | None, **message: Any) -> Json:
                 }
                 | message,
                 "logprobs": None,
-                "finish_reason": "stop",
+                "finish_reason": finish_reason,
             }
         ],
         "usage": {

@@ -4,7 +4,8 @@ from itertools import permutations
 import pytest
 
 from sprout.quality.comparison import (
-    BEST_TEMPLATE,
+    LABEL_TEMPLATE,
+    MARKED_TEMPLATE,
     best_ballot,
     credits_of,
     pair_ballots,
@@ -57,18 +58,23 @@ def test_a_pair_is_shown_in_both_orders() -> None:
 
 
 def test_a_question_shows_prompt_answers_and_labels_and_nothing_twice() -> None:
-    card = Card("j", "local", BEST_TEMPLATE, {})
+    card = Card("j", "local", LABEL_TEMPLATE, {})
     text = question_text(card, Question("Say {answers} and {prompt}.", ("{labels}", "")))
     assert "# Instruction\nSay {answers} and {prompt}.\n" in text
     assert "# Answer A\n{labels}\n\n# Answer B\n(empty)\n" in text
     assert text.endswith("one of: A, B")
+    marked = question_text(
+        Card("j", "endpoint", MARKED_TEMPLATE, {}), Question("P {marks}", ("", ""))
+    )
+    assert "# Instruction\nP {marks}\n" in marked
+    assert marked.endswith("in double square brackets and nothing else, one of: [[A]], [[B]]")
 
 
 def test_another_template_or_setting_is_another_judge() -> None:
     cards = [
-        Card("j", "local", BEST_TEMPLATE, {"model": "x"}),
-        Card("j", "local", BEST_TEMPLATE + " ", {"model": "x"}),
-        Card("j", "local", BEST_TEMPLATE, {"model": "y"}),
-        Card("k", "local", BEST_TEMPLATE, {"model": "x"}),
+        Card("j", "local", LABEL_TEMPLATE, {"model": "x"}),
+        Card("j", "local", LABEL_TEMPLATE + " ", {"model": "x"}),
+        Card("j", "local", LABEL_TEMPLATE, {"model": "y"}),
+        Card("k", "local", LABEL_TEMPLATE, {"model": "x"}),
     ]
     assert len({card.key for card in cards}) == 4

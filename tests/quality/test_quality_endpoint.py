@@ -52,17 +52,18 @@ def test_it_asks_once_and_reads_label_and_usage(judge: EndpointJudge, server: Ju
     # braces in a prompt or an answer are text, not places to fill
     assert "What is {2 + 2}?" in question
     assert "# Answer B\nFive {answers}.\n" in question
-    assert question.endswith("one of: A, B, C")
+    assert question.endswith("one of: [[A]], [[B]], [[C]]")
 
 
 @pytest.mark.parametrize(
     ("said", "chosen"),
     [
+        ("[[C]]", (2,)),
         ("C", (2,)),
-        ("Output (2)", (1,)),
+        ("Output (b)", (1,)),
         ('```json\n{"best": "B"}\n```', (1,)),
-        ("```\nC\n```", (2,)),
-        ("The best answer is A, because it is correct.", (0,)),
+        ("<think>Is it [[A]]? No.</think>\n\n[[B]]", (1,)),
+        ("A is too long.\n\nVerdict: C", (2,)),
     ],
 )
 def test_it_reads_what_judges_write(
@@ -76,10 +77,11 @@ def test_it_reads_what_judges_write(
     ("body", "fault"),
     [
         (completion("D"), "unparsed"),
-        (completion("Both A and B have their merits."), "unparsed"),
+        (completion("The best answer is B."), "unparsed"),
         (completion(""), "unparsed"),
         (completion(None), "unparsed"),
-        (completion("I'm sorry, but I can't compare these."), "refused"),
+        (completion("I'm sorry, but I can't compare these."), "unparsed"),
+        (completion("<think>Is it A or B?"), "unparsed"),
         (completion(None, refusal="I cannot help with that."), "refused"),
     ],
 )
@@ -94,10 +96,17 @@ def test_what_names_no_label_is_a_fault_and_never_a_tie(
 
 
 def test_a_filtered_answer_is_a_refusal(judge: EndpointJudge, server: JudgeServer) -> None:
-    body = completion("A")
-    body["choices"][0]["finish_reason"] = "content_filter"
-    server.script = [Reply(body=body)]
+    server.script = [Reply(body=completion("[[A]]", finish_reason="content_filter"))]
     assert judge.ask(QUESTION).fault == "refused"
+
+
+def test_an_answer_that_was_cut_off_is_no_verdict(
+    judge: EndpointJudge, server: JudgeServer
+) -> None:
+    server.script = [Reply(body=completion("[[A]]\n\nBut then", finish_reason="length"))]
+    opinion = judge.ask(QUESTION)
+    assert (opinion.chosen, opinion.fault) == ((), "unparsed")
+    assert opinion.raw == "[[A]]\n\nBut then"
 
 
 def test_a_rate_limit_is_waited_out_as_long_as_the_endpoint_says(

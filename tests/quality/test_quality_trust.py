@@ -43,6 +43,12 @@ def test_a_judge_that_is_wrong_for_sure_is_not_trusted_either() -> None:
     assert not assess([(False, False)] * 66).is_trusted
 
 
+def test_a_judge_that_leaves_more_than_a_tenth_unread_is_not_trusted() -> None:
+    assert Trust(60, 0, 0, 6).is_trusted  # 6 of 66
+    assert not Trust(59, 0, 0, 7).is_trusted
+    assert not Trust(0, 0, 0, 0).is_trusted
+
+
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_more_right_pairs_never_lower_trust(right: int, wrong: int) -> None:
     assert Trust(right + 1, wrong, 0, 0).p_value <= Trust(right, wrong, 0, 0).p_value + 1e-12

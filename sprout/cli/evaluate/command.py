@@ -75,8 +75,14 @@ def evaluate(
     prompt's one unit of credit; prompts where none matches are counted apart. A reference or task
     that is corrected counts at the next evaluation.
 
+    An endpoint is asked for its label as [[B]]. B as all that it says, {"best": "B"}, and "Verdict:
+    B" at the end are read too; what it thinks before </think> does not count. Anything else is no
+    verdict, as are two labels and an answer longer than 1,024 tokens: it is counted apart, never as
+    a tie, and its words are kept.
+
     A judge that may err is tested first on 66 control pairs in both orders. One that does not beat
-    chance (sign test, p < 0.01) is not trusted, and its verdicts steer nothing. SmolLM2-135M as a
+    chance (sign test, p < 0.01), or leaves more than a tenth of the pairs without a verdict, is not
+    trusted, and its verdicts steer nothing. SmolLM2-135M as a
     local judge is not: it names the first answer 99 times in 100, right in both orders for 1 pair,
     wrong for 0 and contradicting itself for 65 (p = 0.5).
 

@@ -1,7 +1,7 @@
 """What evaluations found, for people and programs: `sprout evaluate` and its --show."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sprout.quality.diagnostics import Diagnostics, diagnose
 from sprout.quality.judge import Card
 from sprout.quality.pairwise import Pairwise
 from sprout.quality.ruling import evidence
+from sprout.quality.trust import MOST_UNREAD, TRUST_BELOW_P
 from sprout.report import terminal
 from sprout.report.cells import mark_of
 from sprout.report.units import JOULES_PER_WH, grams
@@ -33,10 +34,7 @@ _COST = (
     "embodied_g",
     "price_usd",
 )
-NOT_TRUSTED = (
-    "{name} is NOT trusted: on control pairs it was right in both orders {right} times and wrong "
-    "in both {wrong} times (p = {p:.2g}, needed: p < 0.01). Its verdicts steer nothing."
-)
+SHOWN_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +77,7 @@ def show(out: Out, config: Config) -> None:
 
 def report(out: Out, store: Store, known: wiring.Known, card: Card, evaluation_id: str) -> None:
     """Show what this judge has found so far, with all its verdicts of before."""
-    known = wiring.Known(
-        store,
-        known.config,
-        known.directives,
-        known.conditions,
-        known.is_energy_estimated,
-        known.intensity,
-    )
+    known = replace(known, store=store)
     judge = next(each for each in Verdicts(store).judges() if each.key == card.key)
     rows = _rows(known, judge)
     out.data["rows"] = [asdict(row) for row in rows]
@@ -188,27 +179,12 @@ def _tell_rows(out: Out, rows: list[Row]) -> None:
 def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:
     found, spending = _diagnose(known, judge), Verdicts(known.store).spending(judge.key)
     names = {directive.key: directive.level for directive in known.directives.directives}
-    if judge.trust is not None and not judge.is_trusted:
-        text = NOT_TRUSTED.format(
-            name=judge.name,
-            right=judge.trust.num_right,
-            wrong=judge.trust.num_wrong,
-            p=judge.trust.p_value,
-        )
-        out.text(text)
-    elif judge.trust is not None:
-        out.text(
-            f"{judge.name} is trusted: {judge.trust.num_right} control pairs right in both orders, "
-            f"{judge.trust.num_wrong} wrong (p = {judge.trust.p_value:.2g})"
-        )
-    elif not judge.is_trusted:
-        out.text(
-            f"{judge.name} was not tested on all control pairs yet: its verdicts steer nothing"
-        )
+    if judge.kind != "reference":
+        out.text(_trust_line(judge))
     if found.num_none:
         out.text(f"no level matched the reference: {found.num_none} prompts, counted apart")
     if found.num_failed:
-        out.text(f"unreadable or refused: {found.num_failed} of {found.num_asked} questions")
+        out.text(_unread_line(found, Verdicts(known.store).unparsed(judge.key)))
     if judge.kind != "reference" and found.first_slot is not None:
         first = found.first_slot
         out.text(
@@ -223,6 +199,33 @@ def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:
             f"asked so far  {spending.num_asked} questions, {spending.num_prompt_tokens} + "
             f"{spending.num_new_tokens or 0} tokens, {price}"
         )
+
+
+def _trust_line(judge: KnownJudge) -> str:
+    trust = judge.trust
+    if trust is None:
+        return f"{judge.name} was not tested on all control pairs yet: its verdicts steer nothing"
+    did = (
+        f"of {trust.num_pairs} control pairs {trust.num_right} right in both orders, "
+        f"{trust.num_wrong} wrong, {trust.num_split} contradictory, {trust.num_failed} unread "
+        f"(p = {trust.p_value:.2g})"
+    )
+    if judge.is_trusted:
+        return f"{judge.name} is trusted: {did}"
+    return (
+        f"{judge.name} is NOT trusted: {did}; needed: p < {TRUST_BELOW_P:g} and at most "
+        f"{100 * MOST_UNREAD:.0f} % unread. Its verdicts steer nothing."
+    )
+
+
+def _unread_line(found: Diagnostics, words: str | None) -> str:
+    share = found.num_failed / found.num_asked
+    such = "" if words is None else f", such as {' '.join(words.split())[-SHOWN_CHARS:]!r}"
+    leaning = "; the shares are of the rest, and may lean" if share > MOST_UNREAD else ""
+    return (
+        f"no verdict in {found.num_failed} of {found.num_asked} answers ({100 * share:.0f} %: "
+        f"refused, or not in the form that was asked for{such}){leaning}"
+    )
 
 
 def _pair_line(level: str, pair: Pairwise) -> str:
