@@ -43,7 +43,9 @@ from sprout.grid.provider import Provider
 from sprout.grid.watttime import WattTime
 from sprout.keys import Key, Keys
 from sprout.prompts import Prompt
-from sprout.quality.endpoint import Address, EndpointJudge, _Reply
+from sprout.quality.completions import Address, Completions
+from sprout.quality.endpoint import EndpointJudge
+from sprout.quality.http import Reply
 from sprout.quality.judge import Question
 from sprout.quality.wording import choice_in
 from sprout.replay.traces import read_world
@@ -444,28 +446,26 @@ _VERDICTS = (
 )  # fmt: skip
 
 
-class _Overheard(EndpointJudge):
+class _Overheard(Completions):
     def __init__(self, body: bytes) -> None:
         address = Address("http://127.0.0.1:9/v1", "m", SECRET, 1.0, (1.0, 2.0))
         super().__init__(address, lambda _seconds: None, lambda: NOW)
         self._body = body
 
-    def _post(self, _text: str) -> _Reply:
+    def post(self, _text: str, _max_tokens: int) -> Reply:
         status = {0: 400, 1: 401, 2: 429, 3: 500, 4: 302}.get(zlib.crc32(self._body) % 20, 200)
         said = self._body[:30].decode("latin-1")
-        return _Reply(status, {"Retry-After": said}, self._body)
+        return Reply(status, {"Retry-After": said}, self._body)
 
 
 def _ask_judge(data: bytes) -> None:
-    judge = _Overheard(data)
-    try:
-        opinion = judge.ask(Question("What?", ("One.", "Two.", "Three.")))
-    except SproutError as error:
-        if SECRET in str(error):
-            raise AssertionError("the key is in a message") from error
-        raise
-    finally:
-        judge.close()
+    with _Overheard(data) as endpoint:
+        try:
+            opinion = EndpointJudge(endpoint).ask(Question("What?", ("One.", "Two.", "Three.")))
+        except SproutError as error:
+            if SECRET in str(error):
+                raise AssertionError("the key is in a message") from error
+            raise
     assert SECRET not in opinion.raw
     opinion.raw.encode()
     usage = opinion.usage

@@ -371,7 +371,7 @@ def test_an_endpoint_that_breaks_off_keeps_what_it_said(
     store: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sprout.quality.endpoint.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("sprout.quality.completions.FIRST_PAUSE_S", 0.001)
     right = [wise("", [pair.good, pair.bad]) for pair in CONTROLS[:3]]
     server.script = [Reply(body=completion(label)) for label in right]
     server.script += [Reply(500, error("boom"))] * 5
@@ -394,7 +394,7 @@ def test_an_evaluation_older_than_many_newer_ones_is_continued(
     store: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sprout.quality.endpoint.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("sprout.quality.completions.FIRST_PAUSE_S", 0.001)
     server.script = [Reply(500, error("boom"))] * 5
     assert sprout("evaluate", prompt_file(3), *replay, *endpoint).code == 75
     change(

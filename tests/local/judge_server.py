@@ -134,7 +134,10 @@ def serving() -> Iterator[JudgeServer]:
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text.encode())))
+                if "Content-Length" in reply.headers:
+                    self.close_connection = True  # it is longer than what comes
+                else:
+                    self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
                 for byte in text.encode() if reply.drip_s else ():
                     self.wfile.write(bytes([byte]))

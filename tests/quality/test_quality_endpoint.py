@@ -1,13 +1,15 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from local.judge_server import KEY, JudgeServer, Reply, completion, error, serving
 
 from sprout.errors import NotReadyError, PermissionDeniedError, TryLaterError
-from sprout.quality.endpoint import MAX_TRIES, Address, EndpointJudge, card
+from sprout.quality.completions import MAX_TRIES, Address, Completions
+from sprout.quality.endpoint import EndpointJudge, card
 from sprout.quality.judge import Question, Usage
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -35,12 +37,16 @@ def naps() -> Naps:
     return Naps()
 
 
+@contextmanager
+def asking(address: Address, naps: Naps) -> Iterator[EndpointJudge]:
+    with Completions(address, naps, lambda: NOW) as completions:
+        yield EndpointJudge(completions)
+
+
 @pytest.fixture
 def judge(server: JudgeServer, naps: Naps) -> Iterator[EndpointJudge]:
-    address = Address(server.url + "/", "judge-1", KEY, timeout_s=5.0)
-    opened = EndpointJudge(address, naps, lambda: NOW)
-    yield opened
-    opened.close()
+    with asking(Address(server.url + "/", "judge-1", KEY, timeout_s=5.0), naps) as opened:
+        yield opened
 
 
 def test_it_asks_once_and_reads_label_and_usage(judge: EndpointJudge, server: JudgeServer) -> None:
@@ -117,13 +123,21 @@ def test_a_rate_limit_is_waited_out_as_long_as_the_endpoint_says(
     server.script = [
         Reply(429, limited, {"Retry-After": "7"}),
         Reply(429, limited, {"Retry-After": date}),
-        Reply(429, limited, {"Retry-After": "86400"}),  # nobody waits for a day
         Reply(503, "upstream is away"),
+        Reply(429, limited, {"Retry-After": "soon"}),
         Reply(body=completion("A")),
     ]
     assert judge.ask(QUESTION).chosen == (0,)
-    assert naps.taken == [7, 30, 60, 8]  # without a word from it: 1, 2, 4, 8 s
+    assert naps.taken == [7, 30, 4, 8]  # without a word from it: 1, 2, 4, 8 s
     assert len(server.asked) == 5
+
+
+def test_nobody_waits_for_a_day(judge: EndpointJudge, server: JudgeServer, naps: Naps) -> None:
+    limited = error("Rate limit reached for requests per day", "rate_limit_exceeded", "requests")
+    server.script = [Reply(429, limited, {"Retry-After": "86400"})]
+    with pytest.raises(TryLaterError, match=r"asked again in 86400 s \(status 429.*per day"):
+        judge.ask(QUESTION)
+    assert (naps.taken, len(server.asked)) == ([], 1)
 
 
 def test_it_gives_up_after_some_tries(
@@ -140,29 +154,31 @@ def test_it_gives_up_after_some_tries(
 
 def test_a_slow_endpoint_is_not_waited_for_for_ever(server: JudgeServer, naps: Naps) -> None:
     server.script = [Reply(body=completion("A"), pause_s=1.0)] * MAX_TRIES
-    judge = EndpointJudge(Address(server.url, "judge-1", KEY, timeout_s=0.05), naps, lambda: NOW)
-    with pytest.raises(TryLaterError, match=r"no answer within 0\.05 s"):
+    address = Address(server.url, "judge-1", KEY, timeout_s=0.05)
+    with (
+        asking(address, naps) as judge,
+        pytest.raises(TryLaterError, match=r"no answer within 0\.05 s"),
+    ):
         judge.ask(QUESTION)
-    judge.close()
 
 
 def test_an_endpoint_that_drips_is_not_waited_for_for_ever(server: JudgeServer, naps: Naps) -> None:
     """Each byte comes in time, and the answer would take ten seconds."""
     server.script = [Reply(body=completion("A"), drip_s=0.03)] * MAX_TRIES
-    judge = EndpointJudge(Address(server.url, "judge-1", KEY, timeout_s=0.1), naps, lambda: NOW)
-    with pytest.raises(TryLaterError, match=r"no answer within 0\.1 s"):
+    address = Address(server.url, "judge-1", KEY, timeout_s=0.1)
+    with (
+        asking(address, naps) as judge,
+        pytest.raises(TryLaterError, match=r"no answer within 0\.1 s"),
+    ):
         judge.ask(QUESTION)
-    judge.close()
 
 
 def test_an_endpoint_that_is_down_says_try_later(naps: Naps) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     address = Address(f"http://127.0.0.1:{port}/v1", "judge-1", KEY, timeout_s=1.0)
-    judge = EndpointJudge(address, naps, lambda: NOW)
-    with pytest.raises(TryLaterError, match="refused"):
+    with asking(address, naps) as judge, pytest.raises(TryLaterError, match="refused"):
         judge.ask(QUESTION)
-    judge.close()
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -251,13 +267,65 @@ def test_an_endpoint_that_failed_after_too_long_a_time_is_asked_again(
     assert judge.ask(QUESTION).chosen == (1,)
 
 
-@pytest.mark.parametrize("body", ["<html>hello</html>", {"choices": []}, {"error": "x"}, "[]"])
-def test_another_form_of_answer_is_no_verdict(
-    body: dict[str, object] | str, judge: EndpointJudge, server: JudgeServer
+WHOLE = json.dumps(completion("[[B]]"))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, "<html>hello</html>"),
+        Reply(200, "[]"),
+        Reply(200, {"choices": [{}]}),
+        Reply(200, error("Provider returned error", "502")),  # as OpenRouter says it
+        Reply(200, 'data: {"choices": [{"delta": {"content": "B"}}]}\n\ndata: [DONE]\n\n'),
+        Reply(200, WHOLE[:100]),
+        Reply(200, WHOLE[:100], {"Content-Length": str(len(WHOLE))}),  # and the connection ends
+    ],
+)
+def test_what_is_no_chat_completion_is_asked_for_again(
+    reply: Reply, judge: EndpointJudge, server: JudgeServer, naps: Naps
 ) -> None:
-    server.script = [Reply(200, body)]
-    with pytest.raises(TryLaterError, match="in the form of chat completions"):
+    server.script = [reply, Reply(body=WHOLE), *[reply] * MAX_TRIES]
+    assert judge.ask(QUESTION).chosen == (1,)
+    with pytest.raises(TryLaterError, match=r"after 5 tries \("):
         judge.ask(QUESTION)
+    assert naps.taken == [1, 1, 2, 4, 8]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        completion(None) | {"choices": []},
+        completion(None) | {"usage": None},
+        completion(None, "length", reasoning_content="Is it [[A]]? Then"),
+        completion("", reasoning_content="It is [[A]]."),
+        completion(None, "tool_calls", tool_calls=[{"type": "function"}]),
+        completion("[[A]", "length"),
+    ],
+)
+def test_a_completion_that_says_nothing_fails_alone(
+    body: dict[str, object], judge: EndpointJudge, server: JudgeServer, naps: Naps
+) -> None:
+    server.script = [Reply(body=body)]
+    opinion = judge.ask(QUESTION)
+    assert (opinion.chosen, opinion.fault) == ((), "unparsed")
+    assert (naps.taken, len(server.asked)) == ([], 1)
+
+
+def test_reasoning_beside_the_answer_does_not_count(
+    judge: EndpointJudge, server: JudgeServer
+) -> None:
+    server.script = [Reply(body=completion("[[B]]", reasoning_content="Perhaps [[A]]."))]
+    opinion = judge.ask(QUESTION)
+    assert (opinion.chosen, opinion.raw) == ((1,), "[[B]]")
+
+
+@pytest.mark.parametrize("code", ["content_filter", "content_policy_violation"])
+def test_a_question_that_a_filter_stops_fails_alone(
+    code: str, judge: EndpointJudge, server: JudgeServer
+) -> None:
+    server.script = [Reply(400, error("The response was filtered", code))]
+    assert judge.ask(QUESTION).fault == "refused"
 
 
 def test_a_redirect_takes_no_key_elsewhere(judge: EndpointJudge, server: JudgeServer) -> None:
@@ -270,21 +338,22 @@ def test_the_price_is_the_stated_one_or_comes_from_the_prices(
     server: JudgeServer, naps: Naps
 ) -> None:
     address = Address(server.url, "judge-1", KEY, 5.0, usd_per_million=(2.5, 10.0))
-    judge = EndpointJudge(address, naps, lambda: NOW)
     stated = completion("A")
     stated["usage"]["cost"] = 0.125
-    server.script = [Reply(body=completion("A")), Reply(body=stated)]
-    # 200 tokens at 2.5 USD a million, and 3 at 10
-    assert judge.ask(QUESTION).usage.price_usd == pytest.approx(0.00053)
-    assert judge.ask(QUESTION).usage.price_usd == 0.125
-    judge.close()
+    untrue = completion("A")
+    untrue["usage"]["cost"] = True
+    server.script = [Reply(body=body) for body in (completion("A"), stated, untrue)]
+    with asking(address, naps) as judge:
+        # 200 tokens at 2.5 USD a million, and 3 at 10
+        assert judge.ask(QUESTION).usage.price_usd == pytest.approx(0.00053)
+        assert judge.ask(QUESTION).usage.price_usd == 0.125
+        assert judge.ask(QUESTION).usage.price_usd == pytest.approx(0.00053)
 
 
 def test_without_a_key_no_header_is_sent(server: JudgeServer, naps: Naps) -> None:
     server.needs_key = False
-    judge = EndpointJudge(Address(server.url, "judge-1", None, 5.0), naps, lambda: NOW)
-    assert judge.ask(QUESTION).chosen == (0,)
-    judge.close()
+    with asking(Address(server.url, "judge-1", None, 5.0), naps) as judge:
+        assert judge.ask(QUESTION).chosen == (0,)
 
 
 def test_the_card_knows_model_and_address_and_no_key() -> None:

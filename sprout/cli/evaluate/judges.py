@@ -14,6 +14,7 @@ from sprout.errors import NotReadyError, UsageError
 from sprout.evaluate import Control
 from sprout.keys import Keys
 from sprout.quality import endpoint, local
+from sprout.quality.completions import Address, Completions
 from sprout.quality.judge import Card, Judge
 from sprout.quality.reference import ReferenceJudge
 from sprout.samples import lines
@@ -56,11 +57,9 @@ def opened(config: Config) -> Iterator[Judge]:
             finally:
                 chooser.close()
         case "endpoint":
-            judge = endpoint.EndpointJudge(_address(settings, config.keys), time.sleep, utc_now)
-            try:
-                yield judge
-            finally:
-                judge.close()
+            address = _address(settings, config.keys)
+            with Completions(address, time.sleep, utc_now) as completions:
+                yield endpoint.EndpointJudge(completions)
 
 
 def _judge_path(settings: Settings) -> Path:
@@ -68,7 +67,7 @@ def _judge_path(settings: Settings) -> Path:
     return Path(settings.judge_model) if settings.judge_model else model_path(settings)
 
 
-def _address(settings: Settings, keys: Keys) -> endpoint.Address:
+def _address(settings: Settings, keys: Keys) -> Address:
     if settings.judge_url is None or settings.judge_model is None:
         raise NotReadyError(
             "an endpoint judge needs `judge_url` (such as http://127.0.0.1:8000/v1) and "
@@ -81,7 +80,7 @@ def _address(settings: Settings, keys: Keys) -> endpoint.Address:
             "--judge-url holds a password, which would be stored: set SPROUT_JUDGE_KEY"
         )
     prices = (settings.judge_price_in, settings.judge_price_out)
-    return endpoint.Address(
+    return Address(
         base_url=settings.judge_url,
         model=settings.judge_model,
         key=keys.get("judge_key") if "judge_key" in keys.found else None,
