@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 import requests
 import urllib3
 
+from sprout.errors import NotReadyError
+
 _CHUNK_BYTES = 1 << 16
 _MAX_BODY_BYTES = 16 << 20
 _SHOWN_CHARS = 200
@@ -71,9 +73,12 @@ class Http:
 
         Raises:
             NoReplyError: there is none.
+            NotReadyError: no request can be sent there.
         """
         try:
             return self._post(path, body)
+        except requests.exceptions.InvalidURL as error:
+            raise NotReadyError(f"`judge_url` is no address: {_plain(error)}") from error
         except requests.Timeout as error:
             raise NoReplyError(
                 f"no answer within {self._timeout_s:g} s, the `judge_timeout_s`"

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -515,6 +516,31 @@ def test_a_password_in_the_address_is_refused_and_not_shown(store: Path) -> None
     assert found.code == 2
     assert "hunter2" not in found.stderr
     assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("me:hunter2@127.0.0.1:1/v1", 2),
+        ("ftp://127.0.0.1/v1", 2),
+        ("http://", 2),
+        ("http://[::1/v1", 2),
+        ("http://127.0.0.1:x/v1", 2),
+        ("http://127.0.0.1:99999/v1", 2),
+        ("http://exa mple/v1", 78),
+        ("http://.example/v1", 78),
+    ],
+)
+def test_what_is_no_address_is_said_at_once_and_not_tried_again(
+    url: str, code: int, replay: tuple[str, str]
+) -> None:
+    address = ("--judge-url", url, "--judge-model", "judge-1")
+    started_s = time.monotonic()
+    found = sprout("evaluate", prompt_file(1), *replay, "--judge", "endpoint", *address)
+    assert time.monotonic() - started_s < 10
+    assert found.code == code
+    assert "no address" in found.stderr
+    assert "hunter2" not in found.stderr
 
 
 def test_a_recording_cannot_judge(replay: tuple[str, str]) -> None:

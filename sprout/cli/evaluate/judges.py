@@ -19,6 +19,8 @@ from sprout.quality.judge import Card, Judge
 from sprout.quality.reference import ReferenceJudge
 from sprout.samples import lines
 
+NO_ADDRESS = "--judge-url is no address such as http://127.0.0.1:8000/v1"
+
 
 def controls() -> list[Control]:
     """Return the packaged control pairs."""
@@ -73,12 +75,7 @@ def _address(settings: Settings, keys: Keys) -> Address:
             "an endpoint judge needs `judge_url` (such as http://127.0.0.1:8000/v1) and "
             "`judge_model`: set them, or pass --judge-url and --judge-model"
         )
-    if not settings.judge_url.startswith(("http://", "https://")):
-        raise UsageError(f"--judge-url {settings.judge_url}: write http:// or https:// before it")
-    if "@" in urlsplit(settings.judge_url).netloc:
-        raise UsageError(
-            "--judge-url holds a password, which would be stored: set SPROUT_JUDGE_KEY"
-        )
+    _check(settings.judge_url)
     prices = (settings.judge_price_in, settings.judge_price_out)
     return Address(
         base_url=settings.judge_url,
@@ -87,3 +84,22 @@ def _address(settings: Settings, keys: Keys) -> Address:
         timeout_s=settings.judge_timeout_s,
         usd_per_million=None if prices[0] is None or prices[1] is None else (prices[0], prices[1]),
     )
+
+
+def _check(url: str) -> None:
+    """Check the address of an endpoint; it is not shown, for it may hold a password.
+
+    Raises:
+        UsageError: it is none, or holds a password.
+    """
+    try:
+        parts = urlsplit(url)
+        names_host = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:  # brackets or a port that are none
+        raise UsageError(NO_ADDRESS) from error
+    if parts.scheme not in {"http", "https"} or not names_host:
+        raise UsageError(NO_ADDRESS)
+    if "@" in parts.netloc:
+        raise UsageError(
+            "--judge-url holds a password, which would be stored: set SPROUT_JUDGE_KEY"
+        )
