@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sprout import prompts, samples
 from sprout.chat import Message, Sampling
-from sprout.prompts import Prompt, Rejected
+from sprout.prompts import MAX_LINE_BYTES, Prompt, Rejected
 
 URL = "/v1/chat/completions"
 USER = {"role": "user", "content": "Hi"}
@@ -420,13 +420,11 @@ def test_escaped_pairs_and_escaped_backslashes_are_fine() -> None:
     )
 
 
-def test_a_line_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompts, "MAX_LINE_BYTES", 30)
-    assert isinstance(one(b'{"prompt": "0123456789012345"}'), Prompt)  # 30 bytes
-    for line in (
-        b'{"prompt": "01234567890123456"}',
-        b" " * 31,
-    ):  # of the second only a part is here
+def test_a_line_beyond_the_limit_is_refused() -> None:
+    longest = b'{"prompt": "%s"}' % (b"a" * (MAX_LINE_BYTES - len('{"prompt": ""}')))
+    assert isinstance(one(longest), Prompt)
+    # of the second only a part is here
+    for line in (longest + b" ", b" " * (MAX_LINE_BYTES + 1)):
         row = one(line)
         assert isinstance(row, Rejected)
         assert row.code == "too_long"
