@@ -28,6 +28,7 @@ from sprout.config import load
 from sprout.directives import PRIOR_SOURCE
 from sprout.evaluate import Control
 from sprout.grid.intensity import Intensity
+from sprout.quality.endpoint import MAX_TRIES
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
@@ -365,17 +366,14 @@ def test_a_judge_that_keeps_to_no_form_is_not_trusted(
     assert "no verdict in 4 of 30 answers (13 %" in found.stdout
 
 
+BROKEN = [Reply(500, error("boom"), {"Retry-After": "0.001"})] * MAX_TRIES
+
+
 def test_an_endpoint_that_breaks_off_keeps_what_it_said(
-    replay: tuple[str, str],
-    endpoint: tuple[str, ...],
-    server: JudgeServer,
-    store: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
 ) -> None:
-    monkeypatch.setattr("sprout.quality.completions.FIRST_PAUSE_S", 0.001)
     right = [wise("", [pair.good, pair.bad]) for pair in CONTROLS[:3]]
-    server.script = [Reply(body=completion(label)) for label in right]
-    server.script += [Reply(500, error("boom"))] * 5
+    server.script = [*(Reply(body=completion(label)) for label in right), *BROKEN]
     found = sprout("evaluate", prompt_file(3), *replay, *endpoint)
     assert found.code == 75
     assert found.stderr.count("\n") == 1
@@ -389,14 +387,9 @@ def test_an_endpoint_that_breaks_off_keeps_what_it_said(
 
 
 def test_an_evaluation_older_than_many_newer_ones_is_continued(
-    replay: tuple[str, str],
-    endpoint: tuple[str, ...],
-    server: JudgeServer,
-    store: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
 ) -> None:
-    monkeypatch.setattr("sprout.quality.completions.FIRST_PAUSE_S", 0.001)
-    server.script = [Reply(500, error("boom"))] * 5
+    server.script = [*BROKEN]
     assert sprout("evaluate", prompt_file(3), *replay, *endpoint).code == 75
     change(
         store,
