@@ -263,10 +263,12 @@ def test_texts_are_kept_only_while_that_is_wished(prompts: Path, store: Path) ->
     assert select(store, "SELECT count(*) FROM texts") == [(3,)]
 
 
-def test_the_papers_directives_can_be_chosen(prompts: Path, out: Path) -> None:
+def test_the_papers_directives_can_be_chosen(prompts: Path, store: Path, out: Path) -> None:
     found = sprout("run", prompts, *REPLAY, "-o", out, "--directives", "paper")
     assert found.code == 0
     assert set(levels(read_lines(out)).values()) <= {"L0", "L1", "L2"}
+    told = select(store, "SELECT text FROM directives ORDER BY text")
+    assert told == [("",), ("Always answer briefly",), ("Always answer very briefly",)]
 
 
 def test_many_prompts_are_counted_right_whatever_the_parallelism(out: Path) -> None:
