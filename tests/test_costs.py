@@ -14,6 +14,7 @@ from sprout.costs import (
     is_cheaper,
     learn,
     of_all_tasks,
+    t_95,
     task_weights,
 )
 
@@ -93,6 +94,16 @@ def test_without_two_requests_nothing_is_known_of_the_spread() -> None:
 def test_equal_requests_have_no_spread(energy_j: float, num: int) -> None:
     cost = cost_of([energy_j] * num)
     assert cost.variance(cost.energy_j) == pytest.approx(0, abs=1e-18 * energy_j**2)
+
+
+@pytest.mark.parametrize("degrees", [*range(1, 40), 1000])
+def test_nineteen_of_twenty_of_students_t_lie_within_its_95_percent_point(degrees: int) -> None:
+    # its density, added up: G((n + 1) / 2) / (sqrt(pi n) G(n / 2)) (1 + x^2 / n)^(-(n + 1) / 2)
+    log_scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)
+    scale = math.exp(log_scale) / math.sqrt(math.pi * degrees)
+    x = np.linspace(-t_95(degrees), t_95(degrees), 10_001)
+    density = scale * (1 + x**2 / degrees) ** (-(degrees + 1) / 2)
+    assert np.trapezoid(density, x) == pytest.approx(0.95, abs=1e-4)
 
 
 # learn

@@ -28,7 +28,7 @@ from sprout.config import load
 from sprout.directives import PRIOR_SOURCE
 from sprout.evaluate import Control
 from sprout.grid.intensity import Intensity
-from sprout.quality.endpoint import MAX_TRIES
+from sprout.quality.completions import MAX_TRIES
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 

@@ -20,7 +20,7 @@ from report.report_stores import (
     write_mixed,
 )
 
-from sprout.costs import Sample, t_95
+from sprout.costs import Sample
 from sprout.report.facts import BYS, By
 from sprout.report.group import Group
 from sprout.report.saved import Saved
@@ -265,14 +265,6 @@ def test_a_run_of_an_earlier_version_is_held_against_itself_alone(tmp_path: Path
         report = read(store)
     assert report.total.saved.saved_g == pytest.approx((5 + 50) / 3.6e6 * 1.2 * 300)
     assert report.total.marks == {"not recorded": 6}
-
-
-@pytest.mark.parametrize(
-    ("degrees", "expected"),  # of any table of Student's t
-    [(1, 12.706), (4, 2.776), (10, 2.228), (11, 2.201), (20, 2.086), (60, 2.000), (10**6, 1.960)],
-)
-def test_students_t_is_that_of_the_tables(degrees: int, expected: float) -> None:
-    assert t_95(degrees) == pytest.approx(expected, abs=6e-4)
 
 
 @pytest.mark.slow
