@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from cli.program import (
@@ -13,6 +14,7 @@ from cli.program import (
     REPLAY,
     Json,
     change,
+    read_lines,
     select,
     sprout,
     start,
@@ -645,6 +647,7 @@ def test_without_kept_text_an_endpoint_is_not_asked_again_for_a_corrected_refere
 def test_show_has_the_promised_keys_and_every_judge(replay: tuple[str, str]) -> None:
     sprout("evaluate", prompt_file(4, reference="L1"), *replay)
     shown = sprout("evaluate", "--show", *replay, "--json").data
+    assert [row["level"] for row in shown["rows"] if row["task"] is None] == ["L0", "L1", "L2"]
     for row in shown["rows"]:
         assert {"task", "level", "preference", "low", "high", "n", "judge", "trusted"} <= set(row)
         assert row["low"] <= row["preference"] <= row["high"]
@@ -689,14 +692,21 @@ def test_the_carbon_of_an_evaluation_says_how_its_intensity_is_known(
 
 
 def test_the_cost_is_held_against_what_directives_saved(
-    replay: tuple[str, str], prompts: Path
+    replay: tuple[str, str], prompts: Path, out: Path
 ) -> None:
-    sprout("run", prompts, *replay, "-o", "out.jsonl", "--intensity", 400)
+    command = ("run", prompts, *replay, "-o", out, "--intensity", 400, "--embodied", 0.001)
+    assert sprout(*command, "--explore", 0.6).code == 0
     sprout("evaluate", prompt_file(4, reference="L1"), *replay)
     total = sprout("evaluate", "--show", *replay, "--json").data["all_evaluations"]
+    costs = [line["sprout"] for line in read_lines(out)]
+    at_l0 = [cost for cost in costs if cost["level"] == "L0"]
+    reduced = [cost for cost in costs if cost["level"] != "L0"]
+    # what L0 takes in the mean, less what was spent
+    joules, busy_s = (fmean(cost[name] for cost in at_l0) for name in ("energy_j", "busy_s"))
+    saved_g = sum(joules / 3.6e6 * 400 + busy_s * 0.001 - cost["carbon_g"] for cost in reduced)
+    assert total["num_reduced_requests"] == len(reduced) > 0
+    assert total["saved_g"] == pytest.approx(saved_g)
     assert total["carbon_g"] > 0
-    assert total["num_reduced_requests"] >= 0
-    assert total["saved_g"] is None or isinstance(total["saved_g"], float)
 
 
 def test_a_judged_library_is_searched_by_preference_too(replay: tuple[str, str]) -> None:
