@@ -42,11 +42,15 @@ def examine(out: Out, config: Config) -> None:
     """Show every finding; refuse when something needed is not there."""
     findings = list(_findings(config))
     out.data["checks"] = [asdict(finding) for finding in findings]
-    rows = [(f.name, f.status, f.detail, f.fix or "") for f in findings]
-    out.table(terminal.words_table(rows, ("check", "status", "what was found", "how to fix")))
+    rows = [(f.name, f.status, f.detail) for f in findings]
+    out.table(terminal.words_table(rows, ("check", "status", "what was found")))
+    for found in findings:  # below the table, where a command is whole and can be copied
+        if found.fix is not None:
+            out.text(f"{'note' if found.status == 'ok' else 'fix '}  {found.name}: {found.fix}")
     broken = [f.name for f in findings if f.is_needed and f.status != "ok"]
     if broken:
         raise NotReadyError(f"`sprout run` cannot work yet: {', '.join(broken)}")
+    out.text("`sprout run` can work as things are")
 
 
 def _findings(config: Config) -> Iterator[Finding]:

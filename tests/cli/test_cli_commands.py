@@ -130,6 +130,15 @@ def test_more_threads_than_cpus_are_warned_of(command: str, prompts: Path) -> No
         assert (about is not None and told in about["detail"]) is is_told
 
 
+def test_doctor_says_how_to_fix_what_is_missing_in_lines_that_can_be_copied() -> None:
+    found = sprout("doctor", *REPLAY)
+    checks = {check["name"]: check for check in sprout("doctor", *REPLAY, "--json").data["checks"]}
+    lines = found.stdout.splitlines()
+    assert f"fix   energy: nvml: {checks['energy: nvml']['fix']}" in lines
+    assert f"note  llama.cpp: {checks['llama.cpp']['fix']}" in lines
+    assert lines[-1] == "`sprout run` can work as things are"
+
+
 def test_doctor_refuses_what_a_run_could_not_work_with() -> None:
     found = sprout("doctor", "--model", "missing.gguf", "--state", "/proc/sprout.db")
     assert found.code == 78
