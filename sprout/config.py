@@ -239,11 +239,11 @@ def _validate(values: Mapping[str, object], sources: Mapping[str, str]) -> Setti
             raise InputError(f"{source}: unknown setting `{name}`")
         unfit = _unfit(name, str(value)) if isinstance(value, str | Path) else None
         if unfit is not None:
-            raise _refusal(name, source, f"`{name}` {unfit}")
+            raise _refusal(name, source, unfit)
         try:
             found[name] = converted(value, SETTINGS[name])
         except ValueError as error:
-            raise _refusal(name, source, f"`{name}` = {quoted(value)}: {error}") from error
+            raise _refusal(name, source, f"= {quoted(value)}: {error}") from error
     return Settings(**found)
 
 
@@ -260,8 +260,8 @@ def _unfit(name: str, text: str) -> str | None:
 
 def _refusal(name: str, source: str, reason: str) -> UsageError | InputError:
     if source == "flag":
-        return UsageError(f"--{name.replace('_', '-')}: {reason}")
-    return InputError(f"{source}: {reason}")
+        return UsageError(f"--{name.replace('_', '-')} {reason}")
+    return InputError(f"{source}: `{name}` {reason}")
 
 
 def _path(text: str | None) -> Path | None:

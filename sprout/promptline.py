@@ -198,7 +198,8 @@ def parse(data: dict[str, Any]) -> Form:
     """Return the form that an object has; a LineError says what is wrong with it."""
     forms = [key for key in _FORMS if key in data]
     if len(forms) != 1:
-        raise LineError("invalid_request", f"found {' and '.join(forms) or 'none'}; {WANTED}")
+        found = " and ".join(forms) or ", ".join(map(shown, data)) or "an empty object"
+        raise LineError("invalid_request", f"found {found[:_SHOWN_CHARS]}; {WANTED}")
     try:
         return _FORMS[forms[0]].model_validate(data)
     except ValidationError as error:

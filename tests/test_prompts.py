@@ -81,6 +81,11 @@ def test_a_messages_line_takes_id_or_custom_id() -> None:
     assert refused({"id": "a", "custom_id": "b", "messages": [USER]}).code == "invalid_request"
 
 
+def test_a_line_of_no_form_is_told_what_it_has_instead() -> None:
+    row = refused({"promt": "Hi", "id": "a"})
+    assert row.reason.startswith("found 'promt', 'id'; a line is an object with one of `body`")
+
+
 def test_the_forms_may_be_mixed_in_a_file() -> None:
     lines = [batch(), {"id": "b", "messages": [USER]}, {"id": "c", "prompt": "Hi"}]
     rows = read(json.dumps(line).encode() + b"\n" for line in lines)

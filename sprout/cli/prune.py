@@ -9,7 +9,7 @@ from sprout.cli import options, output
 
 def prune(
     older_than: Annotated[
-        str, typer.Option("--older-than", metavar="AGE", help="Such as 90d, 12w or 24h.")
+        str, typer.Option("--older-than", metavar="AGE", help="Such as 90d, 12w or 24h; 0d: all.")
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     state: options.State = None,
@@ -20,10 +20,10 @@ def prune(
         typer.Option("--quiet", "-q", help="Say nothing but errors; what --dry-run counts stays."),
     ] = False,
 ) -> None:
-    """Delete runs and evaluations of a certain age, with their texts, plans and verdicts.
+    """Delete runs and evaluations older than an age, with their texts, plans and verdicts.
 
     Sampled prompts go when they were not served since. Profiles, intensities and judges stay: they
-    are small, and plans need them.
+    are small, and plans need them. Files that runs wrote are yours, and stay.
 
     Example: sprout prune --older-than 90d
     """
@@ -39,5 +39,6 @@ def prune(
             counts = forget(store, before, dry_run=dry_run)
         out.data |= {"before": to_text(before), "dry_run": dry_run, **counts}
         verb = "would delete" if dry_run else "deleted"
-        what = ", ".join(f"{count} {table}" for table, count in counts.items())
+        names = {"reservoir": "sampled prompts"}
+        what = ", ".join(f"{count} {names.get(table, table)}" for table, count in counts.items())
         out.text(f"{verb} {what} from before {before:%Y-%m-%d %H:%M} UTC")

@@ -164,6 +164,8 @@ def _plain(value: object) -> str:
     found = _json(value)
     if isinstance(found, dict):
         found = ", ".join(f"{name}={each}" for name, each in found.items())
+    if isinstance(found, bool):
+        return str(found).lower()  # as sprout.toml writes it
     return "not set" if found in (None, [], "") else str(found)
 
 

@@ -30,7 +30,7 @@ class Series:
     factor_type: FactorType
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.factor_type} of {self.zone}"
+        return f"{self.zone} ({self.kind}, {self.factor_type})"
 
 
 @dataclass(frozen=True, slots=True)

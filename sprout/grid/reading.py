@@ -199,10 +199,12 @@ def yearly_average(
             "`sprout grid import` a CSV of that zone, or --intensity"
         )
     missing = "no zone is set" if zone is None else f"no stored intensity covers now in {zone}"
-    hint = "set `zone`" if zone is None else "`sprout grid import` a CSV, or pass --intensity"
+    hint = "`sprout grid use ZONE`, or --zone, sets one"
+    if zone is not None:
+        hint = f"`sprout grid use {zone} --provider P`, or `sprout grid import FILE`, knows more"
     if failure is not None:
         missing, hint = failure, "`sprout grid fetch` tries again"
-    note = f"{missing}: using the yearly average of {average.name} ({average.year}); {hint}"
+    note = f"{missing}: using the yearly average of {average.name}, {average.year}; {hint}"
     intensity = yearly.as_intensity(average, zone or yearly.WORLD, now)
     notes = [note]
     if asked is not None and asked != intensity.series:

@@ -50,7 +50,7 @@ def read_world(folder: Path, *, quality: str = "preference", factor: str = "dire
     """
     if not folder.is_dir():
         raise NoInputError(
-            f"no folder {folder} with traces to replay (`man sprout-replay` says more)"
+            f"no folder {folder} with traces to replay (`man 7 sprout-replay` says more)"
         )
     requests = _requests(folder)
     levels = tuple(sorted({level for _, level in requests} - {SECOND_MODEL}))
@@ -100,7 +100,7 @@ def _rows(folder: Path, stem: str, columns: tuple[str, ...]) -> Iterator[tuple[s
     """
     path = _find(folder, stem)
     if path is None:
-        raise NoInputError(f"{folder}: no {stem}.csv or {stem}.csv.gz (`man sprout-replay`)")
+        raise NoInputError(f"{folder}: no {stem}.csv or {stem}.csv.gz (`man 7 sprout-replay`)")
     reader = csv.reader(infile.lines(path))
     try:
         header = next(reader, [])

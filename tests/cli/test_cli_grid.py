@@ -467,7 +467,7 @@ def test_show_draws_what_is_known(server: GridServer, monkeypatch: pytest.Monkey
     sprout("grid", "fetch")
     shown = sprout("grid", "show").stdout
     assert "|" in shown.splitlines()[0]
-    assert "average/direct of GB, g/kWh; from neso" in shown
+    assert "GB (average, direct), g/kWh; from neso" in shown
     data = sprout("grid", "show", "--json").data
     assert {row["g_per_kwh"] for row in data["past"]} == {200}
     ends = [datetime.fromisoformat(row["start"]) for row in data["ahead"]]

@@ -227,7 +227,7 @@ def test_file_names_of_any_bytes_are_served_and_resumed(tmp_path: Path) -> None:
 def test_a_setting_that_is_no_text_is_refused(prompts: Path) -> None:
     found = sprout("run", prompts, *REPLAY, "--zone", "D\udcff")
     assert found.code == 2
-    assert "`zone` has characters that no text has" in found.stderr
+    assert "--zone has characters that no text has" in found.stderr
 
 
 # who may read

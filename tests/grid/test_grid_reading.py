@@ -101,7 +101,8 @@ def test_a_zone_without_stored_hours_gets_the_average_of_its_country_and_says_so
     assert reading.described_source == "yearly average"
     assert reading.notes == (
         "no stored intensity covers now in DE: using the yearly average of "
-        f"{germany.name} ({germany.year}); `sprout grid import` a CSV, or pass --intensity",
+        f"{germany.name}, {germany.year}; `sprout grid use DE --provider P`, or `sprout grid "
+        "import FILE`, knows more",
     )
 
 
@@ -115,7 +116,7 @@ def test_without_a_zone_the_world_is_taken_and_a_zone_is_asked_for() -> None:
     reading = yearly_average(None, NOW)
     assert reading.intensity.zone == yearly.WORLD
     assert reading.notes[0].startswith("no zone is set: using the yearly average of")
-    assert reading.notes[0].endswith("set `zone`")
+    assert reading.notes[0].endswith("`sprout grid use ZONE`, or --zone, sets one")
 
 
 def test_a_zone_that_nobody_knows_is_bad_input_that_names_it() -> None:
@@ -184,7 +185,7 @@ def test_the_average_that_stands_in_says_for_what_and_is_soon_asked_again() -> N
     assert reading.failure == "away"
     assert reading.intensity.duration_s == 600
     assert reading.notes[0].startswith("away: using the yearly average")
-    assert "not average/direct of GB" in reading.notes[1]
+    assert "not GB (average, direct)" in reading.notes[1]
 
 
 def test_no_average_of_a_zone_whose_provider_is_away_is_to_be_tried_later() -> None:
