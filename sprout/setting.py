@@ -49,6 +49,12 @@ def description(declared: "Field[Any]") -> str:
     return str(declared.metadata[_DESCRIPTION])
 
 
+def limits(declared: "Field[Any]") -> Limits:
+    """Return what a setting's number must be."""
+    found: Limits = declared.metadata[_LIMITS]
+    return found
+
+
 def default(declared: "Field[Any]") -> object:
     """Return the value of a setting that nobody has set; None where it stays unset."""
     if declared.default_factory is not MISSING:

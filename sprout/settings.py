@@ -142,16 +142,22 @@ class Settings:
         30.0, "seconds that a fetch may take, retries included; a run: at most 4", gt=0, le=3600
     )
     grid_retries: int = setting(3, "retries of a request to a grid provider", ge=0, le=20)
-    neso_url: str = setting("https://api.carbonintensity.org.uk", "base URL, or a proxy")
-    energy_charts_url: str = setting("https://api.energy-charts.info", "base URL, or a proxy")
-    electricity_maps_url: str = setting(
-        "https://api.electricitymaps.com/v4", "base URL, or a proxy"
+    neso_url: str = setting(
+        "https://api.carbonintensity.org.uk", "base URL, or that of a reverse proxy"
     )
-    watttime_url: str = setting("https://api.watttime.org", "base URL, or a proxy")
-    eia_url: str = setting("https://api.eia.gov/v2", "base URL, or a proxy")
-    entsoe_url: str = setting("https://web-api.tp.entsoe.eu", "base URL, or a proxy")
+    energy_charts_url: str = setting(
+        "https://api.energy-charts.info", "base URL, or that of a reverse proxy"
+    )
+    electricity_maps_url: str = setting(
+        "https://api.electricitymaps.com/v4", "base URL, or that of a reverse proxy"
+    )
+    watttime_url: str = setting("https://api.watttime.org", "base URL, or that of a reverse proxy")
+    eia_url: str = setting("https://api.eia.gov/v2", "base URL, or that of a reverse proxy")
+    entsoe_url: str = setting(
+        "https://web-api.tp.entsoe.eu", "base URL, or that of a reverse proxy"
+    )
     open_electricity_url: str = setting(
-        "https://api.openelectricity.org.au/v4", "base URL, or a proxy"
+        "https://api.openelectricity.org.au/v4", "base URL, or that of a reverse proxy"
     )
     carbon_aware_sdk_url: str = setting("", "base URL of your own Carbon Aware SDK web API")
 

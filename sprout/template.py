@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 HEAD = """\
 # Settings of Sprout. A flag beats SPROUT_<NAME> in the environment, which beats this file.
-# Lines that begin with "#" show defaults; sprout.toml(5) says more. `sprout status` shows what is
-# in force, and why.
+# Lines that begin with "#" show defaults; sprout.toml(5) says more, and which keys of providers and
+# judges may stand here too. `sprout status` shows what is in force, and why.
 """
 UNSET = "not set"
 

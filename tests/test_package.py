@@ -1,5 +1,6 @@
 """What the package says of itself agrees everywhere."""
 
+import json
 import os
 import re
 import shutil
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from cli.program import RECORDING
 
-from sprout import __version__
+from sprout import __version__, promptline
 from sprout.cli.app import app
+from sprout.config import KEY_VARIABLES
 from sprout.errors import EXIT_CODES, SproutError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,9 +47,33 @@ def test_the_page_of_settings_lists_the_choices_of_those_that_may_be_left_unset(
         assert words in text
 
 
+def test_no_name_is_broken_at_a_hyphen() -> None:
+    # roff would show "sprout- howto(7)"
+    for path in (ROOT / "man").glob("*.[15]"):
+        ends = [line for line in path.read_text().splitlines() if re.search(r"\w\\-$", line)]
+        assert ends == [], path.name
+
+
+def test_the_page_of_settings_says_where_keys_are_kept_and_what_numbers_are_taken() -> None:
+    _, _, keys = (ROOT / "man" / "sprout.toml.5").read_text().partition(".SH KEYS")
+    assert all(f".B {name}\n" in keys for name in KEY_VARIABLES)
+    text = (ROOT / "man" / "sprout.toml.5").read_text().replace("\n", " ")
+    assert "at least 1, at most 200; default: 8." in text  # parallel
+
+
+def test_the_page_of_prompts_names_every_key_of_lines_read_and_written() -> None:
+    text = (ROOT / "man" / "sprout-prompts.5").read_text().replace("\\-", "-")
+    forms = (promptline.PromptLine, promptline.MessagesLine, promptline.BatchLine)
+    keys = {name for form in forms for name in form.model_fields}
+    keys |= set(json.loads(RECORDING.read_text().splitlines()[0])["sprout"])
+    unnamed = [name for name in sorted(keys) if not re.search(rf"\b{name}\b", text)]
+    assert unnamed == []
+
+
 def test_the_pages_of_other_sections_are_there_and_refer_to_pages_that_are() -> None:
     pages = {path.name for path in (ROOT / "man").iterdir()}
     assert {"sprout.toml.5", "sprout-state.5", "sprout-report-data.5", "sprout-cron.7"} <= pages
+    assert {"sprout-prompts.5", "sprout-howto.7", "sprout-levels.7", "sprout-carbon.7"} <= pages
     for path in (ROOT / "man").iterdir():
         for name, section in re.findall(r"^\.BR (\S+) \((\d)\)", path.read_text(), re.MULTILINE):
             page = f"{name.replace(chr(92), '')}.{section}"

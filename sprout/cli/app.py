@@ -29,7 +29,6 @@ from sprout.errors import UsageError
 app = typer.Typer(
     name="sprout",
     cls=LazyGroup,
-    help="Serve LLM batches with less carbon, and account for what is left.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -49,20 +48,33 @@ def root(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Serve LLM batches with less carbon, and account for what is left."""
+    """Serve LLM batches with less carbon, and account for what is left.
+
+    A directive ("Answer briefly.") makes a model write less. L0 is the bare prompt, the levels L1,
+    L2, ... add a directive. A plan gives each level its share of the prompts: the mix with the
+    least carbon whose answers are still preferred as often as asked. It rests on the grid's carbon
+    intensity (`sprout grid`), the energy and time of each level (`sprout profile`) and how often
+    its answers are preferred (`sprout evaluate`). What is not measured yet is stood in for, and
+    marked.
+
+    To begin: `sprout doctor`, `sprout run prompts.jsonl -o answers.jsonl`, `sprout report`. Answers
+    to questions: sprout-howto(7).
+
+    Example: sprout run prompts.jsonl -o answers.jsonl --zone DE
+    """
 
 
 command = partial(app.command, cls=LazyCommand)
 command("init", short_help="Write a commented sprout.toml.")(init.init)
+command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
 command("run", short_help="Serve a batch of prompts, accounting for its carbon.")(run.run)
+command("report", short_help="Show energy, carbon and what was saved.")(report.report)
+command("status", short_help="Show what is known, how old, from where.")(status.status)
 command("profile", short_help="Measure what each level costs on this machine.")(profile.profile)
 command("evaluate", short_help="Let a judge compare the levels' answers.")(evaluate.evaluate)
 command("optimize", short_help="Solve for the mix of levels, and show why.")(optimize.optimize)
 command("replay", short_help="Replay recorded hours under any policy.")(replay.replay)
 app.add_typer(grid.app, name="grid")
-command("status", short_help="Show what is known, how old, from where.")(status.status)
-command("doctor", short_help="Check the setup; say how to fix what is missing.")(doctor.doctor)
-command("report", short_help="Show energy, carbon and what was saved.")(report.report)
 app.add_typer(export.app, name="export")
 command("requantize", short_help="Write the model in another type of weights.")(
     requantize.requantize

@@ -11,7 +11,6 @@ from sprout.cli.lazy import LazyCommand, LazyGroup
 
 app = typer.Typer(
     cls=LazyGroup,
-    help="Facts of the store for other programs.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -19,20 +18,20 @@ app = typer.Typer(
 
 @app.callback()
 def root() -> None:
-    """Facts of the store for other programs."""
+    """Write facts of the store for other programs."""
 
 
-@app.command("prometheus", cls=LazyCommand)
+@app.command("prometheus", cls=LazyCommand, short_help="Write metrics for node_exporter.")
 def prometheus(
     out_file: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", readable=False, metavar="FILE.prom", help="Where node_exporter looks."
+            "--output", "-o", readable=False, metavar="FILE.prom", help="Replace this file."
         ),
     ],
     since: Annotated[
         str | None,
-        typer.Option(metavar="AGE", help="Only what finished since, such as 7d; default: all."),
+        typer.Option(metavar="AGE", help="Only the last 7d, 24h, 12w, ... [default: all]."),
     ] = None,
     state: options.State = None,
     config: options.ConfigFile = None,

@@ -18,7 +18,7 @@ from sprout.writing import write_whole
 QUESTIONS = {
     "zone": "Grid zone, such as DE or US-CAL-CISO (empty: the world's yearly average)",
     "model": "GGUF file (empty: the installed default model)",
-    "provider": "Grid provider (empty: ask nobody)",
+    "provider": "Grid provider, such as neso or energy_charts (empty: ask nobody)",
 }
 _OWNER_ONLY = 0o600
 

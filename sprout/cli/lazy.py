@@ -31,6 +31,12 @@ class LazyCommand(TyperCommand):
         """Return the options, --help among them, and the arguments."""
         return _made_lazy(super().get_params(ctx))
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - see above
+        """Return the usage line; what must be given stands there bare, as manual pages have it."""
+        return [
+            piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)
+        ]
+
 
 class LazyGroup(TyperGroup):
     """A group of commands with lazy options; for the `cls` of `typer.Typer`."""

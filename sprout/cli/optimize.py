@@ -27,8 +27,9 @@ def optimize(
 ) -> None:
     """Solve for the mix of levels now, and show what it was chosen by.
 
-    Shows the share of each level, the carbon and preference expected against all-L0, the
-    preference floor and its price, and where every input came from.
+    Shows each level's share of the prompts, the carbon and preference expected of that mix against
+    all prompts at L0, the least preference allowed (the floor) with its price in carbon, and where
+    every input came from. sprout-levels(7) explains the words and the programme.
 
     Example: sprout optimize --intensity 300
     """

@@ -11,7 +11,7 @@ from sprout.cli import options, output
 def profile(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Prompts to measure with; default: bundled ones."),
+        typer.Argument(metavar="FILE", help="Prompts to measure with; default: packaged ones."),
     ] = None,
     repeats: Annotated[
         int, typer.Option(min=1, help="Times that each prompt is answered at each level.")
@@ -21,7 +21,9 @@ def profile(
     ] = 50,
     idle: Annotated[
         float,
-        typer.Option(min=0, max=3600, metavar="SECONDS", help="Watch the idle machine this long."),
+        typer.Option(
+            min=0, max=3600, metavar="SECONDS", help="Measure the idle machine's power so long."
+        ),
     ] = 3.0,
     search: Annotated[
         bool,
@@ -57,19 +59,20 @@ def profile(
 ) -> None:
     """Measure energy, time and tokens of every level on this model and machine.
 
-    Levels alternate, at the parallelism of a run. What is measured is stored for `sprout run` and
-    `sprout optimize`; runs keep it fresh.
+    Levels take turns, with as many requests at a time as in a run. What is measured is stored for
+    `sprout run` and `sprout optimize`; runs keep it fresh.
 
     With --variant, or `variants` in sprout.toml, other files of the same model (its Q4_0 beside its
     Q8_0, say) are levels too: q4_0/L1 is L1 answered by q4_0. They must have the model's vocabulary
     and chat template. Until `sprout evaluate` has compared them with the same --variant, plans
     explore them and nothing more.
 
-    With --search a library of wordings and placements is
-    tried, and those that make this model write less are proposed as a directive set; once judged
-    (`sprout evaluate --directives library`), those on the front of tokens against preference.
+    With --search a library of wordings and placements is tried, and those that make this model
+    write less are proposed as a directive set. Once a judge has compared them (`sprout evaluate
+    --directives library`), only those are proposed that no other beats in both tokens and
+    preference.
 
-    Example: sprout profile --repeats 2 --variants q4_0=/models/x.Q4_0.gguf
+    Example: sprout profile --repeats 2
     """
     with output.command("profile", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import profiling

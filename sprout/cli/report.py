@@ -11,11 +11,13 @@ from sprout.cli import options, output
 def report(
     since: Annotated[
         str | None,
-        typer.Option(metavar="AGE", help="Only what finished since, such as 7d, 24h or 12w."),
+        typer.Option(metavar="AGE", help="Only the last 7d, 24h, 12w, ... [default: all]."),
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="One row for each day, task, level, model or zone."),
+        typer.Option(
+            metavar="KEY", help="Rows by day, task, level, model or zone [default: level]."
+        ),
     ] = None,
     form: Annotated[
         str, typer.Option("--format", metavar="FORM", help="text, html, sci, csv or json.")
@@ -37,9 +39,10 @@ def report(
 ) -> None:
     """Show what was served, its energy and carbon, and what directives saved.
 
-    Savings are held against the same prompts all at L0, with a 95 % interval. Every number is
-    marked: measured, estimated, forecast, yearly average, modelled, prior. Days are days in UTC;
-    --since is rounded down to the hour.
+    Saved is what the same prompts would have cost more without any directive (all-L0), with a 95 %
+    interval. Every number is marked: measured, estimated, forecast, yearly average, modelled,
+    prior (published for another model). sprout-carbon(7) has the equations and what is not
+    counted. Days are in UTC; --since is rounded down to the hour.
 
     --format html writes one page without any network, for people; sci a report in the terms of
     ISO/IEC 21031 (Markdown; with --json as data), for auditors; csv and json hold every number,

@@ -16,6 +16,7 @@ from cli.program import REPLAY, run_process, sprout
 from local.grid_server import refused_url
 
 from sprout.cli.app import app
+from sprout.config import SETTINGS, defaults
 from sprout.grid.open import NAMES
 from sprout.state.grid_log import Asked, GridLog
 from sprout.state.store import Store
@@ -130,6 +131,26 @@ def test_every_example_parses(name: str, prompts: Path, monkeypatch: pytest.Monk
         if line.strip().startswith("Example: ")
     )
     assert sprout(*shlex.split(example), *(("--idle", 0) if name == "profile" else ())).code != 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_of_a_setting_tells_the_default(name: str) -> None:
+    values = defaults()
+    for parameter in COMMANDS[name].params:
+        value = values.get(parameter.name)
+        if parameter.name not in SETTINGS or not isinstance(value, int | float | str):
+            continue
+        if parameter.name != "threads":  # the machine's
+            told = f"{value:g}" if isinstance(value, float) else value
+            assert f"[default: {told}]" in parameter.help, parameter.name
+
+
+def test_usage_names_what_must_be_given_as_manual_pages_do() -> None:
+    usage = {name: sprout(*name.split(), "--help").stdout.splitlines()[0] for name in COMMANDS}
+    assert usage["run"].endswith("[OPTIONS] FILE")
+    assert usage["profile"].endswith("[OPTIONS] [FILE]")
+    assert usage["grid import"].endswith("[OPTIONS] FILE...")
+    assert "{" not in "".join(usage.values())
 
 
 def test_version_is_one_line_of_standard_output() -> None:

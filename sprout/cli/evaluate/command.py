@@ -10,24 +10,24 @@ from sprout.cli import options, output
 def evaluate(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Prompts to judge; default: those that were served."),
+        typer.Argument(metavar="FILE", help="Prompts to judge; default: those that were served."),
     ] = None,
     judge: Annotated[
         str | None,
-        typer.Option(help="reference, local or endpoint."),
+        typer.Option(help="reference, local or endpoint [default: reference]."),
     ] = None,
     judge_model: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="GGUF of a local judge; model name at an endpoint."),
     ] = None,
     judge_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Endpoint, up to /chat/completions.")
+        str | None, typer.Option(metavar="URL", help="Endpoint, such as http://host:8000/v1.")
     ] = None,
     prompts: Annotated[
         int, typer.Option("--prompts", "-n", min=1, metavar="N", help="Judge at most N prompts.")
     ] = 50,
     seed: Annotated[
-        int, typer.Option(min=0, help="Of the sample and of the order of answers.")
+        int, typer.Option(min=0, help="Seed of the sample and of the order of answers.")
     ] = 0,
     pairwise: Annotated[
         bool,
@@ -35,7 +35,9 @@ def evaluate(
     ] = True,
     when_green: Annotated[
         bool,
-        typer.Option("--when-green", help="Run only at a green or an urgent moment; for cron."),
+        typer.Option(
+            "--when-green", help="Run only while the grid is green, or after 72 h; for cron."
+        ),
     ] = False,
     show: Annotated[
         bool, typer.Option("--show", help="Show what is known; judge nothing.")

@@ -8,14 +8,18 @@ import typer
 from sprout.cli import options, output
 from sprout.cli.lazy import LazyCommand, LazyGroup
 
-app = typer.Typer(
-    cls=LazyGroup, help="Carbon intensity of the grid.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def root() -> None:
-    """Carbon intensity of the grid."""
+    """Fetch, import and show the carbon intensity of the grid.
+
+    Without a provider nobody is contacted: the yearly average of the zone's country is taken, or
+    what was imported. Providers, their keys and Sprout's own forecast: sprout-carbon(7).
+
+    Example: sprout grid use GB --provider neso
+    """
 
 
 @app.command("use", cls=LazyCommand, short_help="Set zone and provider in sprout.toml.")
@@ -26,7 +30,7 @@ def use(
         typer.Option(
             "--provider",
             "-p",
-            help="neso, energy_charts, ... (see `sprout grid sources`); none: ask nobody.",
+            help="neso, energy_charts, ...: `sprout grid sources` lists them; none: ask nobody.",
         ),
     ] = None,
     config: options.ConfigFile = None,
@@ -48,10 +52,10 @@ def use(
 
 @app.command("fetch", cls=LazyCommand, short_help="Fetch the last day, now and the forecast.")
 def fetch(
-    zone: options.Zone = None,
+    zone: options.GridZone = None,
     provider: options.Provider = None,
     max_age: Annotated[
-        str, typer.Option(metavar="AGE", help="Ask nobody when the last fetch is younger.")
+        str, typer.Option(metavar="AGE", help="Ask nobody if the last fetch is younger than this.")
     ] = "30m",
     state: options.State = None,
     config: options.ConfigFile = None,
@@ -83,7 +87,7 @@ def history(
     end: Annotated[
         str | None, typer.Option("--to", metavar="DAY", help="End, exclusive; default: now.")
     ] = None,
-    zone: options.Zone = None,
+    zone: options.GridZone = None,
     provider: options.Provider = None,
     state: options.State = None,
     config: options.ConfigFile = None,
@@ -110,7 +114,7 @@ def history(
 
 @app.command("show", cls=LazyCommand, short_help="Show the last day and the coming two.")
 def show(
-    zone: options.Zone = None,
+    zone: options.GridZone = None,
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
@@ -134,7 +138,7 @@ def show(
 def backtest(
     file: Annotated[
         Path | None,
-        typer.Argument(readable=False, metavar="[FILE]", help="CSV of hours; default: the store."),
+        typer.Argument(readable=False, metavar="FILE", help="CSV of hours; default: the store."),
     ] = None,
     time_column: options.TimeColumn = None,
     value_column: options.ValueColumn = None,
@@ -142,7 +146,7 @@ def backtest(
         str | None, typer.Option(metavar="NAME", help="Column of zones; each is tested.")
     ] = None,
     time_zone: options.TimeZone = None,
-    zone: options.Zone = None,
+    zone: options.GridZone = None,
     state: options.State = None,
     config: options.ConfigFile = None,
     json: options.Json = False,
@@ -183,7 +187,7 @@ def zones(
 ) -> None:
     """List the zones of a provider; without one, the countries that have a yearly average.
 
-    Electricity Maps and WattTime are asked for theirs; the others' are known.
+    Electricity Maps and WattTime are asked for theirs; the others' zones are built in.
 
     Example: sprout grid zones --provider neso
     """
@@ -211,20 +215,18 @@ def sources(
 
 @app.command("import", cls=LazyCommand, short_help="Import CSV files.")
 def import_csv(
-    files: Annotated[
-        list[Path], typer.Argument(readable=False, metavar="FILE...", help="CSV files.")
-    ],
+    files: Annotated[list[Path], typer.Argument(readable=False, metavar="FILE", help="CSV files.")],
     time_column: options.TimeColumn = None,
     value_column: options.ValueColumn = None,
     time_zone: options.TimeZone = None,
     zone: Annotated[
-        str | None, typer.Option("--zone", "-z", help="Zone of a file of two columns.")
+        str | None, typer.Option("--zone", "-z", help="Zone, with --value-column.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="average or marginal, of a file of two columns.")
+        str | None, typer.Option(help="average or marginal, with --value-column.")
     ] = None,
     factor: Annotated[
-        str | None, typer.Option(help="lifecycle, direct or unknown, of a file of two columns.")
+        str | None, typer.Option(help="lifecycle, direct or unknown, with --value-column.")
     ] = None,
     state: options.State = None,
     config: options.ConfigFile = None,

@@ -11,25 +11,31 @@ from sprout.cli import options, output
 def replay(
     data: Annotated[
         str,
-        typer.Option(metavar="DIR", help="Folder of traces, or `store` for this store's history."),
+        typer.Option(metavar="DIR", help="Folder of recorded hours, or `store`: this store's own."),
     ],
     region: Annotated[
-        list[str] | None, typer.Option("--region", "-r", help="Again for more; default: all.")
+        list[str] | None,
+        typer.Option("--region", "-r", help="Region; again for more [default: all]."),
     ] = None,
     start_hour: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="H", help="First hour of the record; default 800, or 0 of a store."
+            min=0, metavar="H", help="First hour of the record [default: 800; of a store: 0]."
         ),
     ] = None,
     hours: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="How many; default 720, or what is left.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many hours [default: 720, or what is left]."),
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option("--policy", "-p", help="Again for more; `all` for every one that can be."),
+        typer.Option(
+            "--policy", "-p", help="Policy; again for more; `all`: every one that the data allow."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Independent draws.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="K", help="Independent draws of what is judged.")
+    ] = 3,
     inputs: Annotated[
         str, typer.Option(help="sampled: verdicts drawn from the pool; hourly: as recorded.")
     ] = "sampled",
@@ -46,7 +52,9 @@ def replay(
     ] = 1000,
     trailing: Annotated[
         bool,
-        typer.Option("--trailing", help="Assess by the mean so far, not by the month's, unknown."),
+        typer.Option(
+            "--trailing", help="Judge when the grid is greener than so far, not than all month."
+        ),
     ] = False,
     split: Annotated[
         bool,
@@ -93,9 +101,10 @@ def replay(
 
     Every policy goes through the code that plans `sprout run`. Shows carbon saved against all-L0,
     preference against L0's, how often the floor was missed by a point, and the task that lost most.
-    The folder's format, the paper's tables and the better policies: sprout-replay(7).
+    The folder's format, the policies and the paper's tables: sprout-replay(7). With `store` the
+    hours are those that this store has served.
 
-    Example: sprout replay --data ../shared/data/emnlp24 --region GB --seeds 5
+    Example: sprout replay --data store
     """
     with output.command("replay", json=json, quiet=quiet) as out:
         from sprout.cli.replay import replaying

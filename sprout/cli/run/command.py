@@ -28,19 +28,23 @@ def run(
     variants: options.Variants = None,
     directives: options.Directives = None,
     max_tokens: options.MaxTokens = None,
-    temperature: Annotated[float | None, typer.Option(help="0 is greedy, the default.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0: greedy [default: 0].")] = None,
     zone: options.Zone = None,
     intensity: options.Intensity = None,
     finish_by: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Wait for greener hours: 07:00, 8h, or an ISO time."),
+        typer.Option(
+            metavar="TIME",
+            help="Wait for green hours, but be done by then: 07:00, 8h, or an ISO time.",
+        ),
     ] = None,
     tolerance: options.Tolerance = None,
     policy: options.Policy = None,
     class_floor: options.ClassFloor = None,
     confidence: options.Confidence = None,
     explore: Annotated[
-        float | None, typer.Option(help="Share of prompts that keeps every level measured.")
+        float | None,
+        typer.Option(help="Share of prompts that keeps every level measured [default: 0.02]."),
     ] = None,
     pue: options.Pue = None,
     embodied: options.Embodied = None,
@@ -59,14 +63,14 @@ def run(
     ] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace OUT: finished, foreign, or another batch's."),
+        typer.Option("--overwrite", help="Replace OUT, whoever wrote it."),
     ] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Continue a finished OUT where lines failed.")
     ] = False,
     adopt: Annotated[
         bool,
-        typer.Option("--adopt", help="Continue OUT though this store, a new one, knows it not."),
+        typer.Option("--adopt", help="Continue OUT, which a run of a lost store wrote."),
     ] = False,
     learn: Annotated[
         bool, typer.Option("--learn/--no-learn", help="Learn costs from this run.")
@@ -89,11 +93,16 @@ def run(
 ) -> None:
     """Serve a batch of prompts, each at the directive level that the plan gives it.
 
+    A directive ("Answer briefly.") makes an answer shorter. L0 is the bare prompt, L1, L2, ... add
+    one. The plan says what share of the prompts each level gets: see sprout-levels(7).
+
     Input lines are OpenAI Batch requests, {"messages": [...]} or {"prompt": "..."} objects. Output
-    lines are in OpenAI Batch form with a `sprout` object that says what the answer cost. Killed at
-    any moment, the same command with -o continues where it stopped: answered prompts are left out,
-    one that changed since is answered again and replaces its answer, and prompts most of which
-    would replace answers are refused as those of another batch.
+    lines are in OpenAI Batch form with a `sprout` object that says what the answer cost: see
+    sprout-prompts(5).
+
+    Killed at any moment, the same command with -o continues where it stopped. Prompts that are
+    answered are left out; one that changed since is answered again, and its answer replaced. A FILE
+    that would replace most answers is refused as another batch.
 
     With --finish-by, or a `deadline` on a line, prompts wait for the greenest hours of the
     forecast that leave enough time; the process sleeps, with the model unloaded. --dry-run shows
