@@ -78,43 +78,49 @@ class Settings:
     kind: Literal["average", "marginal"] | None = setting(
         None, "kind of intensity; default: the provider's, else average"
     )
-    tolerance: float = setting(0.1, "preference given up at the dirtiest hour (xi)", ge=0, le=1)
+    tolerance: float = setting(
+        0.1, "part of the preference that may be given up at the dirtiest hour", ge=0, le=1
+    )
     explore: float = setting(0.02, "share of requests that keeps every level measured", ge=0, lt=1)
     policy: LivePolicy | None = setting(
-        None, "scheme; default: class-fair once two tasks were judged, else sprout"
+        None, "how mixes are chosen; default: class-fair once two tasks are judged, else sprout"
     )
     class_floor: float = setting(
-        0.9, "least preference of a task class, of its own L0's (class-fair)", ge=0, le=1
+        0.9, "part of its own preference at L0 that each task keeps (class-fair)", ge=0, le=1
     )
     confidence: float | None = setting(
         None,
-        "margin on floors in standard deviations; default: 1.5 class-robust, 1 -fair",
+        "margin on floors in standard deviations; default: 1 class-fair, 1.5 class-robust",
         ge=0,
         le=5,
     )
-    directives: str = setting("concise", "packaged set (concise, paper) or a TOML file")
-    pue: float = setting(1.0, "power usage effectiveness", ge=1, le=5)
-    embodied: str = setting("server", "server, paper, or g per busy second", takes_numbers=True)
+    directives: str = setting("concise", "directive set: concise, paper, or a TOML file")
+    pue: float = setting(1.0, "power usage effectiveness of the data centre", ge=1, le=5)
+    embodied: str = setting(
+        "server", "embodied carbon: server, paper, or g per busy second", takes_numbers=True
+    )
     parallel: int = setting(8, "requests decoded at the same time", ge=1, le=200)
     threads: int = setting(
-        description="CPU threads, 512 at most; more than CPUs slow everything down",
+        description="CPU threads; more than CPUs slow everything down",
         ge=1,
         le=MAX_THREADS,
     )
     ctx: int = setting(
         8192, "KV cache in tokens, shared by the running requests", ge=64, le=_INT32_MAX
     )
-    gpu_layers: int = setting(0, "layers on the GPU; -1: all", ge=-1, le=_INT32_MAX)
-    max_tokens: int = setting(256, "new tokens per answer", ge=1, le=_INT32_MAX)
-    temperature: float = setting(0.0, "0 is greedy", ge=0, le=2)
+    gpu_layers: int = setting(0, "model layers on the GPU; -1: all", ge=-1, le=_INT32_MAX)
+    max_tokens: int = setting(256, "new tokens per answer, at most", ge=1, le=_INT32_MAX)
+    temperature: float = setting(0.0, "sampling temperature; 0: greedy", ge=0, le=2)
     keep_text: bool = setting(default=True, description="store prompts and answers")
     keep_text_limit: int = setting(
         10_000, "newest prompts and answers that are kept", ge=1, le=_INT32_MAX
     )
     watts_per_core: float | None = setting(
-        None, "power model, per hardware thread; default: by CPU name", gt=0, le=10_000
+        None, "watts of a hardware thread, for the estimate; default: by CPU name", gt=0, le=10_000
     )
-    gpus: tuple[str, ...] = setting((), "UUIDs of the GPUs to meter; default: visible")
+    gpus: tuple[str, ...] = setting(
+        (), "UUIDs of the GPUs to meter; default: those that CUDA_VISIBLE_DEVICES shows"
+    )
     application: str | None = setting(None, "what the SCI report is about")
     application_url: str | None = setting(None, "where that is described")
     organisation: str | None = setting(None, "who is accountable, in the SCI report")

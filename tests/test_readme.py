@@ -1,4 +1,4 @@
-"""Every `sprout` command in the README's code blocks runs as it is written there."""
+"""Every `sprout` command in the examples of README and manual runs as it is written there."""
 
 import re
 import shlex
@@ -10,8 +10,11 @@ import pytest
 from cli.program import RECORDING, sprout, write_prompts
 from local import grid_server, judge_server
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+PAGES = [ROOT / "man" / f"sprout-{name}.7" for name in ("howto", "levels", "carbon")]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLE = re.compile(r"^\.EX\n(.*?)^\.EE", re.MULTILINE | re.DOTALL)
 CRON = re.compile(r"^(?:\S+ +){5}(?=cd |\$|/)")  # five fields of time
 CSV = (
     "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
@@ -21,11 +24,26 @@ CSV = (
 )
 
 
+def examples(page: Path) -> list[str]:
+    """Return the examples of a manual page, as they are shown."""
+    text = page.read_text(encoding="utf-8").replace("\\-", "-").replace("\\(aq", "'")
+    return EXAMPLE.findall(text)
+
+
+def blocks() -> Iterator[str]:
+    """Yield what is shown as commands, or may be."""
+    for kind, block in BLOCK.findall(README.read_text(encoding="utf-8")):
+        if kind in {"", "sh"}:
+            yield block
+    for page in PAGES:
+        yield from examples(page)
+
+
 def commands() -> Iterator[str]:
     """Yield the commands, without what the shell does with their input and output."""
-    for kind, block in BLOCK.findall(README.read_text(encoding="utf-8")):
-        for line in block.replace("\\\n", " ").splitlines() if kind in {"", "sh"} else ():
-            found = re.search(r"(?:^|[;&|] *|/)sprout ((?!\.).*)", CRON.sub("", line.strip()))
+    for block in blocks():
+        for line in block.replace("\\\n", " ").splitlines():
+            found = re.search(r"(?:^|[;&|] *|/)sprout (?=[a-z-])(.*)", CRON.sub("", line.strip()))
             if found is not None and not line.startswith((" ", "#")):
                 yield found.group(1).split("  #")[0].strip()
 
@@ -33,18 +51,23 @@ def commands() -> Iterator[str]:
 COMMANDS = list(dict.fromkeys(commands()))
 
 
-def test_the_readme_shows_commands() -> None:
-    assert len(COMMANDS) >= 8, COMMANDS
+def test_readme_and_manual_show_commands() -> None:
+    assert len(COMMANDS) >= 30, COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_readme_runs(
+def test_a_command_that_is_shown_runs(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPROUT_MODEL", str(RECORDING))
     prompts = write_prompts(tmp_path / "prompts.jsonl", 5)
+    (tmp_path / "sample.jsonl").write_bytes(prompts.read_bytes())
+    (own_set,) = (text for text in examples(PAGES[1]) if text.startswith("[mine]"))
+    (tmp_path / "mine.toml").write_text(own_set, encoding="utf-8")
     (tmp_path / "DE_2025_hourly.csv").write_text(CSV, encoding="utf-8")
+    if command.endswith("--model answers.jsonl"):
+        (tmp_path / "answers.jsonl").write_bytes(RECORDING.read_bytes())
     before, _, redirected = command.partition("<")
     words = shlex.split(before.split(">")[0].replace("$(date +\\%F)", "today"))
     # paths of somebody's machine become this folder's; their models become a recording
