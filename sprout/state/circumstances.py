@@ -24,10 +24,8 @@ _COLUMNS = (
     "intensity_kind",
     "intensity_factor",
 )
-_FIND = (
-    "SELECT circumstance_id FROM circumstances WHERE "
-    "zone = ? AND model = ? AND intensity_source IS ? AND "
-    + " AND ".join(f"{name} IS ?" for name in _COLUMNS)
+_FIND = "SELECT circumstance_id FROM circumstances WHERE " + " AND ".join(
+    f"{name} IS ?" for name in _COLUMNS
 )
 _ADD = (
     f"INSERT INTO circumstances ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)})"
@@ -84,9 +82,7 @@ class Ids:
         )
 
     def _find(self, values: tuple[object, ...]) -> int:
-        by_name = dict(zip(_COLUMNS, values, strict=True))
-        indexed = (by_name["zone"], by_name["model"], by_name["intensity_source"])
-        row = self._connection.execute(_FIND, (*indexed, *values)).fetchone()
+        row = self._connection.execute(_FIND, values).fetchone()
         if row is not None:
             return int(row[0])
         added = self._connection.execute(_ADD, values).lastrowid

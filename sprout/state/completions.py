@@ -10,8 +10,8 @@ from sprout.clock import to_text
 from sprout.state.circumstances import Ids
 from sprout.state.store import Store
 
-ANSWERED = "finished_at IS NOT NULL AND error IS NULL"
-"""What is true of a row whose prompt was answered."""
+ANSWERED = "c.finished_at IS NOT NULL AND c.error IS NULL"
+"""What is true of a row c whose prompt was answered."""
 
 FINISH = (
     "finished_at = ?, error = NULL, finish_reason = ?, num_prompt_tokens = ?, num_new_tokens = ?,"
@@ -43,7 +43,7 @@ class Completions:
         with self._store.read() as connection:
             row = connection.execute(
                 f"SELECT content_hash, level, plan_id, {ANSWERED}"
-                " FROM completions WHERE run_id = ? AND prompt_id = ?",
+                " FROM completions c WHERE run_id = ? AND prompt_id = ?",
                 (self._run_id, prompt_id),
             ).fetchone()
         return None if row is None else Past(row[0], row[1], row[2], bool(row[3]))
@@ -136,7 +136,7 @@ def served_counts(store: Store, model: str) -> dict[str, int]:
     with store.read() as connection:
         rows = connection.execute(
             "SELECT task, count(*) FROM completions c JOIN runs r USING (run_id)"
-            " WHERE r.model = ? AND c.finished_at IS NOT NULL AND c.error IS NULL GROUP BY task",
+            f" WHERE r.model = ? AND {ANSWERED} GROUP BY task",
             (model,),
         ).fetchall()
     return {row[0]: row[1] for row in rows}

@@ -4,6 +4,7 @@ from dataclasses import astuple, dataclass
 
 from sprout.costs import Conditions
 from sprout.grid.intensity import FactorType, Kind
+from sprout.state.completions import ANSWERED
 from sprout.state.store import Store
 
 
@@ -131,7 +132,7 @@ class History:
         return found
 
 
-_SERVED = "c.finished_at IS NOT NULL AND c.error IS NULL AND c.plan_id IS NOT NULL"
+_SERVED = f"{ANSWERED} AND c.plan_id IS NOT NULL"
 _CONDITIONS = (
     "u.model, u.machine, u.parallel, u.threads, u.gpu_layers, u.max_tokens, u.energy_method"
 )

@@ -35,14 +35,15 @@ def reconcile(store: Store, run_id: str, lines: Iterable[Line]) -> set[str]:
         with store.write() as connection:
             restored_j = 0.0
             for line in batch:
-                before_j, now_j = _restore(store, connection, run_id, line)
-                if before_j is not None:
+                is_repeated, added_j = _restore(store, connection, run_id, line)
+                if is_repeated:
                     repeated.add(line["custom_id"])
-                restored_j += now_j - (before_j or 0.0)
+                restored_j += added_j
             Runs(store).add_meter(run_id, restored_j, 0.0)
     with store.write() as connection:
         connection.execute(
-            f"UPDATE completions SET {FINISH.replace('?', 'NULL')} WHERE run_id = ? AND {ANSWERED}"
+            f"UPDATE completions AS c SET {FINISH.replace('?', 'NULL')}"
+            f" WHERE run_id = ? AND {ANSWERED}"
             " AND prompt_id NOT IN (SELECT prompt_id FROM temp.written)",
             (run_id,),
         )
@@ -50,27 +51,25 @@ def reconcile(store: Store, run_id: str, lines: Iterable[Line]) -> set[str]:
     return repeated
 
 
-def _restore(
-    store: Store, connection: Connection, run_id: str, line: Line
-) -> tuple[float | None, float]:
+def _restore(store: Store, connection: Connection, run_id: str, line: Line) -> tuple[bool, float]:
     """Give an answered line its row.
 
     Returns:
-        The joules that an earlier line of this id brought back, None for its first line; and
-        those that are brought back for it now in all. A row that was stored has been metered.
+        Whether the file holds its id twice, and the joules that it brings back to the run. A row
+        that was stored has been metered; of lines of one id the last one counts.
     """
     prompt_id, content_hash = line["custom_id"], line["response"]["request_id"]
     earlier = connection.execute(
         "SELECT restored_j FROM temp.written WHERE prompt_id = ?", (prompt_id,)
     ).fetchone()
-    before_j = None if earlier is None else float(earlier[0])
+    before_j = 0.0 if earlier is None else float(earlier[0])
     past = Completions(store, run_id).recall(prompt_id)
     is_metered = past is not None and past.is_answered and not before_j
     restored_j = 0.0 if is_metered else float(line["sprout"]["energy_j"])
     connection.execute("INSERT OR REPLACE INTO temp.written VALUES (?, ?)", (prompt_id, restored_j))
     if past is None or not past.is_answered or past.content_hash != content_hash:
         _restore_row(connection, run_id, line)
-    return before_j, restored_j
+    return earlier is not None, restored_j - before_j
 
 
 def _restore_row(connection: Connection, run_id: str, line: Line) -> None:

@@ -47,8 +47,8 @@ class Reservoir:
         if not kept:
             return 0
         with self._store.write() as connection:
-            for priority, row in kept:
-                self._keep(connection, model, priority, row, to_text(now))
+            answers = [self._keep(connection, priority, row, now) for priority, row in kept]
+            self.keep_answers(model, answers, now)
             for task in {row.admission.prompt.task or "" for _, row in kept}:
                 self._shrink(connection, task)
         return len(kept)
@@ -76,7 +76,7 @@ class Reservoir:
         return {(row[0], row[1]): Answer(row[0], row[1], row[2], row[3]) for row in rows}
 
     def keep_answers(self, model: str, answers: Iterable[Answer], now: datetime) -> None:
-        """Store answers that an evaluation made."""
+        """Store answers, each in the place of an older one of its prompt and level."""
         rows = [
             (model, a.directive_key, a.prompt_hash, a.text, a.num_new_tokens, to_text(now))
             for a in answers
@@ -104,12 +104,10 @@ class Reservoir:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def _keep(
-        self, connection: Connection, model: str, priority: int, row: Served, now: str
-    ) -> None:
-        prompt = row.admission.prompt
+    def _keep(self, connection: Connection, priority: int, row: Served, now: datetime) -> Answer:
+        """Keep a prompt as it was served last, and return its answer."""
+        prompt, completion = row.admission.prompt, row.completion
         name = prompt_hash(prompt.chat, prompt.sampling)
-        reference = None if prompt.reference is None else json.dumps(prompt.reference)
         connection.execute(
             "INSERT INTO reservoir VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " priority = min(priority, excluded.priority), served_at = excluded.served_at,"
@@ -120,21 +118,11 @@ class Reservoir:
                 priority,
                 json.dumps([asdict(message) for message in prompt.chat]),
                 json.dumps(asdict(prompt.sampling)),
-                reference,
-                now,
+                None if prompt.reference is None else json.dumps(prompt.reference),
+                to_text(now),
             ),
         )
-        connection.execute(
-            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                model,
-                row.admission.directive_key,
-                name,
-                row.completion.text,
-                row.completion.num_new_tokens,
-                now,
-            ),
-        )
+        return Answer(name, row.admission.directive_key, completion.text, completion.num_new_tokens)
 
     def _shrink(self, connection: Connection, task: str) -> None:
         """Drop what is above a task's ceiling, and the answers to it."""

@@ -19,7 +19,7 @@ _WHERE = {
 
 
 def prune(store: Store, before: datetime, *, dry_run: bool) -> dict[str, int]:
-    """Delete runs and evaluations that are older, and their texts; return counts by table."""
+    """Delete older runs with all that is theirs, and older evaluations; return counts by table."""
     counts = {}
     with store.write() as connection:
         if not dry_run:

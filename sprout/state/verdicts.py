@@ -177,6 +177,7 @@ class Verdicts:
         with self._store.write() as connection:
             connection.executemany(
                 "UPDATE verdicts SET task = :task, given_task = :task"
+                # by the judges, for the key of the table begins with them
                 " WHERE judge_key IN (SELECT judge_key FROM judges) AND prompt_hash = :name"
                 " AND (task <> :task OR given_task <> :task)",
                 rows,
