@@ -23,7 +23,6 @@ FILLS_AT_ONCE = MAX_LINE_BYTES // PIPE_BYTES  # by who does not want to wait: a 
 Rows = Iterator[Prompt | Rejected | None]
 """What each line asks for, in order; None for a blank one."""
 
-
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK\3\4")
 """How files of gzip, bzip2, xz, zstd and zip begin."""
 
