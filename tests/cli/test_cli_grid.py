@@ -1,6 +1,7 @@
 """`sprout grid` and what runs make of it, with providers on loopback."""
 
 import gzip
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.program import REPLAY, change, read_lines, select, sprout
+from cli.program import PATIENCE_S, REPLAY, change, read_lines, select, sprout, start
 from local import grid_server
 from local.grid_server import KEY, PASSWORD, TOKEN, USER, Answer, GridServer, refused_url
 
@@ -386,6 +387,46 @@ def test_history_comes_in_pieces_and_resumes(
     assert server.seen == []
 
 
+def test_an_interrupt_of_a_history_keeps_what_came_and_says_so(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "electricity_maps")
+    good = server.behave
+    command = ("grid", "history", "--from", "2025-01-01", "--to", "2025-02-10")
+    process = start(*command, stderr=subprocess.PIPE)
+
+    def behave(request: grid_server.Request) -> Answer:
+        if len(server.seen) == 2:
+            process.send_signal(signal.SIGINT)
+        return good(request)
+
+    server.behave = behave
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    num_spans = len(server.seen)
+    assert stderr.decode() == (
+        f"sprout grid history: stopped after {num_spans} of 5 spans, which are stored; the same "
+        "command fetches the others\n"
+    )
+    assert select(store, "SELECT count(*) FROM grid_spans") == [(num_spans,)]
+    server.seen.clear()
+    assert sprout(*command, "--json").data["num_fetched"] == 5 - num_spans
+
+
+def test_a_history_that_asked_too_often_leaves_the_provider_alone(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "electricity_maps")
+    server.behave = lambda _request: Answer({}, status=429, headers={"Retry-After": "100"})
+    command = ("grid", "history", "--from", "2025-01-01", "--to", "2025-02-10")
+    assert sprout(*command).code == 75
+    asked = len(server.seen)
+    again = sprout(*command)
+    assert again.code == 75
+    assert "not asked again before" in again.stderr
+    assert len(server.seen) == asked
+
+
 def eia_since(begin: datetime) -> grid_server.Behaviour:
     """EIA's answers, as if its rows began then."""
     good = grid_server.eia(now(), lag_h=30)
@@ -453,7 +494,11 @@ def test_a_history_that_ends_before_it_begins_is_wrong_usage(
     server: GridServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_provider(server, monkeypatch)
-    for words in (("--from", "2026-02-01", "--to", "2026-01-01"), ("--from", "soon")):
+    for words in (
+        ("--from", "2026-02-01", "--to", "2026-01-01"),
+        ("--from", "soon"),
+        ("--from", "0226-02-01"),  # seventy thousand requests
+    ):
         assert sprout("grid", "history", *words).code == 2
     assert server.seen == []
 

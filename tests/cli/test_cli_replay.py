@@ -2,11 +2,15 @@
 
 import csv
 import importlib.util
+import os
+import pty
+import signal
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.program import REPLAY, change, sprout, write_lines
+from cli.program import PATIENCE_S, REPLAY, change, sprout, start, write_lines
 from plain_records import KEYS
 from plain_traces import write
 
@@ -143,6 +147,24 @@ def test_a_stores_hours_are_priced_as_its_runs_were_not_as_the_settings_are_toda
     # at 360 g/kWh and a PUE of 2 a joule is 0.2 mg: 6 mg at L0, 2 mg at L2, and 1 mg a busy second
     saved_percent = found.data["rows"][0]["saved_percent"]
     assert saved_percent == pytest.approx(100 * (1 - (2 + 1) / (6 + 1)))
+
+
+def test_an_interrupt_shows_the_policies_that_are_done(traces: Path) -> None:
+    command = ("replay", "--data", traces, "-p", "base", "-p", "horizon", "-p", "class-horizon")
+    main_end, other_end = pty.openpty()
+    process = start(*command, "--seeds", 200, stdout=subprocess.PIPE, stderr=other_end)
+    os.close(other_end)
+    said = os.read(main_end, 1 << 16)
+    assert b"XX base: 0.0 % saved" in said
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=PATIENCE_S)
+    said += os.read(main_end, 1 << 16)
+    os.close(main_end)
+    assert process.returncode == 130
+    assert b"sprout replay: stopped after" in said
+    assert b"of 3" in said
+    assert b"base" in stdout
+    assert b"class-horizon" not in stdout
 
 
 def serve_twice(store: Path, folder: Path, num_newer: int) -> None:

@@ -18,7 +18,7 @@ from sprout.grid.intensity import Series
 from sprout.grid.open import about, open_provider, series_of
 from sprout.grid.provider import CLOCK_TOLERANCE, Provider, Reply, ThrottledError
 from sprout.grid.reading import FRESH, Contact
-from sprout.state.grid_log import Asked, GridLog
+from sprout.state.grid_log import Asked, FetchState, GridLog
 from sprout.state.store import Store
 
 if TYPE_CHECKING:
@@ -153,9 +153,7 @@ def ask(
         PermissionDeniedError, InputError: it refuses.
     """
     log = GridLog(store)
-    state = log.state(target.asked)
-    if state.retry_at is not None and now < state.retry_at <= now + timedelta(hours=2):
-        raise TryLaterError(f"{state.error} (not asked again before {state.retry_at:%H:%M:%S} UTC)")
+    check_left_alone(log.state(target.asked), now)
     if not log.claim(target.asked, now, now + timedelta(seconds=limits.total_s)):
         raise ClaimedError(f"another process is fetching {target.series.zone}: try again later")
     if fresh_since(store, target, now, max_age) is not None:
@@ -165,7 +163,7 @@ def ask(
         with opened(config, target, limits) as provider:
             reply = _usable(provider.recent(now), target)
     except (TryLaterError, PermissionDeniedError, InputError) as error:
-        log.failed(target.asked, str(error), _retry_at(error, now))
+        log.failed(target.asked, str(error), retry_at(error, now))
         raise
     except BaseException:
         log.release(target.asked)
@@ -197,7 +195,17 @@ def _usable(reply: Reply, target: Target) -> Reply:
     raise TryLaterError("; ".join((nothing, *reply.notes)))
 
 
-def _retry_at(error: Exception, now: datetime) -> datetime | None:
+def check_left_alone(state: FetchState, now: datetime) -> None:
+    """Refuse to ask a provider that is to be left alone for a while.
+
+    Raises:
+        TryLaterError: it is.
+    """
+    if state.retry_at is not None and now < state.retry_at <= now + timedelta(hours=2):
+        raise TryLaterError(f"{state.error} (not asked again before {state.retry_at:%H:%M:%S} UTC)")
+
+
+def retry_at(error: Exception, now: datetime) -> datetime | None:
     """Return before when a provider is to be left alone; a refusal is the user's to mend."""
     if isinstance(error, ThrottledError):
         return now + timedelta(seconds=max(1.0, error.retry_after_s))

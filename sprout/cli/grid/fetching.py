@@ -1,25 +1,32 @@
 """The bodies of `sprout grid fetch` and `history`."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from sprout.cli import interrupt
 from sprout.cli.grid.asking import (
     ClaimedError,
     Target,
     add,
     ask,
     await_other,
+    check_left_alone,
     fresh_since,
     limits,
     opened,
+    retry_at,
     target_of,
 )
+from sprout.cli.interrupt import Interrupt
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
-from sprout.clock import to_text
+from sprout.clock import in_utc, to_text
 from sprout.config import Config
 from sprout.errors import InputError, UsageError
+from sprout.fetch import EPOCH, Span, spans
+from sprout.fetch import history as fetch_history
 from sprout.grid.open import about
-from sprout.grid.provider import Reply
+from sprout.grid.provider import Reply, ThrottledError
 from sprout.state.grid_log import GridLog
 from sprout.state.store import Store
 
@@ -47,15 +54,21 @@ def fetch(out: Out, config: Config, max_age: timedelta) -> None:
     out.note(f"{target.title}: {_summary(reply)} of {target.series}")
 
 
+@dataclass(slots=True)
+class _Fetched:
+    """What came of the spans so far."""
+
+    num_spans: int = 0
+    num_rows: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
 def history(out: Out, config: Config, start: str, end: str | None) -> None:
     """Fetch a stretch of history, span by span; what is there already is not asked again.
 
     Raises:
         InputError: nothing came of any span.
     """
-    from sprout.fetch import Span, spans
-    from sprout.fetch import history as fetch_history
-
     settings = config.settings
     target = target_of(settings)
     now = utc_now()
@@ -64,41 +77,63 @@ def history(out: Out, config: Config, start: str, end: str | None) -> None:
         raise UsageError(f"--from {start} is not before the end, {last:%Y-%m-%d %H:%M} UTC")
     wanted = spans(first, last, about(target.provider).max_span)
     _warn(out, config)
-    num_rows = num_asked = 0
-    told: list[str] = []
+    with interrupt.catching() as stop:
+        fetched = _fetch_spans(out, config, target, wanted, stop)
+    if stop.exit_code is not None:
+        out.error(
+            f"stopped after {fetched.num_spans} of {len(wanted)} spans, which are stored; the same "
+            "command fetches the others"
+        )
+        out.finish(stop.exit_code, ("interrupted",))
+    if fetched.num_spans == len(wanted) and not fetched.num_rows:
+        nothing = f"{target.title} gave nothing of {target.series} in {len(wanted)} requests"
+        raise InputError("; ".join((nothing, *fetched.notes[:1])))
+    out.data |= _about(target) | {
+        "from": to_text(first),
+        "to": to_text(last),
+        "num_spans": len(wanted),
+        "num_fetched": fetched.num_spans,
+        "num_rows": fetched.num_rows,
+    }
+    out.note(
+        f"{target.title}: {fetched.num_rows} rows of {target.series} in {fetched.num_spans} "
+        f"requests, {len(wanted) - fetched.num_spans} spans were there"
+    )
+
+
+def _fetch_spans(
+    out: Out, config: Config, target: Target, wanted: list[Span], stop: Interrupt
+) -> _Fetched:
+    """Ask for the spans that are not there yet and store each as it comes, until told to stop."""
+    settings, now = config.settings, utc_now()
+    total = _Fetched()
     with Store.open(settings.state) as store:
         log = GridLog(store)
+        check_left_alone(log.state(target.asked), now)
         done = log.spans(target.asked)
 
         def is_there(span: Span) -> bool:
             return (span.start, span.end) in done
 
         with opened(config, target, limits(settings)) as provider:
-            for fetched in fetch_history(provider, wanted, is_there, now):
-                with store.write():
-                    num_rows += add(store, fetched.reply)
-                    if fetched.is_whole:
-                        log.add_span(target.asked, fetched.span.start, fetched.span.end, now)
-                num_asked += 1
-                rows = len(fetched.reply.intensities)
-                out.note(f"{fetched.span.start:%Y-%m-%d} to {fetched.span.end:%Y-%m-%d}: {rows}")
-                for note in fetched.reply.notes:
-                    out.note(note)
-                told.extend(fetched.reply.notes)
-    if num_asked == len(wanted) and not num_rows:
-        nothing = f"{target.title} gave nothing of {target.series} in {num_asked} requests"
-        raise InputError("; ".join((nothing, *told[:1])))
-    out.data |= _about(target) | {
-        "from": to_text(first),
-        "to": to_text(last),
-        "num_spans": len(wanted),
-        "num_fetched": num_asked,
-        "num_rows": num_rows,
-    }
-    out.note(
-        f"{target.title}: {num_rows} rows of {target.series} in {num_asked} requests, "
-        f"{len(wanted) - num_asked} spans were there"
-    )
+            try:
+                for each in fetch_history(provider, wanted, is_there, now):
+                    with store.write():
+                        total.num_rows += add(store, each.reply)
+                        if each.is_whole:
+                            log.add_span(target.asked, each.span.start, each.span.end, now)
+                    total.num_spans += 1
+                    rows = len(each.reply.intensities)
+                    out.note(f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}: {rows}")
+                    for note in each.reply.notes:
+                        out.note(note)
+                    total.notes.extend(each.reply.notes)
+                    if stop.came():
+                        break
+            except ThrottledError as error:
+                log.failed(target.asked, str(error), retry_at(error, utc_now()))
+                raise
+    return total
 
 
 def parse_day(text: str) -> datetime:
@@ -108,10 +143,12 @@ def parse_day(text: str) -> datetime:
         UsageError: it is none.
     """
     try:
-        when = datetime.fromisoformat(text)
-        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+        when = in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is no day such as 2026-01-31") from error
+    if when < EPOCH:
+        raise UsageError(f"{text!r} is before {EPOCH:%Y}: no provider has hours of it")
+    return when
 
 
 def _ask_or_await(

@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from sprout.cli import interrupt
 from sprout.cli.output import Out
 from sprout.cli.replay import history
 from sprout.config import Config
@@ -79,9 +80,12 @@ def show(out: Out, flags: ReplayFlags, config: Config) -> None:
     run = replay_exactly if flags.is_exact else replay
     found = []
     try:
-        for each in run(world, regions, names, options):
-            found.append(each)
-            out.note(replayed.progress_line(each))
+        with interrupt.catching() as stop:
+            for each in run(world, regions, names, options):
+                found.append(each)
+                out.note(replayed.progress_line(each))
+                if stop.came():
+                    break
     except ValueError as error:
         raise UsageError(f"--start-hour, --hours: {error}") from error
     rows = replayed.rows(found, world, options)
@@ -97,6 +101,10 @@ def show(out: Out, flags: ReplayFlags, config: Config) -> None:
         "notes": list(world.notes),
     }
     out.table(replayed.table(found, world, options))
+    if stop.exit_code is not None:
+        num_all = len(regions) * len(names)
+        out.error(f"stopped after {len(found)} of {num_all} policies in their regions")
+        out.finish(stop.exit_code, ("interrupted",))
     if flags.csv is not None:
         _write_csv(flags.csv, rows)
     if flags.plot is not None:
