@@ -91,8 +91,8 @@ JSON_KEYS = {
     "estimated, modelled, forecast, stale, fixed, set, or an average: yearly, monthly, daily, of "
     "hours), detail, num_answered, energy_j, carbon_g, mean, and of an intensity kind "
     "and factor; preference: for each model and each task that has its own (null: all tasks), "
-    "fingerprint, source, is_prior, kept (1 is all-L0's), half_width; counterfactual and "
-    "method in words",
+    "fingerprint, source, is_prior, kept (1 is all-L0's), half_width; counterfactual, "
+    "interval and method in words",
     "runs": "num_runs, metered_j, idle_j, lost_j and operational_g: energy beside the requests'",
     "evaluating": "num_evaluations, metered_j, operational_g, embodied_g; energy: for each energy "
     "method its name, mark (measured, estimated), energy_j and operational_g; intensity: for each "

@@ -39,10 +39,11 @@ def report(
 ) -> None:
     """Show what was served, its energy and carbon, and what directives saved.
 
-    Saved is what the same prompts would have cost more without any directive (all-L0), with a 95 %
-    interval. Every number is marked: measured, estimated, forecast, yearly average, modelled,
-    prior (published for another model). sprout-carbon(7) has the equations and what is not
-    counted. Days are in UTC; --since is rounded down to the hour.
+    Saved is what the same prompts would have cost more without any directive (all at L0), by the
+    mean cost of requests at L0; its 95 % interval is that of this mean alone. Every number is
+    marked: measured, estimated, forecast, yearly average, modelled, prior (published for another
+    model). sprout-carbon(7) has the equations and what is not counted. Days are in UTC; --since is
+    rounded down to the hour.
 
     --format html writes one page without any network, for people; sci a report in the terms of
     ISO/IEC 21031 (Markdown; with --json as data), for auditors; csv and json hold every number,

@@ -142,7 +142,7 @@ def saved(groups: Sequence[Group], name: str) -> str:
         )
     return axes.svg(
         f"saved-{name}",
-        "Part of all-L0's carbon that was saved, with its 95 % interval",
+        "Part of all-L0's carbon that was saved, with the 95 % interval of L0's mean",
         lines,
         height,
         pads=False,

@@ -191,7 +191,9 @@ def _groups(report: Report) -> str:
         parts.append(f"<h3>{_TITLES[by]}</h3>")
         is_known = any(g.saved.num_baseline_requests for g in shown)
         if by in {"level", "task"} and is_known and len(shown) <= MAX_BARS:
-            caption = "Saved, % of what all-L0 would have emitted, with its 95 % interval"
+            caption = (
+                "Saved, % of what all-L0 would have emitted, with the 95 % interval of L0's mean"
+            )
             parts.append(_figure(caption, [], charts.saved(shown, by)))
         parts.append(_group_table(by, shown, len(groups) - len(shown), levels))
     days = report.groups.get("day", ())

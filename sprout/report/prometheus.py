@@ -9,6 +9,7 @@ from sprout.errors import DiskError, PermissionDeniedError
 from sprout.report import words
 from sprout.report.cells import NOT_RECORDED, Evaluating
 from sprout.report.facts import Report
+from sprout.report.saved import INTERVAL
 
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sprout_requests": ("Requests by how they ended.", ("result",)),
@@ -23,7 +24,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("source", "mark", "kind", "factor"),
     ),
     "sprout_saved_grams": ("Carbon saved against all-L0, in gCO2eq.", ()),
-    "sprout_saved_half_width_grams": ("Half of the 95 % interval of that.", ()),
+    "sprout_saved_half_width_grams": (f"Half of its interval {INTERVAL}.", ()),
     "sprout_preference_kept_ratio": (
         "Preference kept, of all-L0's.",
         ("model", "fingerprint", "mark"),

@@ -10,7 +10,7 @@ from sprout.report.cells import Evaluating
 from sprout.report.facts import By, Report
 from sprout.report.group import Group
 from sprout.report.preferred import Preferred
-from sprout.report.saved import COUNTERFACTUAL
+from sprout.report.saved import COUNTERFACTUAL, INTERVAL
 
 SCHEMA_VERSION = 1
 
@@ -31,7 +31,7 @@ COLUMNS: dict[str, str] = {
     "embodied_g": "gCO2eq",
     "carbon_g": "gCO2eq, both together",
     "saved_g": "gCO2eq saved against all-L0; empty: unknown",
-    "saved_half_width_g": "half of its 95 % interval; empty: unknown",
+    "saved_half_width_g": f"half of its interval {INTERVAL}; empty: unknown",
     "saved_percent": "percent of what all-L0 would have emitted; empty: unknown",
     "baseline_g": "gCO2eq that all-L0 would have emitted; empty: unknown",
     "saved_num_counted": "answers that saved_g speaks of",
@@ -72,6 +72,7 @@ def data(report: Report) -> dict[str, object]:
             "pue": [asdict(each) for each in report.pue],
             "preference": [_preferred(each) for each in report.preference],
             "counterfactual": COUNTERFACTUAL,
+            "interval": INTERVAL,
             "method": words.METHOD,
         },
         "runs": asdict(report.runs),

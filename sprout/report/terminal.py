@@ -12,6 +12,7 @@ from sprout.planning.plan import Plan
 from sprout.report.summary import RunSummary, Tally
 from sprout.report.terminal_fit import fitted
 from sprout.report.units import JOULES_PER_WH, grams
+from sprout.report.words import by_the_mean
 
 
 def progress_words(tally: Tally, saved_g: float | None, elapsed_s: float) -> str:
@@ -187,9 +188,10 @@ def _saved(summary: RunSummary) -> str:
     spread = ""
     if saving.half_width_g is not None:
         spread = f" ± {100 * saving.half_width_g / saving.baseline_g:.0f}"
+    mean = by_the_mean(saving.num_baseline_requests, has_interval=bool(spread))
     return (
-        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0, by the "
-        f"mean of {saving.num_baseline_requests} requests at L0{_whose(summary)}"
+        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0, "
+        f"{mean}{_whose(summary)}"
     )
 
 

@@ -8,7 +8,7 @@ from sprout.report.facts import Report
 from sprout.report.group import Group
 from sprout.report.origins import Origin
 from sprout.report.preferred import Preferred
-from sprout.report.saved import COUNTERFACTUAL, Saved
+from sprout.report.saved import COUNTERFACTUAL, INTERVAL, Saved
 from sprout.report.units import count, digits, grams, percent, seconds, shares, watt_hours
 
 CAR_G_PER_KM = 400 / 1.609344
@@ -23,8 +23,7 @@ METHOD = (
 )
 SAVED_METHOD = (
     f"Saved is counted against {COUNTERFACTUAL}: of the same model, machine, engine settings, "
-    "energy method and task. The interval (95 %) is that of these means. Lines that pin their "
-    "directive count nowhere."
+    f"energy method and task. ± is {INTERVAL}. Lines that pin their directive count nowhere."
 )
 
 
@@ -136,10 +135,16 @@ def saved(group: Group) -> str:
         return why
     if not found.num_baseline_requests:
         return "nothing: every request was served at L0"
-    return (
-        f"{grams(found.saved_g or 0.0)}CO2eq{_of_baseline(found)} against all-L0, by the mean of "
-        f"{count(found.num_baseline_requests)} requests at L0"
-    )
+    mean = by_the_mean(found.num_baseline_requests, has_interval=found.half_width_g is not None)
+    return f"{grams(found.saved_g or 0.0)}CO2eq{_of_baseline(found)} against all-L0, {mean}"
+
+
+def by_the_mean(num_requests: int, *, has_interval: bool) -> str:
+    """Return what a saving rests on, and what its interval is of."""
+    if num_requests == 1:
+        return "by the one request at L0"
+    interval = " (± its 95 % interval)" if has_interval else ""
+    return f"by the mean{interval} of {count(num_requests)} requests at L0"
 
 
 def why_unknown(found: Saved) -> str | None:

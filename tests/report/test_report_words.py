@@ -116,6 +116,35 @@ def test_a_clock_that_was_set_back_is_noted(store_path: Path) -> None:
     assert any("clock was set back" in note for note in notes.of(report))
 
 
+def test_the_interval_of_what_was_saved_is_said_to_be_that_of_the_mean(mixed: Report) -> None:
+    (told,) = (fact.text for fact in words.facts(mixed) if fact.name == "saved")
+    num = mixed.total.saved.num_baseline_requests
+    assert told.endswith(
+        f"against all-L0, by the mean (± its 95 % interval) of {num} requests at L0"
+    )
+    provenance = tables.data(mixed)["provenance"]
+    assert isinstance(provenance, dict)
+    assert provenance["interval"] == "of 95 %, of the mean cost at L0 alone"
+    assert "of the mean cost at L0 alone" in tables.COLUMNS["saved_half_width_g"]
+    assert "of the mean cost at L0 alone" in prometheus.METRICS["sprout_saved_half_width_grams"][0]
+    text = page.render(mixed)
+    assert "with the 95 % interval of L0's mean" in text.replace("&nbsp;", " ").replace(
+        "&#x27;", "'"
+    )
+    assert "± is of 95 %, of the mean cost at L0 alone." in text.replace("&nbsp;", " ")
+
+
+def test_a_single_request_at_l0_has_no_interval_to_speak_of(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        run.answer(START, energy_j=20.0)
+        run.answer(START, "L1")
+        run.end(START)
+        report = read(store)
+    (told,) = (fact.text for fact in words.facts(report) if fact.name == "saved")
+    assert told.endswith("against all-L0, by the one request at L0")
+
+
 def test_csv_has_a_row_for_the_total_and_each_group(mixed: Report) -> None:
     text = io.StringIO()
     csv.writer(text).writerows(tables.rows(mixed, BYS))
