@@ -51,8 +51,11 @@ def _mixed(report: Report) -> Iterator[str]:
 
 
 def _of_choices(report: Report) -> Iterator[str]:
-    if report.total.saved.saved_g is not None:
-        yield from _partly_saved(report.total.saved)
+    saved = report.total.saved
+    if saved.saved_g is not None:
+        yield from _partly_saved(saved)
+    if saved.num_pinned:
+        yield f"answers that pin their directive count in no saving: {count(saved.num_pinned)}"
     if any(each.is_prior for each in report.preference):
         yield "preference is a prior, of another model's answers: nobody judged this model's"
 
@@ -66,7 +69,5 @@ def _partly_saved(found: Saved) -> Iterator[str]:
     if found.num_borrowed:
         yield (
             f"of {count(found.num_borrowed)} answers the task has too few of its own requests at "
-            "L0: the mean of all tasks, or of earlier measurements, stands in"
+            "L0: the mean of earlier measurements, or of all tasks, stands in"
         )
-    if found.num_pinned:
-        yield f"answers that pin their directive count in no saving: {count(found.num_pinned)}"

@@ -16,7 +16,7 @@ from sprout.report import notes, words
 from sprout.report.cells import Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.report.origins import Origin
-from sprout.report.units import digits
+from sprout.report.units import digits, grams
 
 NOT_STATED = "not stated: set `{}` in sprout.toml"
 
@@ -201,7 +201,7 @@ def _summary(report: Report, per_request_g: float | None) -> str:
     is_measured = all(each.mark == "measured" for each in _energy(report))
     estimated = "measured" if is_measured else "an estimate"
     return (
-        f"{digits(1000 * per_request_g)} mgCO2eq per answered request; energy is {estimated}, "
+        f"{grams(per_request_g)}CO2eq per answered request; energy is {estimated}, "
         f"intensity is {_kinds(report)}, location-based; embodied carbon is sourced."
     )
 
@@ -249,7 +249,7 @@ def _methods(report: Report) -> Iterator[tuple[str, str]]:
     yield "O", words.METHOD
     yield (
         "M",
-        "modelled: busy seconds times a sourced rate (TE / EL, for the share that is reserved)",
+        "sourced: busy seconds times a rate (TE / EL, for the share that is reserved)",
     )
     yield (
         "E",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sprout.report import foreign
 from sprout.report.sci import Part, Sci
-from sprout.report.units import digits
+from sprout.report.units import grams
 
 
 def render(sci: Sci) -> str:
@@ -74,7 +74,7 @@ def _scores(scored: Part | Sci) -> tuple[str, str, str]:
 
 
 def _score(g: float | None) -> str:
-    return "no score" if g is None else f"{digits(g * 1000)} mgCO2eq"
+    return "no score" if g is None else f"{grams(g)}CO2eq"
 
 
 def _exact(value: float | None) -> str:

@@ -11,7 +11,7 @@ from sprout.grid.reading import GridReading
 from sprout.planning.plan import Plan
 from sprout.report.summary import RunSummary, Tally
 from sprout.report.terminal_fit import fitted
-from sprout.report.units import JOULES_PER_WH, grams
+from sprout.report.units import grams, seconds, watt_hours
 from sprout.report.words import by_the_mean
 
 
@@ -100,11 +100,9 @@ def run_summary(summary: RunSummary) -> list[Table | str]:
     table.add_row("levels", _levels(tally))
     table.add_row("tokens", f"{tally.num_prompt_tokens} read, {tally.num_new_tokens} written")
     estimated = ", estimated" if summary.is_energy_estimated else ""
-    table.add_row(
-        "energy",
-        f"{tally.energy_j / JOULES_PER_WH:.3g} Wh ({summary.energy_method}{estimated})",
-    )
-    table.add_row("engine busy", f"{tally.busy_s:.1f} s")
+    method = f"{summary.energy_method}{estimated}"
+    table.add_row("energy", f"{watt_hours(tally.energy_j)} ({method})")
+    table.add_row("engine busy", seconds(tally.busy_s))
     if plan is not None:
         grid = plan.grid
         table.add_row("grid", f"{plan.g_per_kwh:.0f} g/kWh, {grid.intensity.zone} ({grid.mark})")
@@ -147,8 +145,8 @@ def estimate_lines(plan: Plan, num_prompts: int) -> list[str]:
     outcome = plan.outcome
     return [
         f"about {num_prompts * _mean(plan, 'new_tokens'):.0f} new tokens, "
-        f"{num_prompts * _mean(plan, 'busy_s'):.0f} s, "
-        f"{num_prompts * _mean(plan, 'energy_j') / JOULES_PER_WH:.3g} Wh, "
+        f"{seconds(num_prompts * _mean(plan, 'busy_s'))}, "
+        f"{watt_hours(num_prompts * _mean(plan, 'energy_j'))}, "
         f"{grams(num_prompts * outcome.carbon_g)}CO2eq "
         f"({grams(num_prompts * outcome.baseline_g)} at all-L0)",
         *plan_lines(plan),
@@ -180,9 +178,13 @@ def _levels(tally: Tally) -> str:
 
 
 def _saved(summary: RunSummary) -> str:
-    saving = summary.saving
-    if summary.tally.num_served and not summary.tally.mix_carbon_g:
+    saving, tally = summary.saving, summary.tally
+    if not tally.num_served:
+        return "nothing was answered"
+    if not tally.num_at_l0 + tally.num_reduced:
         return "not counted: every answered line pins its directive"
+    if not tally.num_reduced:
+        return "nothing: every request was served at L0"
     if saving is None or saving.percent is None:
         return "unknown: L0 was not measured"
     spread = ""
@@ -198,7 +200,7 @@ def _saved(summary: RunSummary) -> str:
 def _whose(summary: RunSummary) -> str:
     """Return how many of the baseline's requests are this run's: other prompts cost otherwise."""
     saving, num_own = summary.saving, summary.tally.num_at_l0
-    if saving is None or not summary.tally.num_reduced or num_own >= saving.num_baseline_requests:
+    if saving is None or num_own >= saving.num_baseline_requests:
         return ""
     return f", {num_own or 'none'} of them served here"
 

@@ -61,7 +61,7 @@ def _chart(report: Report, width: int) -> Table:
     labels = max(map(len, ("carbon", *report.total.levels)))
     num_most = width - labels - MAX_EXTENT - BORDERS
     table = Table(
-        title=f"mix over time against intensity, by {report.step} (UTC)",
+        title=f"over time, by {report.step} (UTC)",
         title_justify="left",
         show_header=False,
     )
@@ -85,7 +85,11 @@ def grouped(groups: tuple[Group, ...], by: By) -> Table:
     shown = rows.largest(groups, MAX_ROWS)
     left_out = len(groups) - len(shown)
     more = f"; {left_out} more with --format csv" if left_out else ""
-    return fitted((by, *rows.HEADERS), map(rows.row, shown), f"by {by}{more}")
+    cells = [rows.row(group) for group in shown]
+    headers = (by, *rows.HEADERS)
+    if by == "level":  # each is its own mix
+        headers, cells = headers[:-1], [row[:-1] for row in cells]
+    return fitted(headers, cells, f"by {by}{more}")
 
 
 def _columns(report: Report, num_most: int) -> list[list[Group]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sprout.report.cells import Metered, Waited
+from sprout.report.cells import Metered, RunEnergy, Waited
 from sprout.report.facts import Report
 from sprout.report.group import Group
 from sprout.report.origins import Origin
@@ -67,6 +67,9 @@ def _facts(report: Report) -> Iterator[Fact]:
     if total.intensity_g_per_kwh is not None:
         yield Fact("grid", _grid(report), _marks(report.intensity))
     yield Fact("carbon", _carbon(report), marks_of_carbon(report))
+    if beside := _beside(report.runs):
+        told = f"{beside}: {grams(report.runs.operational_g)}CO2eq, not in the carbon above"
+        yield Fact("idle, lost", told, _marks((*report.energy, *report.intensity)))
     yield Fact("saved", saved(total), ("counterfactual",))
     for each in overall(report):
         yield Fact(
@@ -84,24 +87,21 @@ def _served(report: Report) -> str:
     total = report.total
     failed = f", {count(total.num_failed)} failed" if total.num_failed else ""
     rejected = f", {count(report.num_rejected)} lines rejected" if report.num_rejected else ""
-    pinned = total.saved.num_pinned
-    pins = f" ({count(pinned)} pin their directive)" if pinned else ""
-    still = f", {count(report.num_open)} begun and not finished" if report.num_open else ""
-    answered = f"{count(total.num_answered)} answered{pins}{failed}{rejected}{still}"
+    answered = f"{count(total.num_answered)} answered{failed}{rejected}"
     return f"{answered}; engine busy {seconds(total.busy_s)}" if total.num_answered else answered
 
 
 def _energy(report: Report) -> str:
     total = report.total
     parts = _parts([(named(each), each.energy_j) for each in report.energy])
-    runs = report.runs
-    beyond = ""
-    if runs.idle_j + runs.lost_j > 0:
-        beyond = (
-            f"; beside the requests {watt_hours(runs.idle_j)} idle and {watt_hours(runs.lost_j)} "
-            f"lost to unfinished work ({grams(runs.operational_g)}CO2eq, not in the carbon below)"
-        )
-    return f"{watt_hours(total.energy_j)}{': ' if parts else ''}{parts}{beyond}"
+    return f"{watt_hours(total.energy_j)}{': ' if parts else ''}{parts}"
+
+
+def _beside(runs: RunEnergy) -> str:
+    """Return what runs drew beside the requests' own energy, and what it emitted; "": nothing."""
+    idle = [f"{watt_hours(runs.idle_j)} idle"] if runs.idle_j else []
+    lost = [f"{watt_hours(runs.lost_j)} lost to unfinished work"] if runs.lost_j else []
+    return ", ".join([*idle, *lost])
 
 
 def _grid(report: Report) -> str:

@@ -116,6 +116,18 @@ def test_a_clock_that_was_set_back_is_noted(store_path: Path) -> None:
     assert any("clock was set back" in note for note in notes.of(report))
 
 
+def test_what_runs_drew_beside_their_requests_is_told_apart(store_path: Path) -> None:
+    # 15 J idle at PUE 1.2 and 300 g/kWh; all the rest was the request's
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting(), metered_j=25.0, idle_j=15.0)
+        run.answer(START, energy_j=10.0)
+        run.end(START)
+        report = read(store)
+    told = {fact.name: fact.text for fact in words.facts(report)}
+    assert told["energy"] == "2.78 mWh: rapl (measured)"
+    assert told["idle, lost"] == "4.17 mWh idle: 1.50 mgCO2eq, not in the carbon above"
+
+
 def test_the_interval_of_what_was_saved_is_said_to_be_that_of_the_mean(mixed: Report) -> None:
     (told,) = (fact.text for fact in words.facts(mixed) if fact.name == "saved")
     num = mixed.total.saved.num_baseline_requests
@@ -195,6 +207,11 @@ def test_terminal_tables_show_marks_and_fit(mixed: Report) -> None:
     assert "(none)" in text  # requests without a task
     assert "g/kWh" in text
     assert "by task" in text
+
+
+def test_a_level_is_not_said_to_be_its_own_mix(mixed: Report) -> None:
+    assert "L0 100 %" not in terminal_report.plain(mixed, "level")
+    assert "L0 " in terminal_report.plain(mixed, "task").rpartition("levels")[2]
 
 
 def test_a_gap_in_time_is_a_gap_in_the_chart(store_path: Path) -> None:

@@ -211,22 +211,35 @@ def test_the_closing_record_carries_every_mark() -> None:
     assert data["notes"] == []
 
 
+AT_L0, AT_L1 = ("L0", "plan", 36.0, 2.0, 200.0), ("L1", "plan", 18.0, 1.0, 200.0)
+PINNED = ("L0", None, 36.0, 2.0, 200.0)
+
+
+def told(row: str, *served: tuple[str, str | None, float, float, float]) -> str:
+    """What the closing table says in a row."""
+    console = Console(file=StringIO(), width=300)
+    console.print(*terminal.run_summary(summary(tally_of(*served))))
+    assert isinstance(console.file, StringIO)
+    (line,) = (line for line in console.file.getvalue().splitlines() if f"│ {row} " in line)
+    return line.split("│")[2].strip()
+
+
 def test_the_summary_says_how_much_of_the_baseline_was_served_by_the_run() -> None:
     # calibration measures L0 on packaged prompts: what others cost may be far from it
-    def told(*rows: tuple[str, str | None, float, float, float]) -> str:
-        console = Console(file=StringIO(), width=300)
-        console.print(*terminal.run_summary(summary(tally_of(*rows))))
-        assert isinstance(console.file, StringIO)
-        shown = console.file.getvalue().splitlines()
-        (line,) = (line.strip("│ ") for line in shown if "saved" in line)
-        return line
+    assert told("saved", AT_L1, PINNED).endswith("requests at L0, none of them served here")
+    assert told("saved", AT_L1, AT_L0).endswith("requests at L0, 1 of them served here")
+    assert told("saved", AT_L1, AT_L0, AT_L0).endswith("requests at L0")
 
-    at_l0, at_l1 = ("L0", "plan", 36.0, 2.0, 200.0), ("L1", "plan", 18.0, 1.0, 200.0)
-    pinned = ("L0", None, 36.0, 2.0, 200.0)
-    assert told(at_l1, pinned).endswith("requests at L0, none of them served here")
-    assert told(at_l1, at_l0).endswith("requests at L0, 1 of them served here")
-    assert told(at_l1, at_l0, at_l0).endswith("requests at L0")
-    assert told(at_l0).endswith("requests at L0")  # nothing rests on them
+
+def test_the_summary_says_why_nothing_was_saved() -> None:
+    assert told("saved", AT_L0) == "nothing: every request was served at L0"
+    assert told("saved", PINNED) == "not counted: every answered line pins its directive"
+    assert told("saved") == "nothing was answered"
+
+
+def test_the_summary_has_fitting_units() -> None:
+    assert told("energy", AT_L0) == "10.0 mWh (rapl)"  # 36 J
+    assert told("engine busy", AT_L0) == "2.00 s"
 
 
 def test_the_summary_is_whole_on_a_narrow_screen() -> None:
