@@ -477,6 +477,23 @@ def test_a_signal_ends_after_the_verdict_under_way_and_says_how_to_go_on(
     assert sprout(*command, "--json").data["is_continued"] is True
 
 
+@pytest.mark.slow
+def test_a_signal_ends_while_an_endpoint_wants_to_be_left_alone(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    server.script = [Reply(body=completion("A"))] * 2
+    server.script += [Reply(503, error("busy"), {"Retry-After": "50"})] * 5
+    command = ("evaluate", prompt_file(3), *replay, *endpoint)
+    process = start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_until(lambda: len(server.asked) >= 3, process)
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert b"stopped after 2 verdicts; the same command continues" in said
+    assert len(server.asked) == 3
+    assert select(store, "SELECT count(*) FROM verdicts") == [(2,)]
+
+
 # faults
 
 

@@ -1,8 +1,7 @@
 """Opens the judge that the settings ask for."""
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,8 +39,11 @@ def card_of(settings: Settings) -> Card:
 
 
 @contextmanager
-def opened(config: Config) -> Iterator[Judge]:
+def opened(config: Config, sleep: Callable[[float], None]) -> Iterator[Judge]:
     """Open the judge and close it behind the block.
+
+    Args:
+        sleep: waits for so many seconds until a busy endpoint is asked again; may raise.
 
     Raises:
         NotReadyError: a setting that it needs is missing.
@@ -60,7 +62,7 @@ def opened(config: Config) -> Iterator[Judge]:
                 chooser.close()
         case "endpoint":
             address = _address(settings, config.keys)
-            with Completions(address, time.sleep, utc_now) as completions:
+            with Completions(address, sleep, utc_now) as completions:
                 yield endpoint.EndpointJudge(completions)
 
 

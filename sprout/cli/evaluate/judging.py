@@ -1,6 +1,7 @@
 """Asks the judge of an evaluation, storing and charging every verdict as it comes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sprout.answers import Grid
@@ -16,6 +17,10 @@ from sprout.quality.judge import Card
 from sprout.quality.ruling import Ruling
 from sprout.state.evaluations import Evaluations
 from sprout.state.verdicts import Verdicts, levels_key
+
+
+class StoppedError(Exception):
+    """A signal asked to stop while a question waited to be asked again."""
 
 
 @dataclass(slots=True)
@@ -45,6 +50,16 @@ class Session:
         """The directive keys, L0 first."""
         return [directive.key for directive in self.known.directives.directives]
 
+    def sleep(self, duration_s: float) -> None:
+        """Sleep so long.
+
+        Raises:
+            StoppedError: a signal asked to stop meanwhile.
+        """
+        self.stop.sleep(duration_s)
+        if self.stop.came():
+            raise StoppedError
+
     def charge(self, metered_j: float, busy_s: float) -> None:
         """Add what was just used to the evaluation's cost."""
         if metered_j or busy_s:
@@ -70,7 +85,7 @@ def ask(
 ) -> None:
     """Test the judge when it was never tested, and let it judge; store each verdict at once."""
     known, table = session.known, Verdicts(session.known.store)
-    with judges.opened(known.config) as by:
+    with suppress(StoppedError), judges.opened(known.config, session.sleep) as by:
         asking = Asking(
             by,
             lambda prompt_hash, ballot: table.recall(by.card.key, prompt_hash, ballot),
