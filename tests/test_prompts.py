@@ -476,16 +476,21 @@ SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.tex
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5)
 )
+TEXTS = st.text(ALPHABET)
+# any at all, which nearly always breaks a rule, or just strange ones of the right form
+OBJECTS = st.dictionaries(KEYS, VALUES) | st.fixed_dictionaries(
+    {"prompt": TEXTS}, optional={"id": TEXTS, "task": TEXTS, "system": TEXTS}
+)
 
 
-@given(st.dictionaries(KEYS, VALUES))
+@given(OBJECTS)
 def test_any_object_gives_a_prompt_or_a_rejection_that_can_be_written(data: object) -> None:
     row = one(json.dumps(data).encode())
     assert row.id is None or row.id.encode()
     if isinstance(row, Rejected):
         assert row.reason.encode()
     else:
-        assert all(message.content.encode() is not None for message in row.chat)
+        assert "".join(message.content for message in row.chat).encode()
 
 
 # packaged samples
