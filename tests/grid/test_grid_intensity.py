@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_records import intensity
 
 from sprout.grid.intensity import Intensity, IntensityRange, IntensityTrace
 
@@ -12,29 +13,17 @@ NOON = datetime(2023, 2, 1, 12, tzinfo=UTC)
 
 
 def intensity_at(start: datetime, g_per_kwh: float = 300.0, duration_s: int = 3600) -> Intensity:
-    return Intensity(
-        source="test",
-        zone="DE",
-        start=start,
-        duration_s=duration_s,
-        g_per_kwh=g_per_kwh,
-        kind="average",
-        factor_type="lifecycle",
-        is_forecast=False,
-        is_estimated=False,
-        generated_at=None,
-        fetched_at=NOON,
-    )
+    return intensity(g_per_kwh, start, duration_s=duration_s)
 
 
 def test_an_intensity_covers_its_start_and_not_its_end() -> None:
-    intensity = intensity_at(NOON)
+    hour = intensity_at(NOON)
 
-    assert intensity.end == datetime(2023, 2, 1, 13, tzinfo=UTC)
-    assert intensity.covers(NOON)
-    assert intensity.covers(intensity.end - timedelta(microseconds=1))
-    assert not intensity.covers(intensity.end)
-    assert not intensity.covers(NOON - timedelta(microseconds=1))
+    assert hour.end == datetime(2023, 2, 1, 13, tzinfo=UTC)
+    assert hour.covers(NOON)
+    assert hour.covers(hour.end - timedelta(microseconds=1))
+    assert not hour.covers(hour.end)
+    assert not hour.covers(NOON - timedelta(microseconds=1))
 
 
 def test_an_intensity_answers_for_times_given_in_another_zone() -> None:
