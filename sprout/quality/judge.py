@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 Kind = Literal["reference", "local", "endpoint"]
 Fault = Literal["unparsed", "refused", "too_long"]
-"""Why a judge named nothing: no answer to the question, a refusal, or no room for the question."""
+"""Why a judge named nothing: words in no form, a refusal, or no room for the question."""
 
 
 @dataclass(frozen=True, slots=True)

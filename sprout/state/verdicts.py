@@ -227,7 +227,8 @@ class Verdicts:
         """Return what this judge's questions came to in all."""
         with self._store.read() as connection:
             row = connection.execute(
-                "SELECT count(*), sum(num_prompt_tokens), sum(num_new_tokens), sum(price_usd)"
+                "SELECT count(DISTINCT prompt_hash || answers_hash), sum(num_prompt_tokens),"
+                " sum(num_new_tokens), sum(price_usd)"
                 " FROM verdicts WHERE judge_key = ? AND json_array_length(levels) > 1",
                 (judge_key,),
             ).fetchone()

@@ -694,7 +694,7 @@ def test_the_carbon_of_an_evaluation_says_how_its_intensity_is_known(
     assert "CO2eq at 300 g/kWh (fixed)" in sprout(*command).stdout
     found = sprout("evaluate", "--show", *replay)
     assert f"CO2eq at {cost['g_per_kwh']:.0f} g/kWh (yearly average); asked for" in found.stdout
-    assert "of this machine, at intensities fixed, yearly average; " in found.stdout
+    assert "of this machine (intensity fixed, yearly average); " in found.stdout
     shown = sprout("evaluate", "--show", *replay, "--json").data
     assert shown["all_evaluations"]["intensity_marks"] == ["fixed", "yearly average"]
     sources = [past["intensity_source"] for past in shown["history"]]

@@ -162,6 +162,14 @@ def test_verdicts_by_a_reference_that_was_corrected_are_gone(store: Store) -> No
     assert table.judged(card.key, "another", COMPARED) == {("p", "wrong")}
 
 
+def test_a_question_that_counts_for_two_readings_was_asked_once(store: Store) -> None:
+    """Of two different answers, the best of all and of a pair are one question."""
+    add(store)
+    add(store, ballot=replace(BALLOT, reading="pair"), opinion=Opinion("B", (1,)))
+    assert len(Verdicts(store).rulings("model", COMPARED, judge_key=CARD.key)) == 2
+    assert Verdicts(store).spending(CARD.key) == Spending(1, 200, 3, 0.01)
+
+
 def test_what_a_repeated_verdict_was_paid_stays(store: Store) -> None:
     add(store)
     add(store, opinion=Opinion("B", (1,)))

@@ -259,7 +259,7 @@ def _tell_cost(out: Out, known: wiring.Known) -> None:
         if saved.saved_g is None
         else f"directives saved {grams(saved.saved_g)}CO2eq on {saved.num_requests} requests"
     )
-    at = f", at intensities {', '.join(marks)}" if marks else ""
+    at = f" (intensity {', '.join(marks)})" if marks else ""
     out.text(f"all evaluations  {grams(cost_g)}CO2eq of this machine{at}; {against}")
 
 
