@@ -139,7 +139,8 @@ def _find_columns(headers: list[str], factor_types: tuple[Factor, ...], name: st
         raise InputError(
             f"{name}: no column {', '.join(map(repr, missing))} among the headers found: "
             f"{', '.join(map(repr, headers)) or 'none'}; "
-            "give a CSV file as downloaded from Electricity Maps"
+            "give a CSV file as downloaded from Electricity Maps, or name --time-column and "
+            "--value-column"
         )
     at_time, at_zone, *at_intensities = (index_by_header[header] for header in wanted)
     return _Columns(

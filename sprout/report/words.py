@@ -22,6 +22,9 @@ METHOD = (
     "energy method sees them; cooling, unless PUE says so; loading the model; training; clients."
 )
 SAVED_METHOD = (
+    "Level L0 is the bare prompt; the other levels add an instruction to be brief. Preference is "
+    "how often judges found a level's answer the best; kept is that of what was served, as a part "
+    "of L0's. "
     f"Saved is counted against {COUNTERFACTUAL}: of the same model, machine, engine settings, "
     f"energy method and task. ± is {INTERVAL}. Lines that pin their directive count nowhere."
 )

@@ -319,7 +319,8 @@ def test_a_foreign_header_is_refused_with_the_headers_found() -> None:
         "x.csv: no column 'datetime (utc)', 'zone id', "
         "'carbon intensity gco2eq/kwh (life cycle)' among the headers found: "
         "'region', 'datetime_utc', 'lca_g_per_kwh'; "
-        "give a CSV file as downloaded from Electricity Maps"
+        "give a CSV file as downloaded from Electricity Maps, or name --time-column and "
+        "--value-column"
     )
 
 

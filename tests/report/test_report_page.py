@@ -116,6 +116,12 @@ def tile(text: str, name: str) -> list[str]:
     return re.findall(r'<span class="mark \w+">(.*?)</span>', found.group(1))
 
 
+def test_the_page_explains_its_words_to_who_never_saw_a_level(mixed: Report) -> None:
+    _, _, method = page.render(mixed).partition('<section id="method">')
+    assert "Level L0 is the bare prompt" in method
+    assert "Preference is how often judges found" in method
+
+
 def test_tiles_have_the_marks_of_all_that_their_numbers_rest_on(mixed: Report) -> None:
     energy = (Metered("tdp_estimate", 8.0, 0.25),)
     report = replace(
