@@ -3,6 +3,7 @@ import gzip
 import time
 from collections import defaultdict
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from plain_records import NOW
 from sprout.errors import InputError
 from sprout.grid import backtest
 from sprout.grid.forecast import (
-    HORIZON,
     MIN_FIT_ROWS,
     WEEK,
     FloatArray,
@@ -82,6 +82,16 @@ def test_the_future_is_never_looked_at() -> None:
     )
 
 
+def test_weights_rest_on_eight_weeks_and_the_week_that_these_look_back_on() -> None:
+    history = noisy(2000)
+    first = 2000 - 56 * 24 - 168
+    weights = fit(history, 1).by_lead
+    history[:first] = 9999
+    assert np.array_equal(fit(history, 1).by_lead, weights)
+    history[first] = 9999
+    assert not np.array_equal(fit(history, 1).by_lead, weights)
+
+
 def test_a_missing_hour_makes_what_needs_it_unknown_and_nothing_else() -> None:
     history = noisy(1000)
     history[1000 - 24 + 2] = np.nan  # yesterday, three hours ahead
@@ -101,7 +111,8 @@ def test_forecasts_begin_after_the_newest_hour_and_say_that_they_are_some() -> N
     start = NOW - 999 * HOUR
     rows = ahead(noisy(998), start, DE, NOW)  # the newest known hour began two hours ago
     assert rows[0].start == NOW - HOUR
-    assert rows[-1].start == NOW + HORIZON * HOUR
+    assert rows[-1].start == NOW + 48 * HOUR
+    assert all(earlier.end == later.start for earlier, later in pairwise(rows))
     assert all(row.is_forecast and row.is_estimated for row in rows)
     assert {row.source for row in rows} == {"sprout_forecast"}
     assert {row.generated_at for row in rows} == {NOW}
