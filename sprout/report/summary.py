@@ -29,7 +29,7 @@ class Tally:
     """Sums over what was served.
 
     `mix_carbon_g` and `num_at_l0` leave out lines that pinned their directive; `num_reduced`,
-    `reduced_carbon_g` and `reduced_g_per_kwh` leave out L0 as well.
+    `reduced_carbon_g` and `reduced` leave out L0 as well.
     """
 
     num_served: int = 0
@@ -45,7 +45,6 @@ class Tally:
     num_at_l0: int = 0
     num_reduced: int = 0
     reduced_carbon_g: float = 0.0
-    reduced_g_per_kwh: float = 0.0  # summed over requests
     levels: dict[str, int] = field(default_factory=dict)
     reduced: dict[str, tuple[int, float]] = field(default_factory=dict)  # number, g/kWh, by task
 
@@ -68,7 +67,6 @@ class Tally:
         else:
             self.num_reduced += 1
             self.reduced_carbon_g += row.footprint.carbon_g
-            self.reduced_g_per_kwh += row.grid.g_per_kwh
             task = row.admission.prompt.task or ""
             num, g_per_kwh = self.reduced.get(task, (0, 0.0))
             self.reduced[task] = num + 1, g_per_kwh + row.grid.g_per_kwh

@@ -35,6 +35,7 @@ def test_a_tally_sums_what_was_served() -> None:
         ("L0", "plan", 36, 2, 200), ("L1", "plan", 18, 1, 200), ("L2", None, 9, 1, 200)
     )
     assert (tally.num_served, tally.num_prompt_tokens, tally.num_new_tokens) == (3, 60, 30)
+    assert tally.num_lines == 3
     assert tally.energy_j == 63
     assert tally.busy_s == 4
     # 63 J * 1.5 / 3.6e6 * 200 = 0.00525 g, and 4 s * 0.001 g/s
