@@ -228,6 +228,20 @@ def test_a_terse_task_is_not_credited_with_the_l0_of_a_talkative_one(tmp_path: P
     assert saved.num_borrowed == 0
 
 
+@pytest.mark.parametrize(("num", "num_borrowed"), [(9, 1), (10, 0)])
+def test_ten_requests_of_a_task_at_l0_are_its_own_mean(
+    tmp_path: Path, num: int, num_borrowed: int
+) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting())
+        for _ in range(num):
+            run.answer(START, "L0", task="qa")
+        run.answer(START, "L0", task="maths")
+        run.answer(START, "L1", task="qa")
+        run.end(START)
+        assert read(store).total.saved.num_borrowed == num_borrowed
+
+
 def test_requests_at_l0_behind_several_means_are_counted_once(tmp_path: Path) -> None:
     with Store.open(tmp_path / "s.db") as store:
         run = Writer(store, []).run(START, counting())
