@@ -8,7 +8,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -191,14 +191,35 @@ def test_a_port_where_nobody_listens_is_75(monkeypatch: pytest.MonkeyPatch) -> N
     assert "no connection" in found.stderr
 
 
+def claim(store: Path) -> None:
+    """Look like another process that fetches for twenty seconds."""
+    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
+    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+
+
+@contextmanager
+def another_fetching(store: Path, for_s: float) -> Iterator[None]:
+    """What is stored is an hour old, until another process brings news within the block."""
+    age_fetch(store, hours=1)
+    claim(store)
+
+    def finish() -> None:
+        age_fetch(store, minutes=0)
+        change(store, "UPDATE grid_fetches SET claimed_until = NULL")
+
+    other = threading.Timer(for_s, finish)
+    other.start()
+    yield
+    other.join()
+
+
 def test_while_another_process_fetches_nobody_else_does(
     server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_provider(server, monkeypatch)
     assert sprout("grid", "fetch").code == 0
     asked = len(server.seen)
-    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
-    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+    claim(store)
     monkeypatch.setenv("SPROUT_GRID_DEADLINE_S", "0.2")
     found = sprout("grid", "fetch", "--max-age", "0m")
     assert found.code == 75
@@ -212,19 +233,9 @@ def test_a_run_waits_a_little_for_what_another_process_fetches(
     sprout(*PROFILE)
     use_provider(server, monkeypatch)
     assert sprout("grid", "fetch").code == 0
-    age_fetch(store, hours=1)
-    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
-    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
     asked = len(server.seen)
-
-    def finish() -> None:
-        age_fetch(store, minutes=0)
-        change(store, "UPDATE grid_fetches SET claimed_until = NULL")
-
-    other = threading.Timer(0.5, finish)
-    other.start()
-    plan = optimized()
-    other.join()
+    with another_fetching(store, for_s=0.5):
+        plan = optimized()
     assert plan["intensity_mark"] == "measured"
     assert len(server.seen) == asked
 
@@ -234,19 +245,9 @@ def test_a_fetch_that_comes_second_takes_what_the_first_one_brings(
 ) -> None:
     use_provider(server, monkeypatch)
     assert sprout("grid", "fetch").code == 0
-    age_fetch(store, hours=1)
-    until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")
-    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
     asked = len(server.seen)
-
-    def finish() -> None:
-        age_fetch(store, minutes=0)
-        change(store, "UPDATE grid_fetches SET claimed_until = NULL")
-
-    other = threading.Timer(0.3, finish)
-    other.start()
-    found = sprout("grid", "fetch", "--json")
-    other.join()
+    with another_fetching(store, for_s=0.3):
+        found = sprout("grid", "fetch", "--json")
     assert found.code == 0
     assert found.data["is_fresh"] is True
     assert len(server.seen) == asked
