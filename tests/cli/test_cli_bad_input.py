@@ -461,6 +461,17 @@ def test_spans_that_no_program_could_wait_or_count_are_wrong_usage() -> None:
     assert sprout("replay", "--data", ".", "--judged", 2**63).code == 2
 
 
+@pytest.mark.parametrize("option", ["--retry-errors", "--adopt"])
+def test_what_continues_a_file_begins_none_anew(option: str, prompts: Path, out: Path) -> None:
+    assert_refused(sprout("run", prompts, *REPLAY, option), 2, option, "-o")
+    assert_refused(sprout("run", prompts, *REPLAY, option, "-o", "/dev/null"), 2, option)
+    assert sprout("run", prompts, *REPLAY, "-o", out).code == 0
+    before = out.read_bytes()
+    found = sprout("run", prompts, *REPLAY, "-o", out, option, "--overwrite")
+    assert_refused(found, 2, option, "--overwrite")
+    assert out.read_bytes() == before
+
+
 def test_an_output_option_that_nothing_would_use_is_wrong_usage() -> None:
     assert_refused(sprout("profile", *REPLAY, "-o", "set.toml"), 2, "--search")
     assert_refused(sprout("profile", *REPLAY, "--search", "--directives", "paper"), 2, "--search")

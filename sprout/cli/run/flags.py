@@ -40,6 +40,19 @@ class RunFlags:
         """
         return None if self.output is None or is_pipe(str(self.output)) else self.output
 
+    def check_consistent(self) -> None:
+        """Refuse to begin anew where an output file was to be continued.
+
+        Raises:
+            UsageError: there is no such file, or it is to be replaced as well.
+        """
+        if not (self.retries_errors or self.adopts):
+            return
+        if self.file is None:
+            raise UsageError("--retry-errors and --adopt continue a file: name it with -o")
+        if self.overwrites:
+            raise UsageError("--overwrite begins anew, --retry-errors and --adopt continue: choose")
+
     @property
     def errors_path(self) -> Path | None:
         """Where failed lines go; None: they are only said."""

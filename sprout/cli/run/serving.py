@@ -65,6 +65,7 @@ class _Parts:
 def serve(out: Out, flags: RunFlags, config: Config) -> None:
     """Serve the batch."""
     settings = config.settings
+    flags.check_consistent()
     check_places(flags, settings)
     for warning in wiring.warnings(config):
         out.warning(warning)
