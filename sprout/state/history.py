@@ -13,13 +13,14 @@ class ServedHour:
     """Requests of a task that were admitted in an hour, such as "2026-01-01T12".
 
     Args:
-        kind, factor_type: of the intensity; None where it was the user's own number, or nobody
-            recorded it.
+        source: of the intensity, with its mark; this and the next two are None where nobody
+            recorded them.
     """
 
     hour: str
     zone: str
     task: str
+    source: str | None
     kind: Kind | None
     factor_type: FactorType | None
     num_requests: int
@@ -82,14 +83,12 @@ class History:
         self._under = astuple(under)
 
     def hours(self) -> list[ServedHour]:
-        """Return the requests of each hour, zone, task and series, in order of time."""
-        own = "u.intensity_source = '--intensity (fixed)'"
+        """Return the requests of each hour, zone, task and source, in order of time."""
         with self._store.read() as connection:
             rows = connection.execute(
-                "SELECT substr(c.admitted_at, 1, 13), r.zone, c.task,"
-                f" iif({own}, NULL, u.intensity_kind), iif({own}, NULL, u.intensity_factor),"
-                f" count(*), avg(c.g_per_kwh) FROM {_ALIKE} GROUP BY 1, 2, 3, 4, 5"
-                " ORDER BY 1, 2, 3, 4, 5",
+                "SELECT substr(c.admitted_at, 1, 13), r.zone, c.task, u.intensity_source,"
+                " u.intensity_kind, u.intensity_factor, count(*), avg(c.g_per_kwh)"
+                f" FROM {_ALIKE} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6",
                 self._under,
             ).fetchall()
         return [ServedHour(*row) for row in rows]

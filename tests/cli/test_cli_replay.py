@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.program import PATIENCE_S, REPLAY, change, sprout, start, write_lines
+from cli.program import PATIENCE_S, REPLAY, change, select, sprout, start, write_lines
 from plain_records import KEYS
 from plain_traces import write
 
@@ -222,6 +222,24 @@ def test_a_longer_history_without_todays_levels_hides_none_that_has_them(
     assert any(note.endswith("hours with 30 requests") for note in found["notes"])
 
 
+def test_a_stores_hours_are_judged_as_a_run_judges_them_and_marked(
+    store: Path, tmp_path: Path
+) -> None:
+    prompts = write_lines(
+        tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(60)]
+    )
+    assert sprout("run", prompts, *REPLAY, "--zone", "DE", "--explore", 0.4, "-o", "o").code == 0
+    change(store, "UPDATE completions SET energy_j = 30 - 10 * substr(level, 2), busy_s = 0")
+    command = ("replay", "--data", "store", "-p", "sprout", "--judged", 1_000_000, "--json")
+    found = sprout(*command).data
+    ((served_g_per_kwh,),) = select(store, "SELECT DISTINCT g_per_kwh FROM completions")
+    # one hour is no range of its own: the table's, 20 to 1306.025 g/kWh, is what runs take too
+    position = (served_g_per_kwh - 20) / (1306.025 - 20)
+    floor_percent = 100 * (1 - 0.1 * position)
+    assert found["rows"][0]["preference_percent"] == pytest.approx(floor_percent, abs=0.3)
+    assert "intensities are average/lifecycle; runs served by yearly average" in found["notes"]
+
+
 def import_hours(path: Path, factor: str, g_per_kwh: float) -> None:
     """Store the hours around now."""
     begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
@@ -245,7 +263,8 @@ def test_a_stores_hours_are_priced_with_the_factors_that_are_asked_for(
     # 1 Wh at 400 g/kWh
     served = sprout(*command).data
     assert served["rows"][0]["base_g_per_request"] == pytest.approx(0.4)
-    assert "intensities are average/lifecycle" in served["notes"]
+    told = "intensities are average/lifecycle; runs served by csv (measured)"
+    assert told in served["notes"]
     refused = sprout(*command, "--factor", "direct")
     assert refused.code == 78
     assert "no zone's average/direct intensity" in refused.stderr

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import datetime
 from operator import itemgetter
 
 import numpy as np
@@ -13,6 +14,7 @@ from sprout.costs import Conditions, task_weights
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
 from sprout.grid.intensity import FactorType, Kind, Series
+from sprout.grid.range import judged_against
 from sprout.planning.classes import MIN_MEASURED, judged_tasks
 from sprout.planning.problem import FloatArray
 from sprout.quality.preference import Preference, Shares
@@ -25,6 +27,7 @@ from sprout.state.history import (
     num_served,
     served_alike,
 )
+from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 Row = tuple[str, str]
@@ -32,6 +35,7 @@ Row = tuple[str, str]
 
 POOL_SIZE = 10_000  # judged prompts that stand for known shares
 MAX_TOLD = 3  # of the ways in which others were served
+OWN_NUMBER = "--intensity (fixed)"
 USUAL: tuple[Kind, FactorType] = ("average", "lifecycle")
 
 
@@ -68,7 +72,7 @@ def read_world(store: Store, settings: Settings, factor: str | None) -> World:
         counts[names.index(row.hour), tasks.index(row.task)] += row.num_requests
     energy_kwh, time_s = _costs(served, tasks, directives)
     wanted = _wanted(hours, settings, factor)
-    intensity, ranges = _grid(history, hours, names, wanted)
+    intensity = _grid(history, hours, names, wanted)
     return World(
         tasks=tuple(task or "(no task)" for task in tasks),
         levels=tuple(d.level for d in directives.directives),
@@ -81,11 +85,11 @@ def read_world(store: Store, settings: Settings, factor: str | None) -> World:
         pool=_pool(preference, tasks, directives),
         quality="preference",
         embodied_g_per_s=history.embodied_g_per_s() or 0.0,  # without a busy second nothing is due
-        ranges=ranges,
+        ranges=_ranges(store, tuple(intensity), wanted, names[-1]),
         is_parallel=True,
         notes=(
             f"preference from {preference.source}",
-            f"intensities are {wanted.kind}/{wanted.factor_type}",
+            f"intensities are {wanted.kind}/{wanted.factor_type}; runs served by {_sources(hours)}",
             f"{len(names)} hours with {chosen.num_requests} requests",
             f"{chosen.num_requests} requests served alike: {_told(_settings(under))}",
             *_left_out(num_served(store) - chosen.num_requests, chosen, found),
@@ -169,39 +173,62 @@ def _wanted(hours: list[ServedHour], settings: Settings, factor: str | None) -> 
     """Return the kind and factors: as asked for, as set, else those that served most requests."""
     counts = Counter[tuple[Kind, FactorType]]()
     for row in hours:
-        if row.kind is not None and row.factor_type is not None:
+        if row.kind is not None and row.factor_type is not None and row.source != OWN_NUMBER:
             counts[row.kind, row.factor_type] += row.num_requests
     ((kind, factor_type), _) = max(counts.items(), key=itemgetter(1), default=(USUAL, 0))
     factor = factor or settings.factor or factor_type
     return Series("", settings.kind or kind, factor)  # type: ignore[arg-type] # checked as a flag
 
 
+def _fits(row: ServedHour, wanted: Series) -> bool:
+    """Return whether what an hour was served by may stand among others of a kind and factors.
+
+    The user's own number stands for whatever is asked for, and so does one that nobody recorded.
+    """
+    told = (row.kind, row.factor_type)
+    return row.source in {None, OWN_NUMBER} or told == (wanted.kind, wanted.factor_type)
+
+
 def _grid(
     history: History, hours: list[ServedHour], names: tuple[str, ...], wanted: Series
-) -> tuple[dict[str, FloatArray], dict[str, tuple[float, float]]]:
-    """Return each zone's intensity in the served hours, and the range it is judged against.
-
-    What an hour was served by counts where it is of that kind and those factors, or the user's own.
-    """
+) -> dict[str, FloatArray]:
+    """Return each zone's intensity in the served hours, where it is known in all of them."""
     stored = history.grid(wanted.kind, wanted.factor_type)
     used: dict[str, dict[str, float]] = defaultdict(dict)
     for row in hours:
-        if row.kind in {None, wanted.kind} and row.factor_type in {None, wanted.factor_type}:
+        if _fits(row, wanted):
             used[row.zone].setdefault(row.hour, row.g_per_kwh)
-    found, ranges = {}, {}
-    for zone in dict.fromkeys((*used, *stored)):
-        known = used.get(zone, {}) | stored.get(zone, {})
-        if all(name in known for name in names):
-            found[zone] = np.array([known[name] for name in names])
-            ranges[zone] = min(known.values()), max(known.values())
+    known = {zone: used.get(zone, {}) | stored.get(zone, {}) for zone in (*used, *stored)}
+    found = {
+        zone: np.array([values[name] for name in names])
+        for zone, values in known.items()
+        if values.keys() >= set(names)
+    }
     if not found:
-        by = sorted({f"{row.kind}/{row.factor_type}" for row in hours if row.kind is not None})
+        by = sorted({f"{row.kind}/{row.factor_type}" for row in hours if not _fits(row, wanted)})
         raise NotReadyError(
             f"no zone's {wanted.kind}/{wanted.factor_type} intensity is known in every hour that "
-            f"served (served by {', '.join(by) or 'your own numbers'}): `sprout grid history` or "
+            f"served (runs were served by {', '.join(by)}): `sprout grid history` or "
             "`sprout grid import` brings some, or leave --factor out"
         )
-    return found, ranges
+    return found
+
+
+def _ranges(
+    store: Store, zones: tuple[str, ...], wanted: Series, last_hour: str
+) -> dict[str, tuple[float, float]]:
+    """Return what each zone's intensity is judged against, as a run in the last hour has it."""
+    now = datetime.fromisoformat(f"{last_hour}:00+00:00")
+    found = {}
+    for zone in zones:
+        own = replace(wanted, zone=zone)
+        scale = judged_against(own, Intensities(store).history(own, now))
+        found[zone] = scale.low_g_per_kwh, scale.high_g_per_kwh
+    return found
+
+
+def _sources(hours: list[ServedHour]) -> str:
+    return ", ".join(sorted({row.source or "unrecorded sources" for row in hours}))
 
 
 def _pool(
