@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sprout.grid.open import ProviderName
 from sprout.setting import declared, setting
 
 MAX_THREADS = 512
@@ -34,16 +35,6 @@ def _named_files(value: object) -> object:
     return value
 
 
-ProviderName = Literal[
-    "neso",
-    "energy_charts",
-    "electricity_maps",
-    "watttime",
-    "eia",
-    "entsoe",
-    "open_electricity",
-    "carbon_aware_sdk",
-]
 LivePolicy = Literal[
     "base",
     "co2-opt",

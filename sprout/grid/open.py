@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid.intensity import FactorType, Kind, Series
@@ -12,7 +12,7 @@ from sprout.keys import Keys
 if TYPE_CHECKING:
     from sprout.grid.http import Client, Limits
 
-NAMES: Final = (
+ProviderName = Literal[
     "neso",
     "energy_charts",
     "electricity_maps",
@@ -21,7 +21,8 @@ NAMES: Final = (
     "entsoe",
     "open_electricity",
     "carbon_aware_sdk",
-)
+]
+NAMES: Final[tuple[ProviderName, ...]] = get_args(ProviderName)
 
 
 def about(name: str) -> About:
