@@ -21,12 +21,14 @@ authors' simulator does.
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from sprout import infile
 from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
+from sprout.clock import in_utc
 from sprout.errors import InputError, NoInputError
 from sprout.planning.frontier import IntArray
 from sprout.planning.problem import FloatArray
@@ -34,6 +36,7 @@ from sprout.replay.world import HourlyInputs, Requests, Variants, World
 
 MAX_REQUESTS = 5000
 SECOND_MODEL = "7B"
+HOUR = timedelta(hours=1)
 COLUMNS = {"direct": "direct_g_per_kwh", "lifecycle": "lca_g_per_kwh"}
 
 
@@ -212,9 +215,23 @@ def _composition(folder: Path, tasks: tuple[str, ...]) -> tuple[FloatArray, tupl
 
 
 def _grid(folder: Path, column: str) -> dict[str, FloatArray]:
+    """Return the hours of each region.
+
+    Raises:
+        InputError: one is missing, or out of order: all after it would stand for other hours.
+    """
     found: dict[str, list[float]] = defaultdict(list)
-    for region, value in _rows(folder, "grid", ("region", column)):
-        found[region].append(_number(value, f"grid.csv, {region}"))
+    newest: dict[str, datetime] = {}
+    for region, text, value in _rows(folder, "grid", ("region", "datetime_utc", column)):
+        where = f"grid.csv, {region} at {text}"
+        try:
+            start = in_utc(datetime.fromisoformat(text))
+        except (ValueError, OverflowError) as error:
+            raise InputError(f"{where}: no time such as 2023-01-31 13:00:00") from error
+        if region in newest and start - newest[region] != HOUR:
+            raise InputError(f"{where}: not an hour after the region's row before it")
+        newest[region] = start
+        found[region].append(_number(value, where))
     if not found:
         raise InputError(f"{folder}: the grid has no rows")
     return {region: np.array(values) for region, values in found.items()}

@@ -78,11 +78,14 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("grid", "region,hour\nXX,1\n", "no column direct_g_per_kwh"),
+        ("grid", "region,hour\nXX,1\n", "no column datetime_utc, direct_g_per_kwh"),
+        ("grid", GRID + "XX,2023-01-02 01:00:00,1,1\n", "XX at 2023-01-02 01:00:00: not an hour"),
+        ("grid", GRID + "XX,2023-01-01 23:00:00,1,1\n", "XX at 2023-01-01 23:00:00: not an hour"),
+        ("grid", GRID + "XX,tomorrow,1,1\n", "XX at tomorrow: no time"),
         ("grid", GRID + "XX,2023-01-02 00:00:00,much,1\n", "'much' is no number"),
         ("grid", GRID + "XX,2023-01-02 00:00:00,-5,1\n", "'-5' is no number of 0 or more"),
         ("grid", GRID + "XX,1\n", r"grid\.csv:26: 2 columns, the header has 4"),
-        ("grid", "region,direct_g_per_kwh\n", "the grid has no rows"),
+        ("grid", "region,datetime_utc,direct_g_per_kwh\n", "the grid has no rows"),
         ("judgements", "dataset,preferred_level\npoem,7\n", "'7' of poem is no level"),
         ("judgements", "dataset,preferred_level\nsong,0\n", "no task has both"),
         ("requests", "dataset,index,level,energy_kwh,time_s\npoem,0,L0,nan,1\n", "'nan'"),
