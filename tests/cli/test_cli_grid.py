@@ -253,6 +253,20 @@ def test_a_fetch_that_comes_second_takes_what_the_first_one_brings(
     assert len(server.seen) == asked
 
 
+def test_a_fetch_that_was_killed_keeps_nobody_from_fetching_for_long(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    assert sprout("grid", "fetch").code == 0
+    asked = len(server.seen)
+    until = (now() + timedelta(seconds=1)).isoformat(timespec="milliseconds")
+    change(store, "UPDATE grid_fetches SET claimed_until = ?", until.replace("+00:00", "Z"))
+    found = sprout("grid", "fetch", "--max-age", "0m", "--json")
+    assert found.code == 0, found.stderr
+    assert found.data["is_fresh"] is False
+    assert len(server.seen) == asked + 1
+
+
 # keys
 
 

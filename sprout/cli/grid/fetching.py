@@ -154,14 +154,19 @@ def parse_day(text: str) -> datetime:
 def _ask_or_await(
     store: Store, config: Config, target: Target, now: datetime, max_age: timedelta
 ) -> Reply | None:
-    """Return what a provider gives; None when another process has just asked it."""
-    wait_s = config.settings.grid_deadline_s
+    """Return what a provider gives; None when another process has just asked it.
+
+    Raises:
+        ClaimedError: another process is still at it.
+    """
+    settings = config.settings
     try:
-        return ask(store, config, target, now, limits(config.settings), max_age)
+        return ask(store, config, target, now, limits(settings), max_age)
     except ClaimedError:
-        if not await_other(store, target, now, max_age, wait_s):
-            raise
-        return None
+        if await_other(store, target, now, max_age, settings.grid_deadline_s):
+            return None
+    # the other one failed, or was killed
+    return ask(store, config, target, utc_now(), limits(settings), max_age)
 
 
 def _warn(out: Out, config: Config) -> None:
