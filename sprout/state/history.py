@@ -40,9 +40,14 @@ class ServedLevel:
 
 @dataclass(frozen=True, slots=True)
 class ServedAlike:
-    """How many requests were served under the same conditions, and with which directives."""
+    """How many requests were served under the same conditions, and with which directives.
+
+    Args:
+        model_name: for people; None where nobody recorded it.
+    """
 
     under: Conditions
+    model_name: str | None
     num_requests: int
     directive_keys: frozenset[str]
 
@@ -51,14 +56,15 @@ def served_alike(store: Store) -> list[ServedAlike]:
     """Return what was served under which conditions, most requests first, then the newest."""
     with store.read() as connection:
         rows = connection.execute(
-            f"SELECT {_CONDITIONS}, count(*), group_concat(DISTINCT c.directive_key)"
+            f"SELECT {_CONDITIONS}, max(u.model_name), count(*),"
+            " group_concat(DISTINCT c.directive_key)"
             " FROM completions c JOIN circumstances u USING (circumstance_id)"
             f" WHERE {_SERVED} AND u.run_id IS NULL GROUP BY {_CONDITIONS}"
             " ORDER BY count(*) DESC, max(c.finished_at) DESC"
         ).fetchall()
     return [
-        ServedAlike(Conditions(*under), num_requests, frozenset(keys.split(",")))
-        for *under, num_requests, keys in rows
+        ServedAlike(Conditions(*under), model_name, num_requests, frozenset(keys.split(",")))
+        for *under, model_name, num_requests, keys in rows
     ]
 
 

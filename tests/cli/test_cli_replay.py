@@ -194,7 +194,7 @@ def test_a_store_replays_what_it_served_most_alike_and_says_what_else_there_is(
     # where the table goes, what it is of goes too
     shown = sprout("replay", "--data", "store", "-p", "co2-opt").stdout
     assert "30 with max_tokens 6" in shown
-    assert "60 requests served alike" in shown
+    assert "60 requests served alike: model recording" in shown
 
 
 def test_of_two_equally_long_histories_the_newer_one_is_replayed(

@@ -10,7 +10,7 @@ import numpy as np
 
 from sprout.cli import wiring
 from sprout.config import Settings
-from sprout.costs import Conditions, task_weights
+from sprout.costs import task_weights
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
 from sprout.grid.intensity import FactorType, Kind, Series
@@ -91,7 +91,7 @@ def read_world(store: Store, settings: Settings, factor: str | None) -> World:
             f"preference from {preference.source}",
             f"intensities are {wanted.kind}/{wanted.factor_type}; runs served by {_sources(hours)}",
             f"{len(names)} hours with {chosen.num_requests} requests",
-            f"{chosen.num_requests} requests served alike: {_told(_settings(under))}",
+            f"{chosen.num_requests} requests served alike: {_told(_settings(chosen))}",
             *_left_out(num_served(store) - chosen.num_requests, chosen, found),
         ),
     )
@@ -102,7 +102,7 @@ def _left_out(num: int, chosen: ServedAlike, found: list[ServedAlike]) -> list[s
     if not num:
         return []
     parts = [
-        f"{each.num_requests} with {_difference(chosen.under, each.under)}"
+        f"{each.num_requests} with {_difference(chosen, each)}"
         for each in found
         if each is not chosen
     ]
@@ -111,14 +111,16 @@ def _left_out(num: int, chosen: ServedAlike, found: list[ServedAlike]) -> list[s
     return [f"left out: {num} requests that were served otherwise: {told}"]
 
 
-def _difference(chosen: Conditions, other: Conditions) -> str:
+def _difference(chosen: ServedAlike, other: ServedAlike) -> str:
     """Return in what others differ, such as "max_tokens 48"."""
-    own = asdict(chosen)
-    return _told({name: value for name, value in asdict(other).items() if value != own[name]})
+    own = _settings(chosen)
+    return _told({name: value for name, value in _settings(other).items() if value != own[name]})
 
 
-def _settings(under: Conditions) -> dict[str, object]:
-    return {name: value for name, value in asdict(under).items() if name != "machine"}
+def _settings(served: ServedAlike) -> dict[str, object]:
+    """Return under what requests were served, as people know it."""
+    facts = asdict(served.under)
+    return facts | {"model": f"{served.model_name or 'unknown'} ({served.under.model})"}
 
 
 def _told(facts: Mapping[str, object]) -> str:
@@ -142,9 +144,9 @@ def _costs(
     missing = [d.level for d in directives.directives if d.key not in known]
     if missing:
         raise NotReadyError(
-            f"level {', '.join(missing)} of {directives.name} was never served by a plan beside "
-            "the others, with the same model, machine and settings: there is no cost to replay "
-            "(`directives` names another set)"
+            f"no plan served level {', '.join(missing)} of {directives.name} with the same model, "
+            "machine and settings as most requests: there is no cost to replay (`directives` names "
+            "another set)"
         )
     mean = {(r.directive_key, r.task): np.array([r.energy_kwh, r.busy_s]) for r in served}
     overall = [_overall(num, mean, key, task_weights(num, keys)) for key in keys]
