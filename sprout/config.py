@@ -26,7 +26,6 @@ from sprout.errors import (
     UsageError,
     quoted,
 )
-from sprout.grid.open import ProviderName
 from sprout.keys import Key, Keys
 from sprout.setting import converted, default
 from sprout.settings import MAX_THREADS, SETTINGS

@@ -85,11 +85,9 @@ def grouped(groups: tuple[Group, ...], by: By) -> Table:
     shown = rows.largest(groups, MAX_ROWS)
     left_out = len(groups) - len(shown)
     more = f"; {left_out} more with --format csv" if left_out else ""
-    cells = [rows.row(group) for group in shown]
-    headers = (by, *rows.HEADERS)
-    if by == "level":  # each is its own mix
-        headers, cells = headers[:-1], [row[:-1] for row in cells]
-    return fitted(headers, cells, f"by {by}{more}")
+    end = -1 if by == "level" else None  # a level is its own mix
+    headers: tuple[str, ...] = (by, *rows.HEADERS)
+    return fitted(headers[:end], [rows.row(group)[:end] for group in shown], f"by {by}{more}")
 
 
 def _columns(report: Report, num_most: int) -> list[list[Group]]:
