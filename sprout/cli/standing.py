@@ -37,9 +37,9 @@ def _show_settings(out: Out, config: Config) -> None:
         for name, value in values.items()
     }
     rows = [(name, _plain(value), config.sources[name]) for name, value in values.items()]
-    table = terminal.words_table(rows, ("setting", "value", "from"))  # paths stay whole
-    table.title, table.title_justify = f"settings ({config.file})", "left"
-    out.table(table)
+    missing = "" if config.file.exists() else ": not there, `sprout init` writes one"
+    out.text(f"settings ({config.file}{missing})")
+    out.table(terminal.words_table(rows, ("setting", "value", "from")))  # paths stay whole
 
 
 def _show_grid(out: Out, config: Config, store: Store) -> None:

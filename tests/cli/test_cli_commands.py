@@ -98,6 +98,14 @@ def test_status_shows_what_was_measured_planned_and_run(prompts: Path, out: Path
     assert shown.index("grid  ") < shown.index("latest plan") < shown.index("settings (")
 
 
+def test_status_says_whether_there_is_a_file_of_settings(tmp_path: Path) -> None:
+    assert "sprout.toml: not there, `sprout init` writes one)" in sprout("status").stdout
+    (tmp_path / "mine.toml").write_text('zone = "DE"\n')
+    shown = sprout("status", "--config", tmp_path / "mine.toml").stdout
+    assert "mine.toml)" in shown
+    assert "not there" not in shown
+
+
 # doctor
 
 
