@@ -10,11 +10,10 @@ from typing import Any
 
 from sprout.clock import to_text
 from sprout.costs import Conditions, CostTable
-from sprout.errors import DiskError
 from sprout.report.cells import Cell, Circumstances, Emitted, Evaluating, Metered, RunEnergy, Waited
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import ELSE, Preferred, covariance_of
-from sprout.state import tallies
+from sprout.state import impossible, tallies
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 from sprout.state.values import from_json, from_text, readable
@@ -51,33 +50,6 @@ _RUN_ENERGY = """
         total(beyond_j * g_per_j) FROM parts
 """
 
-_LARGEST = 1e30
-"""No run comes to as much of anything, in the units here; its square is a number still."""
-
-# in the order in which they follow from each other: the first one is named
-_AMOUNTS = (
-    "pue",
-    "embodied_g_per_s",
-    "began_g_per_kwh",
-    "metered_j",
-    "idle_j",
-    "energy_j",
-    "busy_s",
-    "g_per_kwh",
-    "operational_g",
-    "embodied_g",
-)
-_IMPOSSIBLE = f"""
-    SELECT * FROM (
-        SELECT c.*, r.metered_j, r.idle_j, ifnull(r.began_g_per_kwh, 0) AS began_g_per_kwh,
-            ifnull(u.pue, 0) AS pue, ifnull(u.embodied_g_per_s, 0) AS embodied_g_per_s
-        FROM temp.cells c JOIN runs r ON r.run_id = c.run_id
-        LEFT JOIN circumstances u ON u.circumstance_id = c.circumstance_id
-        WHERE c.hour >= :since)
-    WHERE NOT ifnull(max({", ".join(f"abs({name})" for name in _AMOUNTS)}) < {_LARGEST}, 0)
-    ORDER BY hour DESC LIMIT 1
-"""
-
 _WAITED = """
     SELECT count(DISTINCT c.run_id),
         total(c.energy_j / 3.6e6 * u.pue * r.began_g_per_kwh - c.operational_g)
@@ -101,28 +73,12 @@ class Reports:
     def __init__(self, store: Store, connection: Connection, since: datetime | None) -> None:
         self._store = store
         self._connection = connection
-        self._since = "" if since is None else to_text(since)[:_HOUR]
-
-    def check(self) -> None:
-        """Refuse a period with amounts that no run can have come to.
-
-        Raises:
-            DiskError: naming the last run that holds one, since a period may begin after it.
-        """
-        found = self._connection.execute(_IMPOSSIBLE, {"since": self._since}).fetchone()
-        if found is None:
-            return
-        name = next(n for n in _AMOUNTS if found[n] is None or abs(found[n]) >= _LARGEST)
-        raise DiskError(
-            f"the store {self._store.path} is damaged (run {found['run_id']} holds {name} "
-            f"{found[name]} in {found['hour']}): restore it from a backup, or report what finished "
-            "later with `--since AGE`"
-        )
+        self.since = "" if since is None else to_text(since)[:_HOUR]
 
     def span(self) -> Span | None:
         """Return the period that holds requests; None when there are none."""
         first, last = self._connection.execute(
-            "SELECT min(hour), max(hour) FROM temp.cells WHERE hour >= ?", (self._since,)
+            "SELECT min(hour), max(hour) FROM temp.cells WHERE hour >= ?", (self.since,)
         ).fetchone()
         if first is None:
             return None
@@ -135,7 +91,7 @@ class Reports:
         failed = dict[str, tuple[str, str]]()
         # days and months are drawn by day: `--by day` needs them
         length = _HOUR if step == "hour" else LENGTHS["day"]
-        for row in self._connection.execute(_CELLS, (length, self._since)):
+        for row in self._connection.execute(_CELLS, (length, self.since)):
             with readable(row[2]):
                 datetime.fromisoformat(row[2])
             circumstances = known.get(row[0])
@@ -157,7 +113,7 @@ class Reports:
             num_open=self._num(
                 "SELECT count(*) FROM completions WHERE finished_at IS NULL AND admitted_at >= ?"
                 " AND run_id IN (SELECT run_id FROM runs WHERE finished_at IS NULL)",
-                self._since,
+                self.since,
             ),
             num_ahead=self._num(
                 "SELECT coalesce(sum(num_answered), 0) FROM temp.cells WHERE hour > ?",
@@ -198,26 +154,26 @@ class Reports:
         return found
 
     def _run_energy(self) -> RunEnergy:
-        row = self._connection.execute(_RUN_ENERGY, {"since": self._since}).fetchone()
+        row = self._connection.execute(_RUN_ENERGY, {"since": self.since}).fetchone()
         return RunEnergy(*row)
 
     def _evaluating(self) -> Evaluating | None:
         """Return what evaluations cost; None where none is recorded."""
         num_evaluations, embodied_g = self._connection.execute(
             "SELECT count(*), total(embodied_g) FROM evaluations WHERE started_at >= ?",
-            (self._since,),
+            (self.since,),
         ).fetchone()
         if not num_evaluations:
             return None
         energy = self._connection.execute(
             "SELECT energy_method, total(metered_j), total(operational_g) FROM evaluations"
             " WHERE started_at >= ? GROUP BY 1 ORDER BY 1",
-            (self._since,),
+            (self.since,),
         )
         intensity = self._connection.execute(
             "SELECT zone, intensity_source, intensity_kind, intensity_factor, total(operational_g)"
             " FROM evaluations WHERE started_at >= ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
-            (self._since,),
+            (self.since,),
         )
         return Evaluating(
             num_evaluations=num_evaluations,
@@ -228,13 +184,13 @@ class Reports:
 
     def _waited(self) -> Waited | None:
         """Return what waiting for greener hours moved; None where no run may wait."""
-        found = self._connection.execute(_WAITED, {"since": self._since}).fetchone()
+        found = self._connection.execute(_WAITED, {"since": self.since}).fetchone()
         return Waited(*found) if found[0] else None
 
     def _num_rejected(self) -> int | None:
         """Return the lines that could not be served; None where no run recorded any."""
         (found,) = self._connection.execute(
-            "SELECT sum(num_rejected) FROM runs WHERE started_at >= ?", (self._since,)
+            "SELECT sum(num_rejected) FROM runs WHERE started_at >= ?", (self.since,)
         ).fetchone()
         return None if found is None else int(found)
 
@@ -250,12 +206,12 @@ def reading(store: Store, since: datetime | None) -> Iterator[Reports]:
         since: requests that finished earlier are left out; rounded down to the hour.
 
     Raises:
-        DiskError: a run holds what it cannot have come to.
+        DiskError: a run or an evaluation holds what it cannot have come to.
     """
     with store.moment() as connection:
         tallies.live(connection)
         found = Reports(store, connection, since)
-        found.check()
+        impossible.refuse(connection, found.since, store.path)
         yield found
 
 

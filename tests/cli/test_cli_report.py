@@ -152,6 +152,20 @@ def test_a_run_that_holds_no_possible_number_is_named(
 
 
 @pytest.mark.usefixtures("served")
+def test_an_evaluation_that_holds_no_possible_number_is_named(store: Path) -> None:
+    change(
+        store,
+        "INSERT INTO evaluations VALUES ('evaluation-1', 'j', 'm', 'l', 'served', '', '[]',"
+        " '2026-04-01T10:30:00.000Z', NULL, 'm', 'rapl', 'DE', 300, 10, 1, 9e999, 0)",
+    )
+    found = sprout("report")
+    assert found.code == 74
+    (line,) = found.stderr.splitlines()
+    assert "evaluation-1 holds operational_g inf in 2026-04-01T10" in line
+    assert sprout("report", "--since", "1d").code == 0
+
+
+@pytest.mark.usefixtures("served")
 def test_what_finished_after_a_damaged_run_is_reported(store: Path, tmp_path: Path) -> None:
     change(
         store, "UPDATE completions SET finished_at = '2020-01-01T00:00:00.000Z', energy_j = 9e999"
