@@ -182,11 +182,11 @@ def _most_urgent(
         busy_s = work.busy_s[work.kinds[group]]
         num = quota[group]
         if due[group] > first and num * busy_s > room_s:
-            num = math.floor(max(room_s, 0.0) / busy_s + 1e-6)
+            num = math.floor(room_s / busy_s + 1e-6)
         if not num:
             break
         wave[group] = num
-        room_s -= num * busy_s
+        room_s = max(0.0, room_s - num * busy_s)
     return wave
 
 

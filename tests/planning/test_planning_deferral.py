@@ -98,6 +98,17 @@ def test_what_is_due_first_is_served_first() -> None:
     assert 0 < found.quota[due_in(3)] < 600
 
 
+def test_what_takes_no_time_is_served_with_what_leaves_none() -> None:
+    free = Group("", NOW + HOUR, "L2")
+    known = hours([100, 400])
+    known = replace(known, costs=snapshot(MEASURED | {"L2": cost([0.0] * 3, "L2")}).costs)
+    overdue = due_in(-1)
+    assert wave(known, {overdue: 100 * PER_HOUR, free: 5}).quota == {
+        overdue: 100 * PER_HOUR,
+        free: 5,
+    }
+
+
 def test_part_of_an_hour_holds_part_of_its_prompts() -> None:
     now = NOW + HOUR / 2
     full = wave(hours([100, 400, 400]), {due_in(3): 600})
