@@ -34,6 +34,10 @@ STANDARD_ERRORS = 2.0
 WAITING_GAIN_PER_H = 0.002
 """A slot one hour later must emit so much less, as a fraction; ties are served at once."""
 
+LEAST_COST = 0.01
+"""Added to what every slot costs, as a fraction of the dearest: else nothing would be gained by not
+waiting from one hour without carbon to the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -82,10 +86,12 @@ def spread(
     ends_s = np.array([(reading.intensity.end - now).total_seconds() for reading in readings])
     least, most = _bounds(kinds, outlook.problem)
     rows = [kind.task_class for kind in kinds]
+    cost_g = outlook.problem.cost_g[:, rows]
+    cost_g = cost_g + LEAST_COST * (cost_g.max() or 1.0)
     gain = 1 + WAITING_GAIN_PER_H * np.array([0.0, *ends_s[:-1]]) / SECONDS_PER_HOUR
     problem = Problem(
         # grams, as kWh at 1 g/kWh: the seconds that are paid for are not those that are kept free
-        energy_kwh=outlook.problem.cost_g[:, rows] * gain[:, None, None],
+        energy_kwh=cost_g * gain[:, None, None],
         intensity_g_per_kwh=np.ones(len(ends_s)),
         embodied_g_per_s=0.0,
         time_s=np.array([[busy_s[kind]] * least.shape[1] for kind in kinds]),

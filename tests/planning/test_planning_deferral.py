@@ -79,6 +79,13 @@ def test_nothing_waits_where_all_hours_are_alike() -> None:
     assert wave(hours([200, 200, 200, 199.9]), {due_in(4): 3}).num_prompts == 3
 
 
+def test_hours_without_carbon_are_alike() -> None:
+    assert wave(hours([0, 0, 0]), {due_in(3): 3}).num_prompts == 3
+    found = wave(hours([400, 0, 0, 0]), {due_in(4): 3})
+    assert found.awaited is not None
+    assert found.awaited.start == NOW + HOUR
+
+
 def test_what_does_not_fit_before_its_deadline_is_served_at_once_and_the_reason_is_told() -> None:
     backlog = {due_in(2): 100 * PER_HOUR}
     found = wave(hours([400, 100]), backlog)
