@@ -205,8 +205,9 @@ class Evaluating:
     @property
     def marks(self) -> tuple[str, ...]:
         """Return what kinds of numbers its carbon rests on."""
-        marks = dict.fromkeys(each.mark for each in (*self.energy, *self.intensity))
-        return (*marks, "modelled") if self.embodied_g else tuple(marks)
+        known = [*(each.mark for each in self.energy), *(each.mark for each in self.intensity)]
+        marks = tuple(dict.fromkeys(known))
+        return (*marks, "modelled") if self.embodied_g else marks
 
     @property
     def intensity_marks(self) -> str:

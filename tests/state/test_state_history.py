@@ -42,6 +42,7 @@ def test_what_a_run_served_after_a_kill_costs_as_it_was_counted_then(tmp_path: P
         counting = Counting(UNDER, "Model", 1.5, EmbodiedRate("custom", 0.002, "set by the user"))
         Completions(store, "r").complete([row], NOW, counting)
         history = History(store, UNDER)
-        # 36 J are 1e-5 kWh
-        assert history.levels() == [ServedLevel("", KEYS["L0"], 1, pytest.approx(1.5e-5), 2.0)]
+        (level,) = history.levels()
+        assert level == ServedLevel("", KEYS["L0"], 1, level.energy_kwh, 2.0)
+        assert level.energy_kwh == pytest.approx(1.5e-5)  # 36 J are 1e-5 kWh
         assert history.embodied_g_per_s() == pytest.approx(0.002)
