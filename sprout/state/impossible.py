@@ -3,7 +3,6 @@
 A total would be infinite with them; SQLite, which keeps them, finds nothing wrong.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -12,43 +11,36 @@ from sprout.errors import DiskError
 _LARGEST = 1e30
 """No run comes to as much of anything, in the units here; its square is a number still."""
 
-_RUN_AMOUNTS = (
-    "pue",
-    "embodied_g_per_s",
-    "began_g_per_kwh",
-    "metered_j",
-    "idle_j",
-    "energy_j",
-    "busy_s",
-    "g_per_kwh",
-    "operational_g",
-    "embodied_g",
-)
-_EVALUATION_AMOUNTS = ("metered_j", "busy_s", "operational_g", "embodied_g")
 
-
-def _impossible(amounts: Iterable[str], rows: str) -> str:
-    """Return SQL for the last of these rows that holds an amount which nothing comes to."""
-    sizes = ", ".join(f"abs({name})" for name in amounts)
+def _search(amounts: tuple[str, ...], rows: str) -> str:
+    """Return SQL for the last of some rows (holder, hour, amounts) with an impossible amount."""
+    possible = " AND ".join(f"{name} BETWEEN -{_LARGEST} AND {_LARGEST}" for name in amounts)
     return (
         f"SELECT holder, hour, {', '.join(amounts)} FROM ({rows})"
-        f" WHERE hour >= :since AND NOT ifnull(max({sizes}) < {_LARGEST}, 0)"
-        " ORDER BY hour DESC LIMIT 1"
+        f" WHERE ({possible}) IS NOT TRUE AND hour >= :since ORDER BY hour DESC LIMIT 1"
     )
 
 
-# amounts stand in the order in which they follow from each other: the first one is named
-_IMPOSSIBLE = (
-    _impossible(
-        _RUN_AMOUNTS,
-        "SELECT c.*, c.run_id AS holder, r.metered_j, r.idle_j,"
-        " ifnull(r.began_g_per_kwh, 0) AS began_g_per_kwh, ifnull(u.pue, 0) AS pue,"
-        " ifnull(u.embodied_g_per_s, 0) AS embodied_g_per_s"
-        " FROM temp.cells c JOIN runs r ON r.run_id = c.run_id"
-        " LEFT JOIN circumstances u ON u.circumstance_id = c.circumstance_id",
+# What others follow from is looked at first. CROSS JOIN keeps the order: cells, of which there may
+# be many, are joined only to what was found wrong.
+_SEARCHES = (
+    _search(
+        ("pue", "embodied_g_per_s"),
+        "SELECT u.*, c.run_id AS holder, c.hour FROM circumstances u CROSS JOIN temp.cells c"
+        " ON c.circumstance_id = u.circumstance_id",
     ),
-    _impossible(
-        _EVALUATION_AMOUNTS,
+    _search(
+        ("metered_j", "idle_j", "began_g_per_kwh"),
+        "SELECT r.run_id AS holder, c.hour, metered_j, idle_j,"
+        " ifnull(began_g_per_kwh, 0) AS began_g_per_kwh"
+        " FROM runs r CROSS JOIN temp.cells c ON c.run_id = r.run_id",
+    ),
+    _search(
+        ("energy_j", "busy_s", "g_per_kwh", "operational_g", "embodied_g"),
+        "SELECT *, run_id AS holder FROM temp.cells",
+    ),
+    _search(
+        ("metered_j", "busy_s", "operational_g", "embodied_g"),
         "SELECT *, evaluation_id AS holder, substr(started_at, 1, 13) AS hour FROM evaluations",
     ),
 )
@@ -63,7 +55,7 @@ def refuse(connection: Connection, since: str, path: Path) -> None:
     Raises:
         DiskError: naming the last run or evaluation that holds any: a period may begin after it.
     """
-    for sql in _IMPOSSIBLE:
+    for sql in _SEARCHES:
         found = connection.execute(sql, {"since": since}).fetchone()
         if found is None:
             continue
