@@ -2,23 +2,16 @@
 
 import csv
 import io
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from plain_records import UNDER, a_plan
-from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
 
 from sprout.report import notes, page, prometheus, sci, tables, terminal_report, words
-from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import BYS, Report, step_for
-from sprout.report.preferred import ELSE, Preferred, by_class, covariance_of, normalised
 from sprout.report.timeline import interval
 from sprout.report.units import digits, grams, percent, seconds, watt_hours
-from sprout.state.plans import Plans
 from sprout.state.store import Store
 
 
@@ -223,17 +216,6 @@ def test_a_gap_in_time_is_a_gap_in_the_chart(store_path: Path) -> None:
     assert "██       █" in terminal_report.plain(report, "level")
 
 
-def test_metrics_are_read_by_prometheus_own_parser(mixed: Report) -> None:
-    text = generate_latest(prometheus.registry(mixed)).decode()
-    families = {family.name: family for family in text_string_to_metric_families(text)}
-    assert set(families) <= set(prometheus.METRICS)
-    joules = {s.labels["mark"]: s.value for s in families["sprout_energy_joules"].samples}
-    assert joules["estimated"] == pytest.approx(mixed.total.estimated_j)
-    grams_ = sum(sample.value for sample in families["sprout_carbon_grams"].samples)
-    assert grams_ == pytest.approx(mixed.total.carbon_g)
-    assert families["sprout_saved_grams"].samples[0].value == mixed.total.saved.saved_g
-
-
 def of_both_factors(path: Path, *told: tuple[str | None, str | None, float]) -> Report:
     with Store.open(path) as store:
         run = Writer(store, []).run(START, counting())
@@ -241,22 +223,6 @@ def of_both_factors(path: Path, *told: tuple[str | None, str | None, float]) -> 
             run.answer(START, g_per_kwh=g_per_kwh, kind=kind, factor_type=factor_type)
         run.end(START)
         return read(store)
-
-
-def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_path: Path) -> None:
-    told = (("average", "lifecycle", 400.0), ("average", "direct", 300.0), (None, None, 500.0))
-    report = of_both_factors(store_path, *told)
-    text = generate_latest(prometheus.registry(report)).decode()
-    families = {family.name: family for family in text_string_to_metric_families(text)}
-    found = {
-        (sample.labels["kind"], sample.labels["factor"]): sample.value
-        for sample in families["sprout_intensity_grams_per_kwh"].samples
-    }
-    assert found == {
-        ("average", "lifecycle"): 400.0,
-        ("average", "direct"): 300.0,
-        ("not recorded", "not recorded"): 500.0,
-    }
 
 
 def test_the_grid_is_told_with_its_factors_where_they_differ(store_path: Path) -> None:
@@ -282,146 +248,6 @@ def test_the_grid_is_told_without_its_factors_where_all_are_alike(store_path: Pa
     (grid,) = (fact.text for fact in words.facts(report) if fact.name == "grid")
     assert grid == "400 g/kWh, mean over requests: DE: electricitymaps_csv (measured)"
     assert notes.of(report) == ()
-
-
-def test_models_of_one_name_are_told_apart(store_path: Path) -> None:
-    plan = a_plan()
-    with Store.open(store_path) as store:
-        writer = Writer(store, [])
-        for number, (fingerprint, level) in enumerate((("a1b2c3d4e5", "L0"), ("9f8e7d6c5b", "L1"))):
-            run = writer.run(START, counting(replace(UNDER, model=fingerprint)))
-            Plans(store).add(replace(plan, id=f"plan-{number}"), run.run_id)
-            run.answer(START, level)
-            run.end(START)
-        report = read(store)
-    assert [group.key for group in report.groups["model"]] == ["small 9f8e7d6c", "small a1b2c3d4"]
-    told = [fact.text for fact in words.facts(report) if fact.name == "preference"]
-    assert [text.partition(":")[0] for text in told] == ["small 9f8e7d6c", "small a1b2c3d4"]
-    text = generate_latest(prometheus.registry(report)).decode()
-    families = {family.name: family for family in text_string_to_metric_families(text)}
-    samples = families["sprout_preference_kept_ratio"].samples
-    q = {level.level: level.preference or 0.0 for level in plan.levels}
-    assert {sample.labels["fingerprint"]: sample.value for sample in samples} == {
-        "a1b2c3d4e5": 1.0,
-        "9f8e7d6c5b": pytest.approx(q["L1"] / q["L0"]),
-    }
-    for family in families.values():
-        labels = [tuple(sorted(sample.labels.items())) for sample in family.samples]
-        assert len(labels) == len(set(labels)), family.name
-
-
-JUDGED = Evaluating(
-    3,
-    (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25)),
-    (
-        Emitted("DE", "eia (forecast)", "average", "direct", 0.5),
-        Emitted("FR", None, None, None, 0.25),
-    ),
-    0.75,
-)
-
-
-def test_evaluations_say_what_kind_their_energy_and_their_intensity_are(mixed: Report) -> None:
-    report = replace(mixed, evaluating=JUDGED)
-    (told,) = (fact for fact in words.facts(report) if fact.name == "evaluating")
-    assert (
-        "evaluations: 3 (energy by rapl (measured), tdp_estimate (estimated); "
-        "intensity forecast, not recorded)"
-    ) in told.text
-    assert told.marks == ("measured", "estimated", "forecast", "not recorded", "modelled")
-    assert tables.data(report)["evaluating"] == {
-        "num_evaluations": 3,
-        "metered_j": 24.0,
-        "operational_g": 0.75,
-        "embodied_g": 0.75,
-        "energy": [
-            {"name": "rapl", "energy_j": 16.0, "operational_g": 0.5, "mark": "measured"},
-            {"name": "tdp_estimate", "energy_j": 8.0, "operational_g": 0.25, "mark": "estimated"},
-        ],
-        "intensity": [
-            {
-                "name": "DE: eia (forecast)",
-                "mark": "forecast",
-                "kind": "average",
-                "factor": "direct",
-                "operational_g": 0.5,
-            },
-            {
-                "name": "FR: not recorded",
-                "mark": "not recorded",
-                "kind": None,
-                "factor": None,
-                "operational_g": 0.25,
-            },
-        ],
-    }
-    found = prometheus.registry(
-        replace(report, evaluating=replace(JUDGED, energy=JUDGED.energy * 2))
-    )
-    samples = {
-        (component, mark): found.get_sample_value(
-            "sprout_evaluating_carbon_grams", {"component": component, "mark": mark}
-        )
-        for component, mark in (
-            ("operational", "measured"),
-            ("operational", "estimated"),
-            ("embodied", "modelled"),
-        )
-    }
-    assert list(samples.values()) == [1.0, 0.5, 0.75]  # several methods of one mark are summed
-
-
-def test_what_is_not_known_has_no_sample(store_path: Path) -> None:
-    text = generate_latest(prometheus.registry(empty(store_path))).decode()
-    assert "sprout_saved_grams" not in text
-    assert "sprout_evaluating" not in text
-
-
-SHARES = {"k0": 0.5, "k1": 0.3, "k2": 0.2}
-KNOWN = Preferred("m", "f1", None, SHARES, None, "a judge", is_prior=False)
-
-
-def test_all_l0_keeps_all_preference() -> None:
-    found = normalised(KNOWN, {"k0": 7})
-    assert (found.kept, found.half_width) == (1.0, 0.0)
-
-
-def test_a_level_that_was_never_judged_leaves_preference_unknown() -> None:
-    assert normalised(KNOWN, {"k0": 7, "other": 1}).kept is None
-
-
-def test_the_interval_of_preference_is_that_of_many_draws() -> None:
-    import numpy as np  # noqa: PLC0415
-
-    # shares of 400 judged prompts
-    q = np.array([0.5, 0.3, 0.2])
-    covariance = covariance_of((0.5, 0.3, 0.2), 400)
-    assert np.array(covariance) == pytest.approx((np.diag(q) - np.outer(q, q)) / 400)
-    known = replace(KNOWN, covariance=covariance)
-    found = normalised(known, {"k0": 20, "k1": 30, "k2": 50})
-    draws = np.random.default_rng(1).multinomial(400, q, size=20_000) / 400
-    kept = draws @ np.array([0.2, 0.3, 0.5]) / draws[:, 0]
-    assert found.kept == pytest.approx((0.1 + 0.09 + 0.1) / 0.5)
-    assert found.half_width == pytest.approx(1.96 * kept.std(), rel=0.05)
-
-
-def test_each_class_is_held_against_its_own_shares() -> None:
-    maths = Preferred("m", "f1", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
-    rest = Preferred("m", "f1", ELSE, {"k0": 0.4, "k1": 0.6}, None, "a judge", is_prior=False)
-    counts = {"maths": {"k0": 50, "k1": 50}, "qa": {"k0": 25, "k1": 75}, "": {"k1": 100}}
-    overall, *classes = by_class((KNOWN, maths, rest), counts)
-    kept = {each.task: each.kept for each in classes}
-    # maths: (0.5 * 0.8 + 0.5 * 0.2) / 0.8; the rest: (25 * 0.4 + 175 * 0.6) / 200 / 0.4
-    assert kept == {"maths": pytest.approx(0.625), ELSE: pytest.approx(1.4375)}
-    # together: 100 * 0.8 * 0.625 + 200 * 0.4 * 1.4375, by 100 * 0.8 + 200 * 0.4
-    assert overall.kept == pytest.approx((50 + 115) / 160)
-    assert (overall.task, overall.num_answered, overall.half_width) == (None, 300, None)
-
-
-def test_a_task_without_any_class_leaves_all_together_unknown() -> None:
-    maths = Preferred("m", "f1", "maths", {"k0": 0.8, "k1": 0.2}, None, "a judge", is_prior=False)
-    (overall,) = by_class((KNOWN, maths), {"qa": {"k0": 1}})
-    assert (overall.kept, overall.num_answered) == (None, 1)
 
 
 def test_estimates_are_known_by_their_method() -> None:
