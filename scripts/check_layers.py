@@ -57,6 +57,7 @@ OWNERS = {
         "sprout.planning.planner",
         "sprout.planning.policies",
         "sprout.cli.replay.history",
+        "sprout.cli.replay.intensities",
         "sprout.planning.problem",
         "sprout.planning.spread",
         "sprout.planning.window",

@@ -1,4 +1,4 @@
-"""What a store served, hour by hour, and the grid meanwhile: for a replay."""
+"""What a store served, hour by hour: for a replay."""
 
 from dataclasses import astuple, dataclass
 
@@ -78,7 +78,7 @@ def num_served(store: Store) -> int:
 
 
 class History:
-    """Reads `completions` that a plan gave their level, and `intensities`.
+    """Reads `completions` that a plan gave their level.
 
     Args:
         under: of requests, only those that were served so: what others cost is no measure of them.
@@ -118,23 +118,6 @@ class History:
                 self._under,
             ).fetchall()
         return None if rate is None else float(rate)
-
-    def grid(self, kind: str, factor_type: str) -> dict[str, dict[str, float]]:
-        """Return the mean measured intensity of each hour by zone, in gCO2eq/kWh.
-
-        Rows of over an hour are left out: the mean of a day is not that of its first hour.
-        """
-        found: dict[str, dict[str, float]] = {}
-        with self._store.read() as connection:
-            rows = connection.execute(
-                "SELECT zone, substr(start_utc, 1, 13), avg(g_per_kwh) FROM intensities"
-                " WHERE kind = ? AND is_forecast = 0 AND factor_type = ? AND duration_s <= 3600"
-                " GROUP BY 1, 2 ORDER BY 1, 2",
-                (kind, factor_type),
-            ).fetchall()
-        for zone, hour, g_per_kwh in rows:
-            found.setdefault(zone, {})[hour] = g_per_kwh
-        return found
 
 
 _SERVED = f"{ANSWERED} AND c.plan_id IS NOT NULL"

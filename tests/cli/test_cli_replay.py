@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from cli.program import PATIENCE_S, REPLAY, change, select, sprout, start, write_lines
-from plain_records import KEYS
+from plain_records import KEYS, intensity
 from plain_traces import write
 
 from sprout.carbon import CPU_LIFETIME_S, CPU_SERVER_CORES, CPU_SERVER_G
 from sprout.machine import num_cores
+from sprout.state.intensities import Intensities
+from sprout.state.store import Store
 
 DATA = Path(__file__).parents[2] / "../shared/data/emnlp24"
 
@@ -238,6 +240,35 @@ def test_a_stores_hours_are_judged_as_a_run_judges_them_and_marked(
     floor_percent = 100 * (1 - 0.1 * position)
     assert found["rows"][0]["preference_percent"] == pytest.approx(floor_percent, abs=0.3)
     assert "intensities are average/lifecycle; runs served by yearly average" in found["notes"]
+
+
+def test_a_stores_hours_are_those_that_a_plan_would_take(store: Path, tmp_path: Path) -> None:
+    """Measured quarters before the measured hour around them, and no day, no forecast."""
+    prompts = write_lines(
+        tmp_path / "prompts.jsonl", [{"id": f"q{n}", "prompt": f"{n}?"} for n in range(60)]
+    )
+    how = (*REPLAY, "--intensity", 300, "--zone", "DE", "--explore", 0.4, "-o", "out.jsonl")
+    assert sprout("run", prompts, *how).code == 0
+    change(store, "UPDATE completions SET energy_j = 3600, busy_s = 0")
+    ((admitted,),) = select(store, "SELECT DISTINCT substr(admitted_at, 1, 13) FROM completions")
+    hour = datetime.fromisoformat(f"{admitted}:00+00:00")
+    quarters = [
+        intensity(100 + n, hour + n * timedelta(minutes=15), duration_s=900, source="quarters")
+        for n in range(4)
+    ]
+    rows = [
+        intensity(900, hour.replace(hour=0), duration_s=86_400, source="days"),
+        intensity(500, hour, source="hours"),
+        intensity(700, hour, source="quarters", is_forecast=True),
+        intensity(800, hour, zone="FR", duration_s=86_400),
+        *quarters,
+    ]
+    with Store.open(store) as opened:
+        Intensities(opened).add(rows)
+    found = sprout("replay", "--data", "store", "-p", "base", "--json").data["rows"]
+    assert [row["region"] for row in found] == ["DE"]
+    # 1 Wh at the mean of 100 to 103 g/kWh
+    assert found[0]["base_g_per_request"] == pytest.approx(0.1015)
 
 
 def import_hours(path: Path, factor: str, g_per_kwh: float) -> None:

@@ -1,20 +1,16 @@
 """This store's own history as a world to replay: the hours that served, in every known zone."""
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import datetime
-from operator import itemgetter
 
 import numpy as np
 
 from sprout.cli import wiring
+from sprout.cli.replay import intensities
 from sprout.config import Settings
 from sprout.costs import task_weights
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
-from sprout.grid.intensity import FactorType, Kind, Series
-from sprout.grid.range import judged_against
 from sprout.planning.classes import MIN_MEASURED, judged_tasks
 from sprout.planning.problem import FloatArray
 from sprout.quality.preference import Preference, Shares
@@ -22,12 +18,10 @@ from sprout.replay.world import World
 from sprout.state.history import (
     History,
     ServedAlike,
-    ServedHour,
     ServedLevel,
     num_served,
     served_alike,
 )
-from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 Row = tuple[str, str]
@@ -35,8 +29,6 @@ Row = tuple[str, str]
 
 POOL_SIZE = 10_000  # judged prompts that stand for known shares
 MAX_TOLD = 3  # of the ways in which others were served
-OWN_NUMBER = "--intensity (fixed)"
-USUAL: tuple[Kind, FactorType] = ("average", "lifecycle")
 
 
 def read_world(store: Store, settings: Settings, factor: str | None) -> World:
@@ -71,8 +63,8 @@ def read_world(store: Store, settings: Settings, factor: str | None) -> World:
     for row in hours:
         counts[names.index(row.hour), tasks.index(row.task)] += row.num_requests
     energy_kwh, time_s = _costs(served, tasks, directives)
-    wanted = _wanted(hours, settings, factor)
-    intensity = _grid(history, hours, names, wanted)
+    wanted = intensities.asked_for(hours, settings, factor)
+    intensity = intensities.known(store, hours, names, wanted)
     return World(
         tasks=tuple(task or "(no task)" for task in tasks),
         levels=tuple(d.level for d in directives.directives),
@@ -85,11 +77,12 @@ def read_world(store: Store, settings: Settings, factor: str | None) -> World:
         pool=_pool(preference, tasks, directives),
         quality="preference",
         embodied_g_per_s=history.embodied_g_per_s() or 0.0,  # without a busy second nothing is due
-        ranges=_ranges(store, tuple(intensity), wanted, names[-1]),
+        ranges=intensities.ranges(store, tuple(intensity), wanted, names[-1]),
         is_parallel=True,
         notes=(
             f"preference from {preference.source}",
-            f"intensities are {wanted.kind}/{wanted.factor_type}; runs served by {_sources(hours)}",
+            f"intensities are {wanted.kind}/{wanted.factor_type}; "
+            f"runs served by {intensities.sources(hours)}",
             f"{len(names)} hours with {chosen.num_requests} requests",
             f"{chosen.num_requests} requests served alike: {_told(_settings(chosen))}",
             *_left_out(num_served(store) - chosen.num_requests, chosen, found),
@@ -169,68 +162,6 @@ def _overall(
     parts = np.array(list(of_level.values()))
     total: FloatArray = parts @ np.array([mean[key, task] for task in of_level]) / parts.sum()
     return total
-
-
-def _wanted(hours: list[ServedHour], settings: Settings, factor: str | None) -> Series:
-    """Return the kind and factors: as asked for, as set, else those that served most requests."""
-    counts = Counter[tuple[Kind, FactorType]]()
-    for row in hours:
-        if row.kind is not None and row.factor_type is not None and row.source != OWN_NUMBER:
-            counts[row.kind, row.factor_type] += row.num_requests
-    ((kind, factor_type), _) = max(counts.items(), key=itemgetter(1), default=(USUAL, 0))
-    factor = factor or settings.factor or factor_type
-    return Series("", settings.kind or kind, factor)  # type: ignore[arg-type] # checked as a flag
-
-
-def _fits(row: ServedHour, wanted: Series) -> bool:
-    """Return whether what an hour was served by may stand among others of a kind and factors.
-
-    The user's own number stands for whatever is asked for, and so does one that nobody recorded.
-    """
-    told = (row.kind, row.factor_type)
-    return row.source in {None, OWN_NUMBER} or told == (wanted.kind, wanted.factor_type)
-
-
-def _grid(
-    history: History, hours: list[ServedHour], names: tuple[str, ...], wanted: Series
-) -> dict[str, FloatArray]:
-    """Return each zone's intensity in the served hours, where it is known in all of them."""
-    stored = history.grid(wanted.kind, wanted.factor_type)
-    used: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in hours:
-        if _fits(row, wanted):
-            used[row.zone].setdefault(row.hour, row.g_per_kwh)
-    known = {zone: used.get(zone, {}) | stored.get(zone, {}) for zone in (*used, *stored)}
-    found = {
-        zone: np.array([values[name] for name in names])
-        for zone, values in known.items()
-        if values.keys() >= set(names)
-    }
-    if not found:
-        by = sorted({f"{row.kind}/{row.factor_type}" for row in hours if not _fits(row, wanted)})
-        raise NotReadyError(
-            f"no zone's {wanted.kind}/{wanted.factor_type} intensity is known in every hour that "
-            f"served (runs were served by {', '.join(by)}): `sprout grid history` or "
-            "`sprout grid import` brings some, or leave --factor out"
-        )
-    return found
-
-
-def _ranges(
-    store: Store, zones: tuple[str, ...], wanted: Series, last_hour: str
-) -> dict[str, tuple[float, float]]:
-    """Return what each zone's intensity is judged against, as a run in the last hour has it."""
-    now = datetime.fromisoformat(f"{last_hour}:00+00:00")
-    found = {}
-    for zone in zones:
-        own = replace(wanted, zone=zone)
-        scale = judged_against(own, Intensities(store).history(own, now))
-        found[zone] = scale.low_g_per_kwh, scale.high_g_per_kwh
-    return found
-
-
-def _sources(hours: list[ServedHour]) -> str:
-    return ", ".join(sorted({row.source or "unrecorded sources" for row in hours}))
 
 
 def _pool(
