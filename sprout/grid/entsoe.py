@@ -5,7 +5,8 @@ and `periodEnd` (UTC, at most a year). A GL_MarketDocument holds a TimeSeries fo
 Period with start, `resolution` and Points of MW, numbered from 1. A curve of type A03 leaves out
 points that repeat the one before. A series with an outBiddingZone is consumption, such as pumping.
 The namespace's minor version varies, so elements are known by their local names. No data: an
-Acknowledgement with reason 999, of status 200 or 400. The token is in the URL.
+Acknowledgement with reason 999, of status 200 or 400. The token is in the URL. Over 400 requests a
+minute are answered with 429, for ten minutes.
 
 It gives generation, not carbon, so the intensity is ours (sprout.grid.mix), of whole hours; lignite
 counts as coal, and coal gas, oil shale, peat, waste and "other" have no factor. Imports are not
@@ -25,7 +26,14 @@ from xml.etree import ElementTree as ET
 from sprout.errors import InputError, PermissionDeniedError, TryLaterError
 from sprout.grid import mix
 from sprout.grid.answer import OK, REFUSED, Answer
-from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
+from sprout.grid.provider import (
+    About,
+    Harvest,
+    Reply,
+    ThrottledError,
+    parse_time,
+    wire_shape,
+)
 
 if TYPE_CHECKING:
     from sprout.grid.http import Client
@@ -95,6 +103,8 @@ NO_DATA: Final = "999"
 HOUR: Final = timedelta(hours=1)
 HOUR_S = 3600
 LONGEST = timedelta(days=32)  # of one period; at most 30 days are asked for
+BAN_S = 600.0
+"""After 400 requests in a minute."""
 _EIC: Final = re.compile(r"(?:[A-Z]{2}-)?(\d\d[A-Z][A-Z0-9-]{12}[A-Z0-9])")
 _MINUTES: Final = re.compile(r"PT(15|30|60)M|PT1H")
 _REPEATS: Final = "A03"
@@ -125,7 +135,10 @@ class Entsoe:
             ("periodStart", f"{first:%Y%m%d%H%M}"),
             ("periodEnd", f"{end + HOUR:%Y%m%d%H}00"),
         )
-        answer = self._client.get("/api", params, headers={"Accept": "application/xml"})
+        try:
+            answer = self._client.get("/api", params, headers={"Accept": "application/xml"})
+        except ThrottledError as error:
+            raise ThrottledError(error.what, max(BAN_S, error.retry_after_s)) from None
         document = self._document(answer)
         harvest = Harvest(ABOUT, self._zone, "lifecycle", now)
         with wire_shape(ABOUT):

@@ -169,7 +169,7 @@ class Client:
         if wait_s is None and not is_throttled:
             return TryLaterError(f"{self.who} {what}: try again later")
         wait_s = DEFAULT_RETRY_AFTER_S if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
-        return ThrottledError(f"{self.who} {what}: try again in {wait_s:.0f} s", wait_s)
+        return ThrottledError(f"{self.who} {what}", wait_s)
 
     def _translate(self, failure: Exception, retry: DeadlineRetry) -> SproutError:
         """Return our error for a foreign one, of which nothing but the class is told."""

@@ -31,8 +31,9 @@ class NoAccessError(PermissionDeniedError):
 class ThrottledError(TryLaterError):
     """The provider wants to be left alone for `retry_after_s`, after too many requests mostly."""
 
-    def __init__(self, message: str, retry_after_s: float) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, retry_after_s: float) -> None:
+        super().__init__(f"{what}: try again in {retry_after_s:.0f} s")
+        self.what = what
         self.retry_after_s = retry_after_s
 
 

@@ -20,7 +20,7 @@ from sprout.grid.http import Limits
 from sprout.grid.intensity import FactorType, IntensityTrace, Kind
 from sprout.grid.mix import intensity_of
 from sprout.grid.open import NAMES, about, open_provider, series_of, zones
-from sprout.grid.provider import NoAccessError, Reply
+from sprout.grid.provider import NoAccessError, Reply, ThrottledError
 from sprout.grid.timeline import best
 from sprout.keys import Key, Keys
 
@@ -503,6 +503,16 @@ def test_entsoe_tells_a_refused_token_from_a_refused_area(server: GridServer) ->
     with pytest.raises(InputError, match="The area is not valid") as refused:
         recent(server, "entsoe", "FR")
     assert KEY not in str(refused.value)
+
+
+def test_entsoe_bans_for_ten_minutes_and_is_left_alone_for_them(server: GridServer) -> None:
+    server.behave = lambda _request: Answer({}, status=429)
+    with pytest.raises(ThrottledError, match="try again in 600 s") as raised:
+        recent(server, "entsoe", "FR")
+    assert raised.value.retry_after_s == 600
+    server.behave = lambda _request: Answer({}, status=429, headers={"Retry-After": "1200"})
+    with pytest.raises(ThrottledError, match="try again in 1200 s"):
+        recent(server, "entsoe", "FR")
 
 
 LAUGHS = "".join(f'<!ENTITY l{i + 1} "{f"&l{i};" * 10}">' for i in range(9))
