@@ -754,6 +754,14 @@ def test_two_named_columns_of_any_csv_are_imported(store: Path) -> None:
     assert select(store, "SELECT count(*) FROM intensities") == [(4,)]
 
 
+def test_a_gzipped_file_is_imported_like_what_is_in_it() -> None:
+    Path("my.csv.gz").write_bytes(gzip.compress(b"t,g\n2025-10-26T01:00,100\n"))
+    words = ("my.csv.gz", "--time-column", "t", "--value-column", "g", "--zone", "DE")
+    found = sprout("grid", "import", *words, "--json")
+    assert found.code == 0, found.stderr
+    assert found.data["files"][0]["num_rows"] == 1
+
+
 def test_a_file_that_begins_with_the_newest_row_has_the_later_hour_first(store: Path) -> None:
     hours = ("03:00", "02:00", "02:00", "01:00")
     rows = [f"2025-10-26T{hour},{100 * n}" for n, hour in enumerate(hours, start=1)]

@@ -237,7 +237,7 @@ def import_csv(
 
     Of a download, old or new, both emission factors are stored. With --time-column and
     --value-column any CSV will do: times are UTC unless --time-zone says otherwise, values are
-    gCO2eq/kWh of --zone. Importing a file again changes nothing.
+    gCO2eq/kWh of --zone. Files may be gzipped (.gz). Importing a file again changes nothing.
 
     Example: sprout grid import DE_2025_hourly.csv
     """
