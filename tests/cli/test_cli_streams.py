@@ -1,6 +1,7 @@
 """What goes to standard output, to standard error, to a terminal and to nobody."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from cli.program import select as select_rows
 
 pytestmark = pytest.mark.slow  # almost every one starts processes of its own
 
+MIB = 1 << 20
 COLOURED = re.compile(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
 
 
@@ -269,3 +271,23 @@ def test_a_pipe_gets_its_answers_while_its_writer_is_still_thinking() -> None:
             assert json.loads(process.stdout.readline())["custom_id"] == str(number)
         process.stdin.close()
         assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("source", ["-", "lines.jsonl"])
+def test_a_line_that_never_ends_leaves_memory_as_it_is(source: str, out: Path) -> None:
+    lines = Path("lines.jsonl")
+    lines.touch()
+    os.truncate(lines, 256 * MIB)  # sparse
+    with lines.open("ab") as file:
+        file.write(b'\n{"id": "next", "prompt": "How are you?"}\n')
+    with (
+        subprocess.Popen(["/bin/cat", lines], stdout=PIPE) as cat,
+        start("run", source, *REPLAY, "-o", out, stdin=cat.stdout, stderr=PIPE) as process,
+    ):
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.stderr is not None
+        assert b":1: the line has more than 16,777,216 bytes" in process.stderr.read()
+    assert process.returncode == 3
+    assert ids(read_lines(out)) == ["next"]
+    assert usage.ru_maxrss / 1024 < 256  # MiB

@@ -1,12 +1,12 @@
 """How long the prompts of a run may wait for greener hours."""
 
-import mmap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sprout.cli.source import is_pipe
 from sprout.clock import in_utc, parse_age
 from sprout.errors import UsageError
+from sprout.prompts import bounded_lines
 from sprout.state.runs import Waits
 
 
@@ -72,10 +72,7 @@ def names_deadlines(source: str) -> bool:
     if is_pipe(source):
         return False
     try:
-        with (
-            Path(source).open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
-        ):
-            return text.find(b'"deadline"') >= 0
-    except (OSError, ValueError):  # not readable, or empty: reading it says why
+        with Path(source).open("rb") as file:
+            return any(b'"deadline"' in line for line in bounded_lines(file))
+    except OSError:  # not readable: reading it says why
         return False
