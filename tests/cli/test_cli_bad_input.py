@@ -19,6 +19,7 @@ from cli.program import (
     lose_privileges,
     read_lines,
     run_process,
+    select,
     sprout,
     write_lines,
 )
@@ -230,6 +231,18 @@ def test_no_permission_to_write_is_said(prompts: Path, out: Path) -> None:
     assert found.code in {0, 77}  # nothing failed, so nothing had to be written
     assert_refused(sprout(*command, "--state", "/proc/sprout.db"), 77, "/proc/sprout.db")
     assert_refused(sprout(*command, "--state", prompts / "sprout.db"), 77, "prompts.jsonl")
+
+
+@pytest.mark.parametrize("place", ["closed/out.jsonl", "closed.jsonl"])
+@pytest.mark.parametrize("option", ["-o", "--errors"])
+def test_a_place_that_may_not_be_written_is_told_before_anything_is_measured(
+    option: str, place: str, prompts: Path, store: Path
+) -> None:
+    Path("closed").mkdir(mode=0o500)
+    Path("closed.jsonl").touch(mode=0o400)
+    found = run_process("run", prompts, *REPLAY, option, place, preexec_fn=lose_privileges)
+    assert_refused(found, 77, place, "may not be written")
+    assert select(store, "SELECT count(*) FROM profiles") == [(0,)]
 
 
 def test_a_place_that_does_not_exist_is_named_before_anything_is_done(

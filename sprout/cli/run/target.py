@@ -113,18 +113,23 @@ def choose_target(store: Store, flags: RunFlags, now: datetime) -> Target:
 
     Raises:
         OutputExistsError: the file is finished, or somebody else's.
+        PermissionDeniedError: what is to be written may not be.
     """
     output = flags.file
+    continued = None if output is None or flags.overwrites else _continued(store, flags, output)
+    _check_writable(flags)
     run_id = f"run-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    fresh = Target(run_id, flags.output, is_resumed=False)
-    if output is None or flags.overwrites:
-        return fresh
+    return continued or Target(run_id, flags.output, is_resumed=False)
+
+
+def _continued(store: Store, flags: RunFlags, output: Path) -> Target | None:
+    """Return the run that a file is of; None where one may begin."""
     runs = Runs(store)
     latest = runs.latest(showable(str(output)))
     exists = output.exists()
     if latest is None:
         if not exists or not output.stat().st_size:
-            return fresh
+            return None
         if flags.adopts:
             return _adopted(runs, output)
         raise OutputExistsError(
@@ -133,7 +138,7 @@ def choose_target(store: Store, flags: RunFlags, now: datetime) -> Target:
         )
     run_id, is_finished = latest
     if not exists:
-        return fresh
+        return None
     if is_finished and not flags.retries_errors:
         raise OutputExistsError(
             f"{output} is finished: choose another -o file, --retry-errors to serve only "
@@ -142,6 +147,13 @@ def choose_target(store: Store, flags: RunFlags, now: datetime) -> Target:
     store.check()  # a row out of its place would be found no more, and its prompt answered again
     outfile.check_torn_line(output, run_id)
     return Target(run_id, output, is_resumed=True)
+
+
+def _check_writable(flags: RunFlags) -> None:
+    """Refuse places that may not be written: hours later the first line would find out."""
+    for path in (flags.output, flags.errors):
+        if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionDeniedError(f"{path} may not be written")
 
 
 def _adopted(runs: Runs, output: Path) -> Target:
