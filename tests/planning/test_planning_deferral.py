@@ -129,6 +129,11 @@ def test_far_deadlines_are_counted_by_the_minute_and_never_later() -> None:
     far = prompt("b", deadline="2026-01-01T18:30:15Z")
     assert deadlines.group_of(near).deadline == NOW + timedelta(minutes=30, seconds=15)
     assert deadlines.group_of(far).deadline == NOW + timedelta(hours=6, minutes=30)
+    # what is far begins an hour from now
+    for given, counted in (("12:59:59", "12:59:59"), ("13:00:01", "13:00:00")):
+        row = prompt("c", deadline=f"2026-01-01T{given}Z")
+        found = deadlines.group_of(row).deadline
+        assert found == datetime.fromisoformat(f"2026-01-01T{counted}Z")
 
 
 def test_a_prompts_own_deadline_wins_over_the_runs() -> None:
@@ -179,6 +184,15 @@ def test_pinned_lines_are_given_the_seconds_of_their_level() -> None:
     assert [slot.num_prompts for slot in slow.slots] == pytest.approx([212, 288, 0])
 
 
+def test_a_request_is_given_two_standard_errors_more_than_its_mean_seconds() -> None:
+    unsure = cost([80.0, 120.0] * 8)
+    error_s = unsure.standard_error(unsure.busy_s)
+    assert error_s is not None
+    known = replace(hours([400, 100, 400]), costs=snapshot(MEASURED | {"L0": unsure}).costs)
+    found = wave(known, {replace(due_in(3), level="L0"): 500})
+    assert found.slots[1].num_prompts == pytest.approx(2880 / (unsure.busy_s.mean + 2 * error_s))
+
+
 def test_a_level_that_is_only_explored_does_not_count_as_slow() -> None:
     """A variant of ten times the seconds that nobody judged serves a hundredth."""
     costs = MEASURED | {"L1": cost([1000.0, 1000.0, 1000.0], "L1")}
@@ -195,6 +209,13 @@ def test_what_is_due_is_a_wave_before_others() -> None:
     anytime = Group("", None)
     found = wave(hours([100, 400, 400]), {anytime: 50, due_in(3): 30, due_in(0.5): 240})
     assert found.quota == {due_in(0.5): 240}
+
+
+def test_a_wave_holds_a_minute_of_work_at_least() -> None:
+    # due in 36 s: one request of 10 s, and five more
+    anytime = Group("", None)
+    found = wave(hours([100, 400, 400]), {due_in(0.01): 1, anytime: 100})
+    assert found.quota == {due_in(0.01): 1, anytime: 5}
 
 
 def test_what_is_due_takes_its_seconds_from_this_slot_and_the_next() -> None:
