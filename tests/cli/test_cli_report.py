@@ -156,7 +156,8 @@ def test_an_evaluation_that_holds_no_possible_number_is_named(store: Path) -> No
     change(
         store,
         "INSERT INTO evaluations VALUES ('evaluation-1', 'j', 'm', 'l', 'served', '', '[]',"
-        " '2026-04-01T10:30:00.000Z', NULL, 'm', 'rapl', 'DE', 300, 10, 1, 9e999, 0)",
+        " '2026-04-01T10:30:00.000Z', NULL, 'm', 'rapl', 'DE', 300, 10, 1, 9e999, 0,"
+        " NULL, NULL, NULL)",
     )
     found = sprout("report")
     assert found.code == 74

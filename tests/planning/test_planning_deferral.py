@@ -130,8 +130,8 @@ def test_far_deadlines_are_counted_by_the_minute_and_never_later() -> None:
     assert deadlines.group_of(near).deadline == NOW + timedelta(minutes=30, seconds=15)
     assert deadlines.group_of(far).deadline == NOW + timedelta(hours=6, minutes=30)
     # what is far begins an hour from now
-    for given, counted in (("12:59:59", "12:59:59"), ("13:00:01", "13:00:00")):
-        row = prompt("c", deadline=f"2026-01-01T{given}Z")
+    for told, counted in (("12:59:59", "12:59:59"), ("13:00:01", "13:00:00")):
+        row = prompt("c", deadline=f"2026-01-01T{told}Z")
         found = deadlines.group_of(row).deadline
         assert found == datetime.fromisoformat(f"2026-01-01T{counted}Z")
 
