@@ -1,6 +1,5 @@
 """Opens the engine that a model path asks for."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +14,6 @@ from sprout.errors import EngineError, InputError
 
 if TYPE_CHECKING:
     from sprout.engine.batching import BatchingEngine
-
-SPIN_COUNT = "3000"
-"""How often an OpenMP thread of llama.cpp looks for work before it sleeps.
-
-GCC's OpenMP spins 300,000 times. Measured on 2 cores, 8 sequences, beside one busy process: 18
-tokens/s with that, 56 with this; alone 148 and 141.
-"""
 
 NUM_BATCH_TOKENS = 512
 NUM_PREFIXES = 8
@@ -90,7 +82,6 @@ def check_variants(path: Path, variants: Mapping[str, Path]) -> None:
             if not recorded.is_recording(variant):
                 raise InputError(f"variant {name}: {variant} is no recording, as the model is")
         return
-    _limit_spinning()
     from sprout.engine.llamacpp.model import dialect
 
     expected = dialect(path)
@@ -136,7 +127,6 @@ def _open_llamacpp(
     path: Path, options: EngineOptions, now: datetime, beside: tuple[Path, ...] = ()
 ) -> "BatchingEngine":
     """Return an engine on llama.cpp; `beside` are variants that memory must have room for too."""
-    _limit_spinning()
     # here, so that a recording is replayed without loading llama.cpp
     from sprout.engine.batching import BatchingEngine
     from sprout.engine.llamacpp import memory
@@ -169,9 +159,3 @@ def _open_llamacpp(
     )
     limits = Limits(options.parallel, options.ctx, num_batch_tokens, num_prefixes)
     return BatchingEngine(model, context, template, limits)
-
-
-def _limit_spinning() -> None:
-    """Let waiting threads sleep soon, unless the user decides; read when llama.cpp is loaded."""
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
