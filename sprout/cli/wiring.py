@@ -93,8 +93,8 @@ def thread_warning(settings: Settings) -> str | None:
     if settings.threads <= num_cpus:
         return None
     return (
-        f"{settings.threads} threads on {num_cpus} CPUs wait for each other, so that everything "
-        f"takes many times longer: set `threads` to {num_cpus} at most, or leave it out"
+        f"{settings.threads} threads on {num_cpus} CPUs wait for each other and slow everything "
+        f"down: set `threads` to {num_cpus} at most, or leave it out"
     )
 
 
