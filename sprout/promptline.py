@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sprout.clock import in_utc
+from sprout.costs import ALL_TASKS
 from sprout.jsonline import WANTED, LineError, shown
 
 _INT32_MAX = 2**31 - 1  # llama.cpp counts tokens in int32
@@ -91,7 +92,14 @@ def _moment(value: object) -> object:
     return moment
 
 
+def _one_task(name: str) -> str:
+    if name == ALL_TASKS:
+        raise PydanticCustomError("task", "should not be the name of all tasks together")
+    return name
+
+
 _Id = Annotated[str, Field(min_length=1, max_length=_ID_CHARS), BeforeValidator(_id_text)]
+_Task = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_one_task)]
 _Text = Annotated[str, BeforeValidator(_joined_parts)]
 _Count = Annotated[int, Field(gt=0, le=_INT32_MAX)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -151,7 +159,7 @@ class _Line(_Strict):
 
     id: _Id | None = None
     custom_id: _Id | None = None
-    task: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    task: _Task | None = None
     directive: str | None = None
     deadline: Annotated[datetime | None, BeforeValidator(_moment)] = None
     reference: Annotated[object, AfterValidator(_comparable)] = None

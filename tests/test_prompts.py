@@ -229,6 +229,12 @@ def test_task_and_directive_do_not_belong_into_the_body() -> None:
     assert refused(batch(task="qa")).reason.startswith("body.task: ")
 
 
+def test_no_task_has_the_name_of_all_tasks() -> None:
+    row = refused({"prompt": "Hi", "task": "*"})
+    assert row.reason == "task: should not be the name of all tasks together, got '*'"
+    assert accepted({"prompt": "Hi", "task": "**"}).task == "**"
+
+
 def test_an_unknown_level_is_answered_with_the_known_ones() -> None:
     row = refused({"prompt": "Hi", "directive": "L9"})
     assert row.code == "unknown_directive"
