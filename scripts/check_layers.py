@@ -35,11 +35,11 @@ OWNERS = {
     "jinja2": {"sprout.engine.confined", "sprout.engine.template"},
     "pynvml": {"sprout.meter.nvml"},
     "psutil": {"sprout.machine"},
-    "platformdirs": {"sprout.config"},
+    "platformdirs": {"sprout.config.sources"},
     "filelock": {"sprout.cli.locking"},
     "sklearn": {"sprout.quality.classes"},
-    "pydantic": {"sprout.promptline", "sprout.state.plans"},
-    "pydantic_core": {"sprout.promptline"},
+    "pydantic": {"sprout.batch.promptline", "sprout.state.plans"},
+    "pydantic_core": {"sprout.batch.promptline"},
     "requests": {"sprout.grid.http", "sprout.quality.http"},
     "urllib3": {"sprout.grid.http", "sprout.grid.patience", "sprout.quality.http"},
     "numpy": {
@@ -72,7 +72,7 @@ OWNERS = {
 PURE = {
     "sprout.replay.acting",
     "sprout.accounting",
-    "sprout.answers",
+    "sprout.batch.answers",
     "sprout.carbon",
     "sprout.chat",
     "sprout.planning.backlog",
@@ -157,7 +157,7 @@ PURE = {
     "sprout.selector",
     "sprout.replay.stage",
     "sprout.replay.world",
-    "sprout.template",
+    "sprout.config.template",
 }
 IMPURE = {
     "asyncio", "ctypes", "glob", "http", "io", "multiprocessing", "os", "pathlib", "random",
@@ -193,14 +193,14 @@ ADAPTERS = {
     "sprout.grid.open_electricity",
     "sprout.grid.patience",
     "sprout.grid.watttime",
-    "sprout.infile",
+    "sprout.files.reading",
     "sprout.machine",
     "sprout.meter.estimate",
     "sprout.meter.nvml",
     "sprout.meter.open",
     "sprout.meter.rapl",
     "sprout.meter.sampler",
-    "sprout.outfile",
+    "sprout.batch.outfile",
     "sprout.quality.completions",
     "sprout.quality.endpoint",
     "sprout.quality.http",
@@ -209,7 +209,7 @@ ADAPTERS = {
     "sprout.report.prometheus",
     "sprout.state",
     "sprout.replay.traces",
-    "sprout.writing",
+    "sprout.files.writing",
 }
 
 

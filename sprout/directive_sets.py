@@ -7,9 +7,9 @@ from collections.abc import Collection
 from importlib import resources
 from typing import TypeVar
 
-from sprout import toml
 from sprout.directives import BASELINE, PAPER_PREFERENCE, Directive, DirectiveSet, Placement
 from sprout.errors import InputError, UsageError, quoted
+from sprout.files import toml
 
 T = TypeVar("T", str, int, list[object])
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from sprout import directives
+from sprout.batch.prompts import Prompt
 from sprout.costs import Sample
 from sprout.directives import Directive, DirectiveSet
 from sprout.engine.base import Request
 from sprout.errors import EngineError
 from sprout.metering import EnergySamples, Metered, MeteredEngine
-from sprout.prompts import Prompt
 
 MIN_GROUPS = 3
 WARM_UP_TOKENS = 8

@@ -14,7 +14,8 @@ from datetime import datetime
 
 from sprout import directives
 from sprout.accounting import Charge
-from sprout.answers import REQUEST_FAILED, Admission, Failed, Grid, Served, failed_line
+from sprout.batch.answers import REQUEST_FAILED, Admission, Failed, Grid, Served, failed_line
+from sprout.batch.prompts import Prompt, Rejected
 from sprout.carbon import footprint
 from sprout.costs import Sample
 from sprout.directives import Directive, DirectiveSet
@@ -22,7 +23,6 @@ from sprout.engine.base import Completion, Request
 from sprout.metering import Metered, MeteredEngine
 from sprout.planning.plan import Plan
 from sprout.planning.wave import Waiting
-from sprout.prompts import Prompt, Rejected
 from sprout.selector import Quota
 
 _LINES_PER_TURN = 1000  # a long stretch of answered or broken lines still shows progress, and stops

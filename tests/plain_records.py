@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sprout import directive_sets
 from sprout.accounting import Step
-from sprout.answers import Admission, Grid, Served, answer_line
+from sprout.batch.answers import Admission, Grid, Served, answer_line
+from sprout.batch.prompts import Prompt, read
 from sprout.carbon import footprint
 from sprout.chat import Sampling
 from sprout.costs import ALL_TASKS, Conditions, Cost, Sample
@@ -21,7 +22,6 @@ from sprout.grid.intensity import Intensity, IntensityRange
 from sprout.grid.reading import GridReading, known
 from sprout.planning import planner
 from sprout.planning.plan import Plan, PlanOptions, Snapshot
-from sprout.prompts import Prompt, read
 from sprout.quality.preference import Preference, prior
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -1,10 +1,10 @@
 import pytest
 
+from sprout.config.setting import default
+from sprout.config.settings import SETTINGS
 from sprout.directive_sets import load, packaged, parse
 from sprout.directives import Directive
 from sprout.errors import InputError, UsageError
-from sprout.setting import default
-from sprout.settings import SETTINGS
 
 
 def test_packaged_sets_are_there_and_start_bare() -> None:

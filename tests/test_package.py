@@ -13,9 +13,10 @@ import pytest
 import typer
 from cli.program import RECORDING
 
-from sprout import __version__, promptline
+from sprout import __version__
+from sprout.batch import promptline
 from sprout.cli.app import app
-from sprout.config import KEY_VARIABLES
+from sprout.config.sources import KEY_VARIABLES
 from sprout.errors import EXIT_CODES, SproutError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,11 +15,11 @@ from plain_records import (
 )
 
 from sprout import directives
+from sprout.batch.prompts import Prompt
 from sprout.directives import DirectiveSet
 from sprout.errors import EngineError
 from sprout.metering import MeteredEngine
 from sprout.profile import MIN_GROUPS, WARM_UP_TOKENS, Effort, Measured, idle_power_w, measure
-from sprout.prompts import Prompt
 
 Groups = list[tuple[Measured, ...]]
 NO_LIMIT = Effort(num_repeats=1, budget_s=None)

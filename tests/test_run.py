@@ -25,13 +25,13 @@ from plain_records import (
 )
 
 from sprout import directives
-from sprout.answers import Admission, Failed, Served
+from sprout.batch.answers import Admission, Failed, Served
+from sprout.batch.prompts import Prompt, Rejected
 from sprout.costs import Sample
 from sprout.directives import DirectiveSet
 from sprout.engine.recorded import RecordedEngine
 from sprout.metering import MeteredEngine
 from sprout.planning.plan import ClassPlan, Plan
-from sprout.prompts import Prompt, Rejected
 from sprout.run import Job, Remembered, Turn, samples, serve
 
 POWER_W = 50.0

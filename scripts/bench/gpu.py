@@ -27,7 +27,7 @@ from measure import ROOT, SPROUT, Finished, in_turn, run
 from peer_scripts import LOOP
 from peers import write_chats
 
-from sprout.config import load, model_path
+from sprout.config.sources import load, model_path
 from sprout.errors import EngineError, MeterError
 from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import Meter

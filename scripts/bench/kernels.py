@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout.config import load, model_path
+from sprout.config.sources import load, model_path
 from sprout.engine.llamacpp.context import LlamaContext
 from sprout.engine.llamacpp.model import LlamaModel
 from sprout.engine.scheduler import Batch, Chunk, Copy

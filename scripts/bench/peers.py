@@ -27,7 +27,7 @@ import psutil
 from measure import SPROUT, in_turn, run, show
 from peer_scripts import LLAMA_SERVER, LOOP, SERVER
 
-from sprout.config import load, model_path
+from sprout.config.sources import load, model_path
 from sprout.samples import lines
 
 PARAGRAPH = (

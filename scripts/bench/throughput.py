@@ -17,7 +17,7 @@ from measure import SPROUT, in_turn, run, show
 from peer_scripts import LOOP
 from peers import write_chats
 
-from sprout.config import load, model_path
+from sprout.config.sources import load, model_path
 
 
 def kv_cache_mb(model: Path, ctx: int) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sprout.cli import wiring
 from sprout.cli.output import Out
-from sprout.config import Config, model_path
+from sprout.config.sources import Config, model_path
 from sprout.engine.open import check_variants, fingerprint
 from sprout.engine.recorded import is_recording
 from sprout.errors import EngineError, NotReadyError, SproutError

@@ -20,7 +20,7 @@ def doctor(
     """
     with output.command("doctor", json=json, quiet=quiet) as out:
         from sprout.cli import checkup
-        from sprout.config import load
+        from sprout.config.sources import load
 
         flags = {
             "model": model,

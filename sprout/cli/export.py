@@ -48,7 +48,7 @@ def prometheus(
     """
     with output.command("export prometheus", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import reporting
-        from sprout.config import load
+        from sprout.config.sources import load
         from sprout.report import prometheus as metrics
         from sprout.report import tables
 

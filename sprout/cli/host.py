@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from sprout.cli import wiring
-from sprout.config import Config, model_path
+from sprout.config.sources import Config, model_path
 from sprout.engine.base import Engine
 from sprout.engine.open import EngineOptions, open_engine
 from sprout.meter.meter import Meter

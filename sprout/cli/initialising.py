@@ -6,14 +6,14 @@ from pathlib import Path
 
 import typer
 
-from sprout import template
 from sprout.cli.output import Out
-from sprout.config import check, defaults, file_path
+from sprout.config import template
+from sprout.config.setting import description
+from sprout.config.settings import SETTINGS
+from sprout.config.sources import check, defaults, file_path
 from sprout.errors import NoInputError, OutputExistsError
+from sprout.files.writing import write_whole
 from sprout.grid import yearly
-from sprout.setting import description
-from sprout.settings import SETTINGS
-from sprout.writing import write_whole
 
 QUESTIONS = {
     "zone": "Grid zone, such as DE or US-CAL-CISO (empty: the world's yearly average)",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sprout import writing
 from sprout.errors import TryLaterError
+from sprout.files import writing
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 
+from sprout.batch.prompts import Prompt, read
 from sprout.chat import Sampling
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
 from sprout.cli.wiring import Known, utc_now
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.metering import MeteredEngine
 from sprout.profile import Effort, Measured, measure
-from sprout.prompts import Prompt, read
 from sprout.samples import lines
 from sprout.state.profiles import Profiles
 

@@ -35,7 +35,7 @@ def optimize(
     """
     with output.command("optimize", json=json, quiet=quiet) as out:
         from sprout.cli import wiring
-        from sprout.config import load
+        from sprout.config.sources import load
         from sprout.planning.planner import make
         from sprout.planning.strict import check_strict
         from sprout.report import terminal

@@ -76,7 +76,7 @@ def profile(
     """
     with output.command("profile", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import profiling
-        from sprout.config import load
+        from sprout.config.sources import load
         from sprout.errors import UsageError
 
         if out_file is not None and not search:

@@ -8,12 +8,14 @@ from itertools import islice
 from pathlib import Path
 
 from sprout import search
+from sprout.batch.prompts import Prompt, read
 from sprout.chat import Sampling
 from sprout.cli import interrupt, wiring
 from sprout.cli.measuring import bundled_prompts, measure_levels
 from sprout.cli.output import Out
 from sprout.cli.source import open_lines
-from sprout.config import Config, Settings, model_path
+from sprout.config.settings import Settings
+from sprout.config.sources import Config, model_path
 from sprout.costs import ALL_TASKS, Cost, Moments
 from sprout.directives import BASELINE
 from sprout.engine.open import open_engine
@@ -21,7 +23,6 @@ from sprout.errors import DiskError, InputError
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
 from sprout.profile import Effort, Measured, idle_power_w
-from sprout.prompts import Prompt, read
 from sprout.report import terminal
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store

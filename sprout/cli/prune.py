@@ -30,7 +30,7 @@ def prune(
     with output.command("prune", json=json, quiet=quiet, shows=dry_run) as out:
         from sprout.cli.wiring import utc_now
         from sprout.clock import parse_age, to_text
-        from sprout.config import load
+        from sprout.config.sources import load
         from sprout.state.retention import prune as forget
         from sprout.state.store import Store
 

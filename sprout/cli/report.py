@@ -53,7 +53,7 @@ def report(
     """
     with output.command("report", json=json, quiet=quiet) as out:
         from sprout.cli import reporting
-        from sprout.config import load
+        from sprout.config.sources import load
 
         configured = load({"state": state}, config)
         wanted = reporting.Wanted(form=form, by=by, since=since, output=out_file)

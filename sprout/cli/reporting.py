@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from sprout.cli.output import Out
 from sprout.clock import parse_age
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.errors import DiskError, UsageError
+from sprout.files.writing import replace_file
 from sprout.report import facts, tables
 from sprout.report.facts import BYS, By, Period, Report
 from sprout.state import reports
 from sprout.state.store import Store
-from sprout.writing import replace_file
 
 if TYPE_CHECKING:
     from sprout.report.sci import Sci

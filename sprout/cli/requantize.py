@@ -39,7 +39,7 @@ def requantize(
     """
     with output.command("requantize", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli import requantizing
-        from sprout.config import load
+        from sprout.config.sources import load
 
         settings = load({"model": model, "threads": threads}, config).settings
         requantizing.write(out, settings, type_name.lower(), out_file, force=force)

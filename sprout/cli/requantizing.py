@@ -5,7 +5,8 @@ from pathlib import Path
 from sprout.cli import interrupt, output
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
-from sprout.config import Settings, model_path
+from sprout.config.settings import Settings
+from sprout.config.sources import model_path
 from sprout.engine.llamacpp.requantize import TYPES, requantize
 from sprout.errors import OutputExistsError, UsageError
 

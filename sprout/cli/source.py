@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from sprout.batch.prompts import MAX_LINE_BYTES, Prompt, Rejected, bounded_lines, read_each
 from sprout.chat import Sampling
 from sprout.cli.interrupt import LOOK_EVERY_S
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.errors import DiskError, InputError, NoInputError, PermissionDeniedError
-from sprout.prompts import MAX_LINE_BYTES, Prompt, Rejected, bounded_lines, read_each
 from sprout.state.ids import IdSet
 
 PIPE_BYTES = 1 << 16  # what a pipe holds on Linux

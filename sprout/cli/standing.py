@@ -9,7 +9,7 @@ from sprout.cli.grid.backtesting import backtest_data, backtest_words
 from sprout.cli.grid.outlook import outlook
 from sprout.cli.output import Out
 from sprout.clock import to_text
-from sprout.config import Config
+from sprout.config.sources import Config
 from sprout.grid.open import about
 from sprout.report import terminal
 from sprout.state.grid_log import GridLog

@@ -15,6 +15,6 @@ def status(
     """
     with output.command("status", json=json, quiet=quiet) as out:
         from sprout.cli import standing
-        from sprout.config import load
+        from sprout.config.sources import load
 
         standing.show(out, load({"state": state}, config))

@@ -1,35 +1,32 @@
 """Opens what the settings ask for and puts it together."""
 
 import os
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from sprout import machine
 from sprout.carbon import EmbodiedRate, embodied
 from sprout.cli.grid.outlook import outlook
+from sprout.cli.preference import known_preference
 from sprout.cli.present import utc_now as utc_now  # noqa: PLC0414 - said here to every command
-from sprout.config import Config, Settings, model_path
+from sprout.config.settings import Settings
+from sprout.config.sources import Config, model_path
 from sprout.costs import Conditions
 from sprout.directive_sets import load, packaged, parse
-from sprout.directives import PAPER_PREFERENCE, PRIOR_SOURCE, DirectiveSet
+from sprout.directives import DirectiveSet
 from sprout.engine.open import EngineOptions, fingerprint
 from sprout.errors import InputError, NoInputError, UsageError
+from sprout.files.reading import read_text
 from sprout.grid import reading
 from sprout.grid.reading import GridOutlook, GridReading
-from sprout.infile import read_text
 from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import NvmlCounterMeter, NvmlPowerMeter
 from sprout.meter.open import open_meter
 from sprout.planning.plan import PlanOptions, Snapshot
-from sprout.quality.classes import OTHER
-from sprout.quality.preference import Preference, prior
-from sprout.quality.ruling import Evidence, evidence
-from sprout.state.completions import served_counts
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
-from sprout.state.verdicts import Verdicts
 
 MAX_EMBODIED_G_PER_S = 1e6  # a server's whole carbon in a second; sums stay finite
 
@@ -179,83 +176,6 @@ def _coming(found: GridOutlook) -> tuple[GridReading, ...]:
     )
 
 
-MIN_JUDGED = 20
-"""Fewer judged prompts than this steer nothing: a handful of verdicts is worse than a prior."""
-
-
-def preference(
-    store: Store,
-    directives: DirectiveSet,
-    conditions: Conditions,
-    now: datetime,
-    settings: Settings,
-) -> Preference:
-    """Return what trusted judges said of this model's answers; the paper's shares until then.
-
-    Verdicts about packaged prompts count only while too few others are there: they are nobody's
-    traffic. Until a judge has compared the variants too, what it said of the model's own levels
-    stands; no prior stands in for variants, so that they are explored and nothing more.
-    """
-    found = _judged(store, directives, conditions, now, settings)
-    own = directives.of_model()
-    if not found.is_prior or own == directives:
-        return found
-    alone = _judged(store, own, conditions, now, settings)
-    return found if alone.is_prior else replace(alone, source=f"{alone.source}; no variants")
-
-
-def _judged(
-    store: Store,
-    directives: DirectiveSet,
-    conditions: Conditions,
-    now: datetime,
-    settings: Settings,
-) -> Preference:
-    """Return what trusted judges said who compared exactly these levels, or the prior."""
-    keys = [directive.key for directive in directives.directives]
-    table, half_life = Verdicts(store), timedelta(days=settings.verdict_half_life_d)
-    rulings = table.rulings(conditions.model, keys)
-    own = [ruling for ruling in rulings if ruling.origin != "bundled"]
-    found, about = evidence(own, keys, now, half_life), "prompts"
-    if found.num_prompts < MIN_JUDGED:
-        found = evidence(rulings, keys, now, half_life)
-        about = "prompts, packaged ones included" if len(own) < len(rulings) else about
-    names = {judge.key: judge.name for judge in table.judges()}
-    if found.num_prompts < MIN_JUDGED:
-        return prior_preference(directives, _why_prior(table, conditions.model, keys, found))
-    by = ", ".join(sorted({names[ruling.judge_key] for ruling in rulings}))
-    classes = sorted(set(found.tasks) - {OTHER, ""})
-    counts = served_counts(store, conditions.model)
-    return Preference(
-        overall=found.as_served(counts).shares(directives.levels),
-        by_class={task: found.of_class(task).shares(directives.levels) for task in classes},
-        source=f"judged by {by}: {found.num_prompts} {about}",
-        is_prior=False,
-    )
-
-
-def prior_preference(directives: DirectiveSet, why: str = "") -> Preference:
-    """Return the paper's shares for the levels that say which of its levels they stand for."""
-    shares = {
-        d.level: PAPER_PREFERENCE[d.paper_level]
-        for d in directives.directives
-        if d.paper_level is not None
-    }
-    return Preference(prior(shares), {}, PRIOR_SOURCE + why, is_prior=True)
-
-
-def _why_prior(table: Verdicts, model: str, keys: list[str], found: Evidence) -> str:
-    """Return in brackets what keeps verdicts that there are from standing in the prior's place."""
-    if found.num_prompts:
-        return f" ({found.num_prompts} prompts are judged; from {MIN_JUDGED} on they count)"
-    doubted = [
-        judge.name
-        for judge in table.judges()
-        if not judge.is_trusted and table.rulings(model, keys, judge_key=judge.key)
-    ]
-    return f" (not trusted, so not counted: {', '.join(doubted)})" if doubted else ""
-
-
 def plan_options(settings: Settings, rate: EmbodiedRate) -> PlanOptions:
     """Return what the user decides about plans."""
     return PlanOptions(
@@ -289,7 +209,7 @@ class Known:
             costs=Profiles(self.store).costs(self.conditions),
             energy_method=self.conditions.energy_method,
             is_energy_estimated=self.is_energy_estimated,
-            preference=preference(
+            preference=known_preference(
                 self.store, self.directives, self.conditions, now, self.config.settings
             ),
         )

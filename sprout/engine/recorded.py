@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sprout.accounting import Step
-from sprout.answers import parse_line
+from sprout.batch.answers import parse_line
 from sprout.directives import TemplateTraits
 from sprout.engine.base import Completion, FinishReason, Request, StepResult
 from sprout.errors import InputError, NoInputError, PermissionDeniedError

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sprout.config.keys import scrub
 from sprout.errors import InputError, PermissionDeniedError, TryLaterError
-from sprout.keys import scrub
 
 OK = 200
 NO_CONTENT = 204

@@ -21,8 +21,8 @@ from sprout.grid import mix
 from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
 
 if TYPE_CHECKING:
+    from sprout.config.keys import Keys
     from sprout.grid.http import Client
-    from sprout.keys import Keys
 
 KEY: Final = "eia_key"
 ABOUT: Final = About(

@@ -36,8 +36,8 @@ from sprout.grid.provider import (
 )
 
 if TYPE_CHECKING:
+    from sprout.config.keys import Keys
     from sprout.grid.http import Client
-    from sprout.keys import Keys
 
 KEY: Final = "entsoe_key"
 ABOUT: Final = About(

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from sprout.config.keys import Keys
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid.intensity import FactorType, Kind, Series
 from sprout.grid.provider import About, Provider
-from sprout.keys import Keys
 
 if TYPE_CHECKING:
     from sprout.grid.http import Client, Limits

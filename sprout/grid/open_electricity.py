@@ -18,8 +18,8 @@ from sprout.errors import InputError
 from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
 
 if TYPE_CHECKING:
+    from sprout.config.keys import Keys
     from sprout.grid.http import Client
-    from sprout.keys import Keys
 
 KEY: Final = "open_electricity_key"
 ABOUT: Final = About(

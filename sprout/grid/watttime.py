@@ -29,8 +29,8 @@ from sprout.grid.provider import (
 )
 
 if TYPE_CHECKING:
+    from sprout.config.keys import Keys
     from sprout.grid.http import Client
-    from sprout.keys import Keys
 
 USER: Final = "watttime_user"
 PASSWORD: Final = "watttime_password"  # noqa: S105 - its name

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sprout.prompts import Prompt
+from sprout.batch.prompts import Prompt
 
 FINE = timedelta(hours=1)
 """Deadlines further away are counted by the minute, so that a million of them fit into memory."""

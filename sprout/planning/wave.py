@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sprout.batch.prompts import Prompt
 from sprout.planning.backlog import Deadlines, Group, dated
-from sprout.prompts import Prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Self
 
+from sprout.config.keys import scrub
 from sprout.errors import NotReadyError, PermissionDeniedError, SproutError, TryLaterError
-from sprout.keys import scrub
 from sprout.quality.http import Http, NoReplyError, Reply
 from sprout.quality.judge import Fault, Usage
 

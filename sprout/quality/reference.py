@@ -18,8 +18,8 @@ import unicodedata
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
+from sprout.batch.promptline import MAX_REFERENCE_DEPTH, is_deeper
 from sprout.errors import InputError
-from sprout.promptline import MAX_REFERENCE_DEPTH, is_deeper
 from sprout.quality.judge import Card, Opinion, Question
 
 _NUMBER = re.compile(r"[-+\u2212]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+\u2212]?\.\d+")

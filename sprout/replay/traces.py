@@ -26,10 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sprout import infile
 from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
 from sprout.clock import in_utc
 from sprout.errors import InputError, NoInputError
+from sprout.files.reading import read_lines
 from sprout.planning.frontier import IntArray
 from sprout.planning.problem import FloatArray
 from sprout.replay.world import HourlyInputs, Requests, Variants, World
@@ -104,7 +104,7 @@ def _rows(folder: Path, stem: str, columns: tuple[str, ...]) -> Iterator[tuple[s
     path = _find(folder, stem)
     if path is None:
         raise NoInputError(f"{folder}: no {stem}.csv or {stem}.csv.gz (`man 7 sprout-replay`)")
-    reader = csv.reader(infile.lines(path))
+    reader = csv.reader(read_lines(path))
     try:
         header = next(reader, [])
         missing = [name for name in columns if name not in header]

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sprout.answers import Served
+from sprout.batch.answers import Served
 from sprout.carbon import EmbodiedRate, footprint
 from sprout.costs import ALL_TASKS, Cost, CostTable
 from sprout.directives import BASELINE, in_order

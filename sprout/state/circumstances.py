@@ -3,7 +3,7 @@
 from dataclasses import astuple
 from sqlite3 import Connection
 
-from sprout.answers import Counting, Grid
+from sprout.batch.answers import Counting, Grid
 
 _COLUMNS = (
     "run_id",

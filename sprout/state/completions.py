@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sprout.answers import Admission, Counting, Failed, Served
+from sprout.batch.answers import Admission, Counting, Failed, Served
 from sprout.clock import to_text
 from sprout.state.circumstances import Ids
 from sprout.state.store import Store

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
-from sprout.answers import Grid
+from sprout.batch.answers import Grid
 from sprout.carbon import Footprint
 from sprout.clock import to_text
 from sprout.state.store import Store

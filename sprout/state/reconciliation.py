@@ -10,7 +10,7 @@ from itertools import islice
 from sqlite3 import Connection
 from typing import Any
 
-from sprout.answers import Grid
+from sprout.batch.answers import Grid
 from sprout.clock import to_text
 from sprout.state.circumstances import Ids
 from sprout.state.completions import ANSWERED, FINISH, Completions
@@ -18,7 +18,7 @@ from sprout.state.runs import Runs
 from sprout.state.store import Store
 
 Line = Mapping[str, Any]
-"""An output line, as `sprout.answers.parse_line` returns it."""
+"""An output line, as `sprout.batch.answers.parse_line` returns it."""
 
 _LINES_PER_COMMIT = 5000  # other processes get the write lock in between
 

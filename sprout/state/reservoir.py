@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import datetime
 from sqlite3 import Connection, Row
 
-from sprout.answers import Served
+from sprout.batch.answers import Served
 from sprout.chat import Chat, Message, Sampling
 from sprout.clock import to_text
 from sprout.quality.case import Answer, Case, prompt_hash

@@ -17,12 +17,16 @@ from zoneinfo import ZoneInfo
 import plain_traces
 from local import grid_server
 
-from sprout import config, directive_sets, directives, outfile, prompts
-from sprout.answers import Admission, Grid, Served, answer_line, error_line, failed_line
+from sprout import directive_sets, directives
+from sprout.batch import outfile, prompts
+from sprout.batch.answers import Admission, Grid, Served, answer_line, error_line, failed_line
+from sprout.batch.prompts import Prompt
 from sprout.carbon import footprint
 from sprout.chat import Message, Role, Sampling
 from sprout.cli.grid import importing
 from sprout.clock import to_text
+from sprout.config import sources
+from sprout.config.keys import Key, Keys
 from sprout.directives import Directive, TemplateTraits
 from sprout.engine import base
 from sprout.engine.recorded import RecordedEngine
@@ -41,8 +45,6 @@ from sprout.grid.neso import Neso
 from sprout.grid.open_electricity import OpenElectricity
 from sprout.grid.provider import Provider
 from sprout.grid.watttime import WattTime
-from sprout.keys import Key, Keys
-from sprout.prompts import Prompt
 from sprout.quality.completions import Address, Completions
 from sprout.quality.endpoint import EndpointJudge
 from sprout.quality.http import Reply
@@ -222,7 +224,7 @@ class _Files:
     def config(self, data: bytes) -> None:
         path = self._write("sprout.toml", data)
         path.chmod(0o600)
-        found = config.load({}, path)
+        found = sources.load({}, path)
         json.dumps(asdict(found.settings), default=str)
 
     def csv(self, data: bytes) -> None:
@@ -302,7 +304,7 @@ class _Canned(Client):
         return Answer(status, "application/json", self._body, self.who, (SECRET,))
 
 
-_KEYS = Keys({name: Key(SECRET, "test") for name in config.KEY_VARIABLES})
+_KEYS = Keys({name: Key(SECRET, "test") for name in sources.KEY_VARIABLES})
 _PROVIDERS: Mapping[str, Callable[[Client], Provider]] = {
     "neso": lambda client: Neso(client, "GB"),
     "energy_charts": lambda client: EnergyCharts(client, "DE"),

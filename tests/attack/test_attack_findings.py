@@ -12,17 +12,18 @@ from attack.targets import Target, targets
 from local.judge_server import KEY, JudgeServer, Reply, completion
 from local.judge_server import serving as judging
 
-from sprout import config, directive_sets
-from sprout.answers import is_count, is_text, parse_line
+from sprout import directive_sets
+from sprout.batch.answers import is_count, is_text, parse_line
+from sprout.batch.outfile import keep_last_lines
+from sprout.config import sources
 from sprout.errors import InputError, SproutError, TryLaterError
+from sprout.files.writing import replace_file
 from sprout.grid.neso import ABOUT
 from sprout.grid.provider import Harvest, wire_shape
-from sprout.outfile import keep_last_lines
 from sprout.quality.completions import Address, Completions
 from sprout.quality.endpoint import EndpointJudge
 from sprout.quality.judge import Question
 from sprout.quality.wording import choice_in
-from sprout.writing import replace_file
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DEEP = "[" * 3000 + "]" * 3000
@@ -54,7 +55,7 @@ def test_settings_that_ended_in_a_traceback(tmp_path: Path, text: str, reason: s
     file = tmp_path / "sprout.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=reason) as raised:
-        config.load({}, file)
+        sources.load({}, file)
     assert len(str(raised.value)) < 500
 
 
@@ -62,10 +63,10 @@ def test_settings_that_ended_in_a_traceback(tmp_path: Path, text: str, reason: s
 def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path, name: str) -> None:
     file = tmp_path / "sprout.toml"
     file.write_text(f'{name} = "https://ada:pass/word@127.0.0.1/v1"', encoding="utf-8")
-    config.load({}, file)  # no password: "pass" is a port that is none
+    sources.load({}, file)  # no password: "pass" is a port that is none
     file.write_text(f'{name} = "https://ada:s3cret@127.0.0.1/v1"', encoding="utf-8")
     with pytest.raises(InputError, match="holds a password") as raised:
-        config.load({}, file)
+        sources.load({}, file)
     assert "s3cret" not in str(raised.value)
 
 

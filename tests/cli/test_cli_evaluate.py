@@ -26,7 +26,7 @@ from local.judge_server import KEY, JudgeServer, Reply, completion, error, servi
 from plain_records import LEVELS, intensity, recording
 
 from sprout.cli.evaluate import judges
-from sprout.config import load
+from sprout.config.sources import load
 from sprout.directives import PRIOR_SOURCE
 from sprout.evaluate import Control
 from sprout.grid.intensity import Intensity

@@ -16,9 +16,9 @@ from cli.program import REPLAY, run_process, sprout
 from local.grid_server import refused_url
 
 from sprout.cli.app import app
-from sprout.config import defaults
+from sprout.config.settings import SETTINGS
+from sprout.config.sources import defaults
 from sprout.grid.open import NAMES
-from sprout.settings import SETTINGS
 from sprout.state.grid_log import Asked, GridLog
 from sprout.state.store import Store
 

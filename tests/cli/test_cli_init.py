@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from cli.program import PATIENCE_S, command_line, sprout
 
-from sprout.config import defaults, file_path, load
-from sprout.setting import description
-from sprout.settings import SETTINGS
-from sprout.template import UNSET, literal
+from sprout.config.setting import description
+from sprout.config.settings import SETTINGS
+from sprout.config.sources import defaults, file_path, load
+from sprout.config.template import UNSET, literal
 
 
 @pytest.fixture

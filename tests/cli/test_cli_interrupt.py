@@ -12,7 +12,7 @@ from cli.program import PATIENCE_S, RECORDING, REPLAY, select, sprout, start, wa
 from sprout.cli import output, wiring
 from sprout.cli.host import Host
 from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
-from sprout.config import load
+from sprout.config.sources import load
 from sprout.errors import DiskError, EngineError
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store

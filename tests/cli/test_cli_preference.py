@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from plain_records import KEYS, LEVELS, NOW, UNDER, admission, prompt, served
 
-from sprout.cli.wiring import MIN_JUDGED, preference
-from sprout.config import load
+from sprout.cli.preference import MIN_JUDGED, known_preference
+from sprout.config.sources import load
 from sprout.directives import PRIOR_SOURCE
 from sprout.quality.comparison import Ballot
 from sprout.quality.judge import Card
@@ -56,7 +56,7 @@ def judged(
 
 def found(store: Store) -> Preference:
     settings = load({"state": store.path}).settings
-    return preference(store, LEVELS, UNDER, NOW, settings)
+    return known_preference(store, LEVELS, UNDER, NOW, settings)
 
 
 def test_nobody_asked_leaves_the_prior(store: Store) -> None:

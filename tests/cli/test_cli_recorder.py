@@ -5,11 +5,11 @@ import pytest
 from cli.program import select
 from plain_records import NOW, UNDER, a_plan, admission, prompt, served
 
-from sprout.answers import Counting, Served
+from sprout.batch.answers import Counting, Served
 from sprout.carbon import EmbodiedRate
 from sprout.cli.output import Out
 from sprout.cli.run.recorder import METERED_EVERY_S, Recorder
-from sprout.config import load
+from sprout.config.sources import load
 from sprout.planning.plan import Plan
 from sprout.run import Turn
 from sprout.state.reservoir import Reservoir

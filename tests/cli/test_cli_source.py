@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sprout.batch.prompts import MAX_LINE_BYTES, Prompt, Rejected
 from sprout.cli.source import Lines, Pipe, open_prompts, open_rows
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.errors import NoInputError
-from sprout.prompts import MAX_LINE_BYTES, Prompt, Rejected
 
 LEVELS = ("L0",)
 SETTINGS = Settings(state=Path("sprout.db"), threads=1)

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from cli.program import Json, write_lines
 
+from sprout.batch.prompts import Prompt
 from sprout.cli.interrupt import Interrupt
 from sprout.cli.output import Out
 from sprout.cli.run.remaining import Remaining
 from sprout.cli.run.waves import Waves, serve
 from sprout.cli.source import open_rows
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.errors import NoInputError, OutputExistsError
 from sprout.planning.backlog import Backlog, Deadlines
 from sprout.planning.wave import Wave
-from sprout.prompts import Prompt
 from sprout.run import Turn
 
 NOW = datetime.now(UTC)

@@ -11,10 +11,10 @@ from email.utils import format_datetime
 import pytest
 from local.grid_server import HTML, Answer, GridServer, Request, refused_url, serving
 
+from sprout.config.keys import Key, Keys, scrub
 from sprout.errors import InputError, NotReadyError, PermissionDeniedError, TryLaterError
 from sprout.grid.http import Client, Limits
 from sprout.grid.provider import ThrottledError
-from sprout.keys import Key, Keys, scrub
 
 QUICK = Limits(total_s=20, num_retries=2, connect_s=5, read_s=5, backoff_s=0.01)
 SECRET = "s3cret/+ key"  # noqa: S105

@@ -8,6 +8,7 @@ import pytest
 from local import grid_server
 from local.grid_server import KEY, PASSWORD, USER, Answer, GridServer, Request
 
+from sprout.config.keys import Key, Keys
 from sprout.errors import (
     InputError,
     NotReadyError,
@@ -22,7 +23,6 @@ from sprout.grid.mix import intensity_of
 from sprout.grid.open import NAMES, about, open_provider, series_of, zones
 from sprout.grid.provider import NoAccessError, Reply, ThrottledError
 from sprout.grid.timeline import best
-from sprout.keys import Key, Keys
 
 NOW = datetime(2026, 3, 29, 1, 40, tzinfo=UTC)  # the hour in which Europe's clocks go forward
 HOUR = timedelta(hours=1)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_records import LEVELS, MEASURED, NOW, cost, prompt, reading, snapshot
 
+from sprout.batch.prompts import Prompt
 from sprout.planning.backlog import Deadlines, Group, count
 from sprout.planning.deferral import decide
 from sprout.planning.plan import PlanOptions
 from sprout.planning.wave import WAITING, Waiting, take
-from sprout.prompts import Prompt
 
 HOUR = timedelta(hours=1)
 OPTIONS = PlanOptions(tolerance=0.1, explore=0.02, pue=1.0, embodied_g_per_s=0.0)

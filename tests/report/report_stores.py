@@ -10,7 +10,7 @@ from statistics import fmean
 
 from plain_records import KEYS, UNDER, prompt
 
-from sprout.answers import Admission, Counting, Failed, Grid, Served
+from sprout.batch.answers import Admission, Counting, Failed, Grid, Served
 from sprout.carbon import EmbodiedRate, footprint
 from sprout.costs import Conditions, t_95
 from sprout.directives import parted

@@ -8,7 +8,7 @@ import plain_records
 import pytest
 from plain_records import NOW, admission, prompt, served
 
-from sprout.answers import Failed, Served
+from sprout.batch.answers import Failed, Served
 from sprout.state.completions import Completions, Past, served_counts
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from plain_records import KEYS, NOW, UNDER, admission, prompt, served
 
-from sprout.answers import Counting, Grid
+from sprout.batch.answers import Counting, Grid
 from sprout.carbon import EmbodiedRate, Footprint
 from sprout.quality.comparison import best_ballot
 from sprout.quality.judge import Card, Opinion, Usage

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from plain_records import KEYS, NOW, UNDER, admission, prompt, served
 
-from sprout.answers import Counting
+from sprout.batch.answers import Counting
 from sprout.carbon import EmbodiedRate
 from sprout.state.completions import Completions
 from sprout.state.history import History, ServedLevel

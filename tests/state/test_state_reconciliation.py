@@ -11,7 +11,7 @@ import plain_records
 import pytest
 from plain_records import NOW, admission, prompt, served
 
-from sprout.answers import Failed, Served, answer_line
+from sprout.batch.answers import Failed, Served, answer_line
 from sprout.state.completions import Completions, Past
 from sprout.state.reconciliation import reconcile
 from sprout.state.runs import Run, Runs

@@ -13,7 +13,7 @@ import pytest
 from plain_records import KEYS, a_plan, admission, prompt, served
 from report.report_stores import NOW, START, Writer, counting, read, write_mixed
 
-from sprout.answers import Grid
+from sprout.batch.answers import Grid
 from sprout.carbon import Footprint
 from sprout.report import words
 from sprout.report.cells import Emitted, Metered
@@ -366,7 +366,7 @@ def test_a_row_rebuilt_from_its_line_has_its_source(store: Store) -> None:
     import json  # noqa: PLC0415
     from datetime import UTC  # noqa: PLC0415
 
-    from sprout.answers import answer_line  # noqa: PLC0415
+    from sprout.batch.answers import answer_line  # noqa: PLC0415
 
     run = Writer(store, []).run(START, counting(), zone="FR")
     line = json.loads(answer_line(served(admission(prompt("a"))), run.run_id, "model", NOW))

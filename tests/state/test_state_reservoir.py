@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from plain_records import KEYS, NOW, admission, prompt, served
 
-from sprout.answers import Served
+from sprout.batch.answers import Served
 from sprout.quality.case import Answer, prompt_hash
 from sprout.state.reservoir import Reservoir
 from sprout.state.store import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from plain_records import NOW, admission, prompt, served
 
-from sprout.answers import Failed
+from sprout.batch.answers import Failed
 from sprout.state.completions import Completions
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store

@@ -95,7 +95,7 @@ def evaluate(
     """
     with output.command("evaluate", json=json, quiet=quiet, verbose=verbose, shows=show) as out:
         from sprout.cli.evaluate import evaluation, verdicts
-        from sprout.config import load
+        from sprout.config.sources import load
 
         configured = load(
             {

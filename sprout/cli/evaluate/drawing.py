@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from sprout.batch.prompts import Prompt, read
 from sprout.chat import Sampling
 from sprout.cli.source import open_prompts
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.directives import DirectiveSet
 from sprout.errors import InputError
-from sprout.prompts import Prompt, read
 from sprout.quality.case import Case, Origin, prompt_hash
 from sprout.quality.classes import train
 from sprout.quality.reference import matcher

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from sprout.answers import Grid
+from sprout.batch.answers import Grid
 from sprout.cli import interrupt, wiring
 from sprout.cli.evaluate import drawing, judges, verdicts
 from sprout.cli.evaluate.judging import Session, ask
@@ -16,7 +16,8 @@ from sprout.cli.evaluate.moment import judge_moment
 from sprout.cli.locking import held
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.progress import progress
-from sprout.config import Config, Settings, model_path
+from sprout.config.settings import Settings
+from sprout.config.sources import Config, model_path
 from sprout.engine.open import open_engine
 from sprout.errors import InputError
 from sprout.evaluate import Answers, answer, compared_with, draw

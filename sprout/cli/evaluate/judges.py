@@ -7,11 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sprout.cli.wiring import engine_options, utc_now
-from sprout.config import Config, Settings, model_path
+from sprout.config.keys import Keys
+from sprout.config.settings import Settings
+from sprout.config.sources import Config, model_path
 from sprout.engine.open import fingerprint, open_chooser
 from sprout.errors import NotReadyError, UsageError
 from sprout.evaluate import Control
-from sprout.keys import Keys
 from sprout.quality import endpoint, local
 from sprout.quality.completions import Address, Completions
 from sprout.quality.judge import Card, Judge

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sprout.answers import Grid
+from sprout.batch.answers import Grid
 from sprout.carbon import footprint
 from sprout.cli import interrupt, wiring
 from sprout.cli.evaluate import judges

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sprout.cli.grid.asking import series
 from sprout.cli.grid.outlook import outlook
-from sprout.config import Config
+from sprout.config.sources import Config
 from sprout.grid.timeline import best, hourly
 from sprout.quality.invoker import decide
 from sprout.state.evaluations import Evaluations

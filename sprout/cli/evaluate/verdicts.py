@@ -7,7 +7,8 @@ from typing import Any
 
 from sprout.cli import wiring
 from sprout.cli.output import Out
-from sprout.config import Config
+from sprout.cli.preference import known_preference
+from sprout.config.sources import Config
 from sprout.quality import interval
 from sprout.quality.diagnostics import Diagnostics, diagnose
 from sprout.quality.judge import Card
@@ -265,7 +266,7 @@ def _tell_cost(out: Out, known: wiring.Known) -> None:
 
 def _tell_steering(out: Out, known: wiring.Known) -> None:
     """Say what the optimizer takes."""
-    found = wiring.preference(
+    found = known_preference(
         known.store,
         known.directives,
         known.conditions,

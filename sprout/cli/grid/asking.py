@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sprout.cli.present import utc_now
-from sprout.config import Config, Settings
+from sprout.config.settings import Settings
+from sprout.config.sources import Config
 from sprout.errors import InputError, NotReadyError, PermissionDeniedError, TryLaterError
 from sprout.grid.intensity import Series
 from sprout.grid.open import about, open_provider, series_of

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sprout import infile
 from sprout.cli.grid.asking import series
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.errors import InputError, NoInputError, NotReadyError
+from sprout.files.reading import read_lines
 from sprout.grid.columns_csv import Columns
 from sprout.grid.intensity import HOUR_S, Intensity, Series
 from sprout.state.grid_log import GridLog, Tested
@@ -138,7 +138,7 @@ def _zones(
     """Return the rows of a file by zone; without a zone column it is one zone."""
     from sprout.grid import columns_csv
 
-    lines = infile.lines(file)
+    lines = read_lines(file)
     if zone_column is None:
         wanted = Series(NO_ZONE, "average", "unknown")
         return {NO_ZONE: list(columns_csv.read(lines, columns, wanted, now, str(file)).intensities)}

@@ -9,14 +9,14 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from sprout import toml
 from sprout.cli.output import Out
-from sprout.config import file_path, load
+from sprout.config.sources import file_path, load
 from sprout.errors import InputError, NoInputError
+from sprout.files import toml
+from sprout.files.reading import read_text
+from sprout.files.writing import write_whole
 from sprout.grid import yearly
 from sprout.grid.open import about, check_zone, series_of
-from sprout.infile import read_text
-from sprout.writing import write_whole
 
 NOBODY = "none"
 NEW_FILE_MODE = 0o600  # keys may be added to it

@@ -73,7 +73,7 @@ def fetch(
     with output.command("grid fetch", json=json, quiet=quiet, verbose=verbose, shows=False) as out:
         from sprout.cli.grid import fetching
         from sprout.clock import parse_age
-        from sprout.config import load
+        from sprout.config.sources import load
 
         flags = {"zone": zone, "provider": provider, "state": state}
         fetching.fetch(out, load(flags, config), parse_age(max_age))
@@ -106,7 +106,7 @@ def history(
         "grid history", json=json, quiet=quiet, verbose=verbose, shows=False
     ) as out:
         from sprout.cli.grid import fetching
-        from sprout.config import load
+        from sprout.config.sources import load
 
         flags = {"zone": zone, "provider": provider, "state": state}
         fetching.history(out, load(flags, config), start, end)
@@ -129,7 +129,7 @@ def show(
     """
     with output.command("grid show", json=json, quiet=quiet) as out:
         from sprout.cli.grid import showing
-        from sprout.config import load
+        from sprout.config.sources import load
 
         showing.show(out, load({"zone": zone, "state": state}, config).settings)
 
@@ -163,7 +163,7 @@ def backtest(
     """
     with output.command("grid backtest", json=json, quiet=quiet) as out:
         from sprout.cli.grid import backtesting, importing
-        from sprout.config import load
+        from sprout.config.sources import load
         from sprout.errors import UsageError
 
         settings = load({"zone": zone, "state": state}, config).settings
@@ -193,7 +193,7 @@ def zones(
     """
     with output.command("grid zones", json=json, quiet=quiet) as out:
         from sprout.cli.grid import showing
-        from sprout.config import load
+        from sprout.config.sources import load
 
         showing.zones(out, load({"provider": provider}, config), provider)
 
@@ -243,7 +243,7 @@ def import_csv(
     """
     with output.command("grid import", json=json, quiet=quiet, shows=False) as out:
         from sprout.cli.grid import importing
-        from sprout.config import load
+        from sprout.config.sources import load
 
         columns = importing.columns_of(time_column, value_column, time_zone)
         flags = {"zone": zone, "kind": kind, "factor": factor, "state": state}

@@ -21,7 +21,7 @@ from sprout.cli.interrupt import Interrupt
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import in_utc, to_text
-from sprout.config import Config
+from sprout.config.sources import Config
 from sprout.errors import InputError, UsageError
 from sprout.fetch import EPOCH, Span, spans
 from sprout.fetch import history as fetch_history

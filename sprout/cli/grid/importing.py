@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sprout import infile
 from sprout.cli.grid.asking import series as series_of
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.errors import NotReadyError, UsageError
+from sprout.files.reading import read_lines
 from sprout.grid import columns_csv, electricitymaps_csv
 from sprout.grid.columns_csv import Columns
 from sprout.grid.intensity import Series
@@ -83,9 +83,9 @@ def _series(settings: Settings) -> Series:
 
 def _electricity_maps(file: Path) -> Table:
     """Return the intensities of both emission factors; rows are counted by the first of them."""
-    first, second = electricitymaps_csv.read(infile.lines(file), FACTORS, utc_now(), str(file))
+    first, second = electricitymaps_csv.read(read_lines(file), FACTORS, utc_now(), str(file))
     return replace(first, intensities=(*first.intensities, *second.intensities))
 
 
 def _two_columns(file: Path, columns: Columns, wanted: Series) -> Table:
-    return columns_csv.read(infile.lines(file), columns, wanted, utc_now(), str(file))
+    return columns_csv.read(read_lines(file), columns, wanted, utc_now(), str(file))

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from sprout.cli.grid.asking import contact, series
-from sprout.config import Config
+from sprout.config.sources import Config
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading
 from sprout.grid.intensity import Intensity, IntensityTrace, Series

@@ -8,7 +8,8 @@ from sprout.cli.grid.outlook import coming
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
-from sprout.config import Config, Settings
+from sprout.config.settings import Settings
+from sprout.config.sources import Config
 from sprout.errors import NoInputError, NotReadyError
 from sprout.grid import open as opening
 from sprout.grid import yearly

@@ -108,7 +108,7 @@ def replay(
     """
     with output.command("replay", json=json, quiet=quiet) as out:
         from sprout.cli.replay import replaying
-        from sprout.config import load
+        from sprout.config.sources import load
 
         configured = load(
             {

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from sprout.cli import wiring
+from sprout.cli.preference import known_preference
 from sprout.cli.replay import intensities
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.costs import task_weights
 from sprout.directives import DirectiveSet
 from sprout.errors import NotReadyError
@@ -56,7 +57,7 @@ def read_world(store: Store, settings: Settings, factor: str | None) -> World:
     history = History(store, under)
     hours, served = history.hours(), history.levels()
     directives = _served(served, known)
-    preference = wiring.preference(store, known, under, wiring.utc_now(), settings)
+    preference = known_preference(store, known, under, wiring.utc_now(), settings)
     tasks = tuple(sorted({row.task for row in hours}))
     names = tuple(sorted({row.hour for row in hours}))
     counts = np.zeros((len(names), len(tasks)))

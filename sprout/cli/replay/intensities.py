@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.errors import NotReadyError
 from sprout.grid.intensity import FactorType, Kind, Series
 from sprout.grid.range import judged_against

@@ -7,7 +7,7 @@ from pathlib import Path
 from sprout.cli import interrupt
 from sprout.cli.output import Out
 from sprout.cli.replay import history
-from sprout.config import Config
+from sprout.config.sources import Config
 from sprout.errors import DiskError, InputError, NoInputError, UsageError
 from sprout.planning.outlook import Limits
 from sprout.planning.policies import POLICIES

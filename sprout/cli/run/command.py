@@ -115,7 +115,7 @@ def run(
     ) as out:
         from sprout.cli.run import rehearsing, serving
         from sprout.cli.run.flags import RunFlags, place_of
-        from sprout.config import load
+        from sprout.config.sources import load
 
         configured = load(
             {

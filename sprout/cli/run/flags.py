@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sprout import outfile
+from sprout.batch import outfile
 from sprout.cli.run.waiting import finish_by
 from sprout.cli.source import is_pipe
 from sprout.errors import UsageError

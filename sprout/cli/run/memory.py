@@ -6,14 +6,14 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from sprout import outfile
+from sprout.batch import outfile
+from sprout.batch.prompts import Prompt, Rejected
 from sprout.cli.run.target import Target
 from sprout.cli.wiring import Known
 from sprout.errors import OutputExistsError
 from sprout.planning.plan import Plan, PlanOptions
 from sprout.planning.planner import make
 from sprout.planning.strict import check_strict
-from sprout.prompts import Prompt, Rejected
 from sprout.run import Remembered
 from sprout.state.completions import Completions
 from sprout.state.plans import Plans

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sprout import outfile
-from sprout.answers import Counting, Failed, Served, answer_line, error_line
+from sprout.batch import outfile
+from sprout.batch.answers import Counting, Failed, Served, answer_line, error_line
 from sprout.cli.output import Out
 from sprout.cli.wiring import utc_now
-from sprout.config import Settings
+from sprout.config.settings import Settings
 from sprout.costs import Conditions
 from sprout.directives import BASELINE, parted
 from sprout.planning.plan import Plan

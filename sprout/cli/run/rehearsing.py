@@ -2,19 +2,20 @@
 
 from dataclasses import asdict
 
-from sprout.answers import Failed, failed_line
+from sprout.batch.answers import Failed, failed_line
+from sprout.batch.prompts import Prompt
 from sprout.cli import wiring
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.run.flags import RunFlags
 from sprout.cli.run.recorder import MAX_SHOWN_FAILURES
 from sprout.cli.source import open_prompts
-from sprout.config import Config, Settings
+from sprout.config.settings import Settings
+from sprout.config.sources import Config
 from sprout.planning.backlog import Deadlines, Group
 from sprout.planning.deferral import decide
 from sprout.planning.planner import make, unmeasured
 from sprout.planning.strict import check_strict
 from sprout.planning.wave import Wave
-from sprout.prompts import Prompt
 from sprout.report import terminal
 from sprout.state.store import Store
 

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sprout.answers import Failed, failed_line
+from sprout.batch.answers import Failed, failed_line
+from sprout.batch.prompts import Prompt, Rejected
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
 from sprout.cli.run.memory import Likeness, another_batch
@@ -19,7 +20,6 @@ from sprout.cli.wiring import utc_now
 from sprout.errors import NoInputError, PermissionDeniedError
 from sprout.planning.backlog import Deadlines, Group
 from sprout.planning.wave import WAITING, Waiting, Wave, take
-from sprout.prompts import Prompt, Rejected
 from sprout.run import Turn
 from sprout.state.ids import IdMap, IdSet
 

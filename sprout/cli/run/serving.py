@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sprout import outfile
-from sprout.answers import Counting
+from sprout.batch import outfile
+from sprout.batch.answers import Counting
+from sprout.batch.prompts import Prompt, Rejected
 from sprout.carbon import EmbodiedRate
 from sprout.cli import interrupt, wiring
 from sprout.cli.host import Host
@@ -24,7 +25,7 @@ from sprout.cli.run.waiting import waits
 from sprout.cli.run.waves import Waves
 from sprout.cli.run.waves import serve as serve_waves
 from sprout.cli.source import Lines, Rows, is_pipe, open_prompts, open_rows
-from sprout.config import Config, model_path
+from sprout.config.sources import Config, model_path
 from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
 from sprout.metering import MeteredEngine
@@ -33,7 +34,6 @@ from sprout.planning.deferral import decide
 from sprout.planning.planner import unmeasured
 from sprout.planning.strict import check_strict
 from sprout.planning.wave import WAITING, Waiting
-from sprout.prompts import Prompt, Rejected
 from sprout.report import terminal
 from sprout.report.foreign import showable
 from sprout.report.summary import RunSummary, own_baselines, saving

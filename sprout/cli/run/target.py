@@ -10,10 +10,11 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from sprout import outfile
+from sprout.batch import outfile
 from sprout.cli.locking import held
 from sprout.cli.run.flags import RunFlags
-from sprout.config import Settings, model_path
+from sprout.config.settings import Settings
+from sprout.config.sources import model_path
 from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError, UsageError
 from sprout.report.foreign import showable
 from sprout.state.reconciliation import reconcile

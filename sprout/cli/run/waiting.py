@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sprout.batch.prompts import bounded_lines
 from sprout.cli.source import is_pipe
 from sprout.clock import in_utc, parse_age
 from sprout.errors import UsageError
-from sprout.prompts import bounded_lines
 from sprout.state.runs import Waits
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from sprout.batch.prompts import Prompt
 from sprout.cli.interrupt import LOOK_EVERY_S, Interrupt
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
@@ -20,7 +21,6 @@ from sprout.cli.source import Lines
 from sprout.cli.wiring import utc_now
 from sprout.planning.backlog import Backlog
 from sprout.planning.wave import Waiting, Wave
-from sprout.prompts import Prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sprout.config.setting import declared, setting
 from sprout.grid.open import ProviderName
-from sprout.setting import declared, setting
 
 MAX_THREADS = 512
 """GGML_MAX_N_THREADS."""

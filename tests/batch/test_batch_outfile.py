@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain_records import NOW, admission, prompt, served
 
-from sprout.answers import answer_line
-from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
-from sprout.outfile import (
+from sprout.batch.answers import answer_line
+from sprout.batch.outfile import (
     LineFile,
     check_errors_file,
     check_torn_line,
@@ -26,7 +25,8 @@ from sprout.outfile import (
     remove,
     run_of,
 )
-from sprout.prompts import MAX_LINE_BYTES
+from sprout.batch.prompts import MAX_LINE_BYTES
+from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from sprout.errors import DiskError
-from sprout.outfile import LineFile
+from sprout.batch.outfile import LineFile
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 file = LineFile(Path(sys.argv[1]), starts_empty=True)
@@ -309,7 +309,7 @@ def test_a_replacement_that_does_not_fit_leaves_the_old_file_alone(path: Path) -
     script = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from sprout.outfile import keep_last_lines\n"
+        "from sprout.batch.outfile import keep_last_lines\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"
         "keep_last_lines(Path(sys.argv[1]), {'a'})\n"

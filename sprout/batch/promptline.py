@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from sprout.batch.jsonline import WANTED, LineError, shown
 from sprout.clock import in_utc
 from sprout.costs import ALL_TASKS
-from sprout.jsonline import WANTED, LineError, shown
 
 _INT32_MAX = 2**31 - 1  # llama.cpp counts tokens in int32
 _SEED_MAX = 2**32 - 2  # 2**32 - 1 asks llama.cpp for a random seed, which no rerun repeats

@@ -15,10 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sprout.answers import is_error_line, parse_line
+from sprout.batch.answers import is_error_line, parse_line
+from sprout.batch.prompts import MAX_LINE_BYTES, bounded_lines
 from sprout.errors import OutputExistsError
-from sprout.prompts import MAX_LINE_BYTES, bounded_lines
-from sprout.writing import replacing, translated
+from sprout.files.writing import replacing, translated
 
 FSYNC_EVERY_S = 1.0
 _NOTHING_TO_SYNC = {errno.EINVAL, errno.ENOTSUP}  # /dev/null and the like

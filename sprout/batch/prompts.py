@@ -27,10 +27,10 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import Any, BinaryIO
 
-from sprout import jsonline, promptline
+from sprout.batch import jsonline, promptline
+from sprout.batch.jsonline import LineError, shown
+from sprout.batch.promptline import BatchLine, Body, Form, MessageForm, Options, PromptLine
 from sprout.chat import Chat, Message, Sampling
-from sprout.jsonline import LineError, shown
-from sprout.promptline import BatchLine, Body, Form, MessageForm, Options, PromptLine
 
 MAX_LINE_BYTES = 16 * 2**20
 """A longer line is rejected unparsed, and only its beginning is kept in memory.

@@ -36,6 +36,6 @@ def read_text(path: Path) -> str:
         raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path) -> Iterator[str]:
     """Return the lines of such a file with their ends, as `csv` wants them."""
     return io.StringIO(read_text(path), newline="")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sprout.errors import DiskError
-from sprout.writing import replace_file, write_whole
+from sprout.files.writing import replace_file, write_whole
 
 
 def test_a_pipe_is_never_replaced(tmp_path: Path) -> None:

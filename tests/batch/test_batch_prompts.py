@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprout import prompts, samples
+from sprout import samples
+from sprout.batch import prompts
+from sprout.batch.prompts import MAX_LINE_BYTES, Prompt, Rejected
 from sprout.chat import Message, Sampling
-from sprout.prompts import MAX_LINE_BYTES, Prompt, Rejected
 
 URL = "/v1/chat/completions"
 USER = {"role": "user", "content": "Hi"}

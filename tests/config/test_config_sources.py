@@ -6,12 +6,12 @@ from typing import get_args
 import platformdirs
 import pytest
 
-from sprout import config as configuration
-from sprout.config import load
+from sprout.config import sources as configuration
+from sprout.config.settings import SETTINGS, LivePolicy
+from sprout.config.sources import load
 from sprout.errors import InputError, NoInputError, NotReadyError, UsageError
 from sprout.machine import num_cores
 from sprout.planning.policies import POLICIES
-from sprout.settings import SETTINGS, LivePolicy
 
 
 @pytest.fixture

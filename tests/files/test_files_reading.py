@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from sprout.errors import InputError, NoInputError
-from sprout.infile import lines, read_text
+from sprout.files.reading import read_lines, read_text
 
 TEXT = "a,b\r\n1,é\n"
 
@@ -18,7 +18,7 @@ def test_a_text_is_read_whole_without_its_mark_and_with_its_line_ends(
         path = tmp_path / name
         path.write_bytes(written)
         assert read_text(path) == TEXT
-        assert list(lines(path)) == ["a,b\r\n", "1,é\n"]
+        assert list(read_lines(path)) == ["a,b\r\n", "1,é\n"]
 
 
 def test_what_is_no_text_and_what_is_no_file_are_told_apart(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_records import NOW, admission, prompt, served
 
-from sprout.answers import Failed, answer_line, error_line, failed_line, parse_line
-from sprout.prompts import Rejected
+from sprout.batch.answers import Failed, answer_line, error_line, failed_line, parse_line
+from sprout.batch.prompts import Rejected
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -17,7 +17,10 @@ from typing import Any
 
 import platformdirs
 
-from sprout import machine, toml
+from sprout import machine
+from sprout.config.keys import Key, Keys
+from sprout.config.setting import converted, default
+from sprout.config.settings import MAX_THREADS, SETTINGS, Settings
 from sprout.errors import (
     InputError,
     NoInputError,
@@ -26,10 +29,7 @@ from sprout.errors import (
     UsageError,
     quoted,
 )
-from sprout.keys import Key, Keys
-from sprout.setting import converted, default
-from sprout.settings import MAX_THREADS, SETTINGS
-from sprout.settings import Settings as Settings  # noqa: PLC0414 - said here to every command
+from sprout.files import toml
 
 PREFIX = "SPROUT_"
 _PATHS = frozenset({"model", "state", "powercap", "directives"})

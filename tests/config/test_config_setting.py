@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from sprout.setting import converted, declared, description, setting
+from sprout.config.setting import converted, declared, description, setting
 
 
 @dataclass(frozen=True, kw_only=True)

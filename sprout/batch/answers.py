@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from sprout.batch.prompts import Prompt, Rejected
 from sprout.carbon import EmbodiedRate, Footprint
 from sprout.costs import Conditions
 from sprout.engine.base import Completion
 from sprout.grid.reading import GridReading
-from sprout.prompts import Prompt, Rejected
 
 REQUEST_FAILED = "request_failed"
 """The code of a request that was admitted and failed alone; other codes are of rejected lines."""

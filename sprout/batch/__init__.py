@@ -1,0 +1,1 @@
+"""The files of a batch: prompts in, answers and failed lines out."""

@@ -1,0 +1,1 @@
+"""Settings and keys: what can be set, and where its value comes from."""

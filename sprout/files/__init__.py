@@ -1,0 +1,1 @@
+"""Whole text files: read, written, and the TOML in them."""
