@@ -1,6 +1,5 @@
 """Prompts that may wait are served in the greenest seconds before their deadline."""
 
-import os
 import signal
 import subprocess
 import time
@@ -15,7 +14,9 @@ from cli.program import (
     Json,
     change,
     ids,
+    lose_privileges,
     read_lines,
+    run_process,
     select,
     sprout,
     start,
@@ -270,7 +271,6 @@ def test_standard_input_is_a_pipe_though_a_file_has_its_name(store: Path) -> Non
     assert select(store, "SELECT began_g_per_kwh FROM runs") == [(None,)]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
 def test_a_file_in_a_folder_out_of_reach_needs_permission(prompts: Path) -> None:
     folder = Path("closed")
     folder.mkdir()
@@ -278,7 +278,8 @@ def test_a_file_in_a_folder_out_of_reach_needs_permission(prompts: Path) -> None
     folder.chmod(0)
     try:
         for more in ((), ("--finish-by", "8h")):
-            found = sprout("run", folder / prompts.name, *REPLAY, *more)
+            command = ("run", folder / prompts.name, *REPLAY, *more)
+            found = run_process(*command, preexec_fn=lose_privileges)
             assert found.code == 77
             assert "may not be read" in found.stderr
     finally:
