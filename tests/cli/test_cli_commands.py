@@ -95,7 +95,7 @@ def test_status_shows_what_was_measured_planned_and_run(prompts: Path, out: Path
     assert "latest plan" in shown
     assert "prior: Llama-2-13B-chat" in shown
     assert "tdp_estimate" in shown
-    assert shown.index("grid  ") < shown.index("latest plan") < shown.index("settings (")
+    assert shown.index("grid  ") < shown.index("latest plan") < shown.index("\nsettings")
 
 
 def test_status_says_whether_there_is_a_file_of_settings(tmp_path: Path) -> None:
