@@ -77,6 +77,10 @@ def test_an_hour_behind_a_gap_is_not_known() -> None:
 
 def test_nothing_waits_where_all_hours_are_alike() -> None:
     assert wave(hours([200, 200, 200, 199.9]), {due_in(4): 3}).num_prompts == 3
+    # an hour later must be 0.2 % greener: 399.2 g/kWh
+    pinned = {replace(due_in(2), level="L0"): 3}
+    assert wave(hours([400, 399.4]), pinned).num_prompts == 3
+    assert wave(hours([400, 399.0]), pinned).num_prompts == 0
 
 
 def test_hours_without_carbon_are_alike() -> None:
