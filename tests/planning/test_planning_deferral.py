@@ -220,6 +220,10 @@ def test_a_wave_holds_a_minute_of_work_at_least() -> None:
     anytime = Group("", None)
     found = wave(hours([100, 400, 400]), {due_in(0.01): 1, anytime: 100})
     assert found.quota == {due_in(0.01): 1, anytime: 5}
+    # a million lines of 50 us are read in 50 s, a fifth of a wave of 250 s: of its other 200 s
+    # one request takes 10, and the rest holds nineteen more
+    found = wave(hours([100, 400, 400]), {due_in(0.01): 1, anytime: 1_000_000})
+    assert found.quota == {due_in(0.01): 1, anytime: 19}
 
 
 def test_what_is_due_takes_its_seconds_from_this_slot_and_the_next() -> None:
