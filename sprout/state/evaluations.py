@@ -36,19 +36,6 @@ class Evaluation:
     grid: Grid
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What directives saved against L0's mean request of the same model, in gCO2eq.
-
-    Args:
-        num_requests: that were served at another level than L0.
-        saved_g: None when nothing was served at L0 to compare with.
-    """
-
-    num_requests: int
-    saved_g: float | None
-
-
 class Evaluations:
     """Reads and writes the table `evaluations`."""
 
@@ -177,34 +164,7 @@ class Evaluations:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def saved(self, model: str, base_key: str) -> Saved:
-        """Return what this model's requests at other levels than L0 saved.
 
-        Args:
-            base_key: directive key of L0. Its mean joules and busy seconds stand for what the
-                others would have cost, at their own intensity; pinned lines are left out.
-        """
-        with self._store.read() as connection:
-            joules, busy_s = connection.execute(
-                f"SELECT avg(energy_j), avg(c.busy_s) {_MIX} AND directive_key = ?",
-                (model, base_key),
-            ).fetchone()
-            row = connection.execute(
-                "SELECT count(*), coalesce(sum(operational_g + embodied_g), 0.0),"
-                " coalesce(sum(c.g_per_kwh * u.pue), 0.0), coalesce(sum(u.embodied_g_per_s), 0.0)"
-                f" {_MIX} AND directive_key <> ?",
-                (model, base_key),
-            ).fetchone()
-        num, spent_g, g_per_kwh, g_per_s = row
-        if num == 0 or joules is None:
-            return Saved(num, None if num else 0.0)
-        return Saved(num, joules / 3.6e6 * g_per_kwh + busy_s * g_per_s - spent_g)
-
-
-_MIX = (
-    "FROM completions c JOIN circumstances u USING (circumstance_id) WHERE u.model = ?"
-    " AND c.plan_id IS NOT NULL"
-)
 _SUMMARY = (
     "SELECT e.evaluation_id, j.name AS judge, j.is_trusted, e.source, e.reason, e.started_at,"
     " e.finished_at, json_array_length(e.drawn) AS num_drawn, e.model, e.energy_method, e.zone,"

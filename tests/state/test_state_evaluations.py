@@ -4,17 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from plain_records import KEYS, NOW, UNDER, admission, prompt, served
+from plain_records import KEYS, NOW
 
-from sprout.batch.answers import Counting, Grid
-from sprout.carbon import EmbodiedRate, Footprint
+from sprout.batch.answers import Grid
+from sprout.carbon import Footprint
 from sprout.quality.comparison import best_ballot
 from sprout.quality.judge import Card, Opinion, Usage
 from sprout.quality.ruling import Ruling
-from sprout.state.completions import Completions
-from sprout.state.evaluations import Evaluation, Evaluations, Saved
+from sprout.state.evaluations import Evaluation, Evaluations
 from sprout.state.retention import prune
-from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
 from sprout.state.verdicts import Verdicts, levels_key
 
@@ -118,33 +116,6 @@ def test_how_an_earlier_version_knew_the_intensity_stays_unknown(store: Store) -
         )
     Evaluations(store).continue_at("e", GRID)
     assert intensity_of(store) == ("DE", 200.0, None, None, None)
-
-
-def test_savings_are_counted_against_the_mean_request_at_l0(store: Store) -> None:
-    rows, table = Completions(store, "r"), Evaluations(store)
-    Runs(store).start(
-        Run("r", NOW, "-", None, "model", "machine", "DE", "rapl", 1.0, "server", 0.001)
-    )
-    brief = served(admission(prompt("a"), "L1"), energy_j=36.0, busy_s=2.0)
-    rows.admit([brief.admission], NOW)
-    rows.complete([brief], NOW)
-    assert table.saved("model", KEYS["L0"]) == Saved(1, None)  # nothing to compare with
-    long = served(admission(prompt("b"), "L0"), energy_j=72.0, busy_s=4.0)
-    pinned = served(admission(prompt("c"), "L2", plan_id=None), energy_j=1.0)
-    rows.admit([long.admission, pinned.admission], NOW)
-    rows.complete([long, pinned], NOW)
-    found = table.saved("model", KEYS["L0"])
-    # L0: 72 J at 200 g/kWh are 0.004 g, 4 s at 0.001 g/s as much again; L1: half of both
-    assert found.num_requests == 1
-    assert found.saved_g == pytest.approx(0.004)
-    assert table.saved("other", KEYS["L0"]) == Saved(0, 0.0)
-    # the same run, continued at another PUE and rate, by which the baseline is counted too
-    again = served(admission(prompt("d"), "L1"), energy_j=36.0, busy_s=2.0)
-    rows.admit([again.admission], NOW)
-    rate = EmbodiedRate("custom", 0.002, "set by the user")
-    rows.complete([again], NOW, Counting(replace(UNDER, model="model"), "Model", 1.5, rate))
-    # 0.004 g before; 0.004 g * 1.5 + 4 s * 0.002 g/s less the 0.004 g that were stored
-    assert table.saved("model", KEYS["L0"]).saved_g == pytest.approx(0.004 + 0.006 + 0.008 - 0.004)
 
 
 def test_prune_forgets_old_evaluations_and_verdicts_and_keeps_judges(store: Store) -> None:

@@ -15,9 +15,12 @@ from sprout.quality.judge import Card
 from sprout.quality.pairwise import Pairwise
 from sprout.quality.ruling import evidence
 from sprout.quality.trust import MOST_UNREAD, TRUST_BELOW_P
-from sprout.report import terminal
+from sprout.report import facts, terminal, words
 from sprout.report.cells import mark_of
+from sprout.report.facts import Period
+from sprout.report.group import Group
 from sprout.report.units import JOULES_PER_WH, grams
+from sprout.state import reports
 from sprout.state.evaluations import Evaluations
 from sprout.state.store import Store
 from sprout.state.verdicts import KnownJudge, Verdicts
@@ -247,21 +250,32 @@ def _tell_cost(out: Out, known: wiring.Known) -> None:
     model, table = known.conditions.model, Evaluations(known.store)
     joules, cost_g = table.total_cost(model)
     marks = list(dict.fromkeys(map(mark_of, table.intensity_sources(model))))
-    saved = table.saved(model, known.directives.directives[0].key)
+    served = _served(known)
+    saved = served.saved
     out.data["all_evaluations"] = {
         "metered_j": joules,
         "carbon_g": cost_g,
         "intensity_marks": marks,
         "saved_g": saved.saved_g,
-        "num_reduced_requests": saved.num_requests,
+        "saved_half_width_g": saved.half_width_g,
+        "saved_num_counted": saved.num_counted,
+        "saved_num_unknown": saved.num_unknown,
     }
-    against = (
-        "what directives saved is not known (nothing was served at L0)"
-        if saved.saved_g is None
-        else f"directives saved {grams(saved.saved_g)}CO2eq on {saved.num_requests} requests"
-    )
     at = f" (intensity {', '.join(marks)})" if marks else ""
-    out.text(f"all evaluations  {grams(cost_g)}CO2eq of this machine{at}; {against}")
+    cost = f"{grams(cost_g)}CO2eq of this machine{at}"
+    out.text(f"all evaluations  {cost}; directives saved: {words.saved(served)}")
+
+
+def _served(known: wiring.Known) -> Group:
+    """Return what this model served, counted as a report counts it."""
+    model, now = known.conditions.model, wiring.utc_now()
+    with reports.reading(known.store, None) as reading:
+        cells = (
+            cell
+            for cell in reading.cells("day")
+            if cell.circumstances is not None and cell.circumstances.model == model
+        )
+        return facts.make(cells, reading.known(now), Period(now, None, "day", ())).total
 
 
 def _tell_steering(out: Out, known: wiring.Known) -> None:
