@@ -9,7 +9,7 @@ from html import escape
 from sprout.directives import parted
 from sprout.report import chart_axes as axes
 from sprout.report.group import Group
-from sprout.report.units import count, grams, percent
+from sprout.report.units import count, grams, percent, points
 
 NUM_COLOURS = 6
 PATTERNS = (
@@ -135,7 +135,7 @@ def saved(groups: Sequence[Group], name: str) -> str:
                 f'<path class="whisker" d="M{a:.1f} {y + 14}H{b:.1f}M{a:.1f} {y + 9}v10'
                 f'M{b:.1f} {y + 9}v10"/>'
             )
-        label = f"{share:.0f} %" + ("" if half is None else f" ± {half:.1f}")
+        label = f"{points(share)} %" if half is None else f"{points(share)} ± {points(half)} %"
         lines.append(
             f'<text class="value" x="{at(max(share + (half or 0.0), 0.0)) + 8:.1f}" '
             f'y="{y + 18}">{label}</text>'

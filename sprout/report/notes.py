@@ -68,6 +68,6 @@ def _partly_saved(found: Saved) -> Iterator[str]:
         )
     if found.num_borrowed:
         yield (
-            f"of {count(found.num_borrowed)} answers the task has too few of its own requests at "
-            "L0: the mean of earlier measurements, or of all tasks, stands in"
+            f"{count(found.num_borrowed)} answers are of a task with too few requests at L0: the "
+            "mean of its earlier ones, or of all tasks, stands in"
         )

@@ -15,7 +15,7 @@ from sprout.report.facts import By, Report
 from sprout.report.group import Group
 from sprout.report.origins import Origin
 from sprout.report.page_style import STYLE
-from sprout.report.units import count, grams, percent, shares, watt_hours
+from sprout.report.units import count, grams, percent, points, shares, watt_hours
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -105,11 +105,11 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
         yield "Saved", "unknown", words.saved(total), ()
     else:
         half = saved.half_width_percent
-        spread = "" if half is None else f" ± {words.points(half)}"
+        spread = "" if half is None else f" ± {points(half)}"
         text = (
             f"{grams(saved.saved_g or 0.0)}CO2eq against all-L0, the same prompts at the same hours"
         )
-        yield "Saved", f"{words.points(saved.percent)}{spread} %", text, ("counterfactual",)
+        yield "Saved", f"{points(saved.percent)}{spread} %", text, ("counterfactual",)
     for each in words.overall(report)[:1]:
         kept = "unknown" if each.kept is None else f"{100 * each.kept:.0f} %"
         mark = "prior" if each.is_prior else "judged"
@@ -134,7 +134,7 @@ def _notes(report: Report) -> str:
     if not told:
         return ""
     items = "".join(f"<li>{markup.text(note)}</li>" for note in told)
-    return f'<section class="notes"><h2>To be known</h2><ul>{items}</ul></section>\n'
+    return f'<section class="notes"><h2>Notes</h2><ul>{items}</ul></section>\n'
 
 
 def _over_time(report: Report) -> str:

@@ -60,7 +60,7 @@ def render(sci: Sci) -> str:
         *_table(("Component", "Method"), sci.methods),
     ]
     if sci.notes:
-        lines += ["## To be known", "", *(f"- {foreign.markdown(note)}" for note in sci.notes), ""]
+        lines += ["## Notes", "", *(f"- {foreign.markdown(note)}" for note in sci.notes), ""]
     return "\n".join(lines)
 
 

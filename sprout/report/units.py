@@ -60,3 +60,8 @@ def _fitting(value: float, units: tuple[tuple[str, float], ...]) -> str:
         return next(f"0 {unit}" for unit, size in units if size == 1)
     unit, size = units[-1]
     return f"{digits(value / size)} {unit}"
+
+
+def points(value: float) -> str:
+    """Return percentage points as they are known: whole ones, or a tenth below ten."""
+    return f"{value:.0f}" if abs(value) >= 10 or value == 0 else f"{value:.1f}"  # noqa: PLR2004

@@ -9,7 +9,7 @@ from sprout.report.group import Group
 from sprout.report.origins import Origin
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL, INTERVAL, Saved
-from sprout.report.units import count, digits, grams, percent, seconds, shares, watt_hours
+from sprout.report.units import count, digits, grams, percent, points, seconds, shares, watt_hours
 
 CAR_G_PER_KM = 400 / 1.609344
 CAR_SOURCE = "US EPA, EPA-420-F-23-014 (2023): 400 g of CO2 from the tailpipe for each mile"
@@ -176,11 +176,6 @@ def _of_baseline(found: Saved) -> str:
     half = found.half_width_percent
     spread = "" if half is None else f" ± {points(half)}"
     return f" ({points(found.percent)}{spread} %)"
-
-
-def points(value: float) -> str:
-    """Return percentage points as they are known: whole ones, or a tenth below ten."""
-    return f"{value:.0f}" if abs(value) >= 10 or value == 0 else f"{value:.1f}"  # noqa: PLR2004
 
 
 def overall(report: Report) -> list[Preferred]:
