@@ -73,6 +73,8 @@ VARIABLES = {
     "CUDA_VISIBLE_DEVICES": "the GPUs that are used, and metered",
     "GOMP_SPINCOUNT, OMP_WAIT_POLICY": "how long llama.cpp's threads spin while they wait; Sprout "
     "sets the first to 3000 unless one of them is set",
+    "HTTPS_PROXY, HTTP_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE": "the way to grid providers and to a "
+    "judge's endpoint, as other programs take it",
     "NO_COLOR": "no colours",
 }
 

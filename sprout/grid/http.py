@@ -2,8 +2,8 @@
 
 The deadline holds whatever hangs, name resolution and a server that drips bytes included: the
 request runs in a thread of its own, which is left behind when time is over and ends by its own
-timeouts. Redirects are not followed, so that no key leaves for another host. Proxies and ~/.netrc
-are not looked for: the base URL of a provider is a setting, and names the proxy where there is one.
+timeouts. Redirects are not followed, so that no key leaves for another host. HTTPS_PROXY, NO_PROXY
+and REQUESTS_CA_BUNDLE are heeded; ~/.netrc is not, which would send a name that nobody set here.
 Foreign exceptions carry the URL, and with it the key of some providers, so ours do not refer to
 them.
 """
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
@@ -57,7 +58,6 @@ class Client:
         for name in ("urllib3.connectionpool", "urllib3.util.retry"):
             logging.getLogger(name).disabled = True
         self._session = requests.Session()
-        self._session.trust_env = False
         self._session.headers["User-Agent"] = f"sprout-llm/{__version__}"
         self._session.headers["Accept"] = "application/json"
         # one for all requests: a history of years opens no connection a request
@@ -131,7 +131,7 @@ class Client:
             self._base_url + path,
             params=[*params],
             headers=headers,
-            auth=auth,
+            auth=HTTPBasicAuth(*auth) if auth else _NoAuth(),
             timeout=(self._limits.connect_s, self._limits.read_s),
             allow_redirects=False,
             stream=True,
@@ -180,6 +180,13 @@ class Client:
         )
 
 
+class _NoAuth(AuthBase):
+    """Leaves a request as it is; without any, ~/.netrc would be looked up."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 class _Call(threading.Thread):
     """One request in a thread, so that whoever waits can stop waiting."""
 
@@ -199,6 +206,8 @@ class _Call(threading.Thread):
 
 def _reason(failure: Exception) -> str:
     """Return in a few words why there was no reply."""
+    if isinstance(failure, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
+        return "the proxy that the environment names does not lead there"
     reason = getattr(failure.args[0] if failure.args else None, "reason", None)
     if isinstance(reason, NameResolutionError):
         return "the name does not resolve"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from local.grid_server import HTML, Answer, GridServer, Request, refused_url, serving
@@ -221,13 +222,40 @@ def test_a_refusal_is_told_and_not_repeated(server: GridServer, status: int) -> 
     assert len(server.seen) == 1
 
 
-def test_environment_proxies_and_netrc_are_not_used(
+def test_the_proxy_of_the_environment_is_asked(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    server.behave = lambda _request: Answer({"a": 1})
+    assert get("http://grid.invalid/v4") == {"a": 1}
+    (seen,) = server.seen
+    assert (seen.headers["host"], seen.path) == ("grid.invalid", "/v4/path")
+
+
+@pytest.mark.parametrize("proxy", ["", "http://"])
+def test_a_proxy_that_leads_nowhere_is_told(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy or refused_url())
+    with pytest.raises(TryLaterError, match="out of reach: the proxy that the environment names"):
+        get("https://grid.invalid")
+
+
+def test_no_proxy_is_asked_for_what_the_environment_excepts(
     server: GridServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", refused_url())
-    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server.behave = lambda _request: Answer({"a": 1})
     assert get(server.url) == {"a": 1}
+
+
+def test_netrc_names_nobody(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password lovelace\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.behave = lambda _request: Answer({"a": 1})
+    assert get(server.url) == {"a": 1}
+    assert "authorization" not in server.seen[0].headers
 
 
 # secrets
