@@ -7,25 +7,13 @@ import pytest
 from plain_records import UNDER, a_plan
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from report.report_stores import START, Writer, counting, read, write_mixed
+from report.report_stores import START, Writer, counting, read
 
 from sprout.report import prometheus, tables, words
 from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.state.plans import Plans
 from sprout.state.store import Store
-
-
-@pytest.fixture
-def store_path(tmp_path: Path) -> Path:
-    return tmp_path / "s.db"
-
-
-@pytest.fixture
-def mixed(store_path: Path) -> Report:
-    with Store.open(store_path) as store:
-        write_mixed(store, 8)
-        return read(store)
 
 
 def test_metrics_are_read_by_prometheus_own_parser(mixed: Report) -> None:

@@ -6,25 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read, write_mixed
+from report.report_stores import ESTIMATED, NOW, START, Writer, counting, read
 
 from sprout.report import notes, page, prometheus, sci, tables, terminal_report, words
 from sprout.report.facts import BYS, Report, step_for
 from sprout.report.timeline import interval
 from sprout.report.units import digits, grams, percent, seconds, watt_hours
 from sprout.state.store import Store
-
-
-@pytest.fixture
-def store_path(tmp_path: Path) -> Path:
-    return tmp_path / "s.db"
-
-
-@pytest.fixture
-def mixed(store_path: Path) -> Report:
-    with Store.open(store_path) as store:
-        write_mixed(store, 8)
-        return read(store)
 
 
 def empty(path: Path) -> Report:
