@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "scripts" / "gpu-check"
-TOOLS = ("bash", "dirname", "grep", "env")
+TOOLS = ("bash", "dirname", "env")
 
 
 def tools(folder: Path, **programs: str) -> dict[str, str]:
