@@ -2,9 +2,10 @@
 
 Endpoint: /co2eq?country=de&start=2026-07-12&end=2026-07-13 (dates of the country). Fields: the
 parallel arrays `unix_seconds`, `co2eq` (measured) and `co2eq_forecast`, in gCO2eq/kWh;
-quarter-hours, hours in some countries. A measured value wins over the forecast of its slot; nulls
-are gaps, and the end of both arrays is null. The forecast reaches to about the end of the next
-day. Which emission factors stand behind the numbers the API does not say: `unknown`.
+quarter-hours, hours in some countries, and both where a country changed over in the time asked
+for. A measured value wins over the forecast of its slot; nulls are gaps, and the end of both arrays
+is null. The forecast reaches to about the end of the next day. Which emission factors stand behind
+the numbers the API does not say: `unknown`.
 
 Zones: country codes as elsewhere (DE, FR, GB), and EU and ALL.
 """
@@ -102,18 +103,28 @@ def _read_arrays(body: Any, harvest: Harvest) -> None:  # noqa: ANN401 - JSON
     measured = body["co2eq"]
     forecast = body.get("co2eq_forecast") or [None] * len(starts)
     rows = list(zip(starts, measured, forecast, strict=True))
-    duration_s = _spacing_s(starts)
+    duration_by_start = _durations_s(starts)
     for second, actual, expected in rows:
-        start = datetime.fromtimestamp(second, UTC)
+        start, duration_s = datetime.fromtimestamp(second, UTC), duration_by_start[second]
         if actual is not None:
             harvest.add(start, duration_s, actual, is_forecast=False)
         else:
             harvest.add(start, duration_s, expected, is_forecast=True)
 
 
-def _spacing_s(starts: Sequence[int]) -> int:
-    """Return how long a slot is, in s: the smallest distance of two that is a quarter or more."""
-    distances = [later - earlier for earlier, later in pairwise(sorted(set(starts)))]
-    if distances and min(distances) < QUARTER_S:
-        raise ValueError(f"slots {min(distances)} s apart")
-    return int(min([*distances, HOUR_S]))
+def _durations_s(starts: Sequence[int]) -> dict[int, int]:
+    """Return how long the slot at each start is, in s.
+
+    It is the smallest distance of any two, for a start that is left out is a gap. But what is an
+    hour or more from both its neighbours is an hour, whatever comes before or after.
+    """
+    times = sorted(set(starts))
+    distances = [later - earlier for earlier, later in pairwise(times)]
+    shortest = int(min([*distances, HOUR_S]))
+    if shortest < QUARTER_S:
+        raise ValueError(f"slots {shortest} s apart")
+    before, after = [HOUR_S, *distances], [*distances, HOUR_S]
+    return {
+        start: HOUR_S if min(near) >= HOUR_S else shortest
+        for start, *near in zip(times, before, after, strict=False)  # no start, no slot
+    }

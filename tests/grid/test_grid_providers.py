@@ -196,6 +196,25 @@ def test_energy_charts_missing_and_repeated_hours_stay_what_they_are(server: Gri
     assert {row.duration_s for row in reply.intensities} == {3600}
 
 
+@pytest.mark.parametrize(
+    "minutes_by_hour",
+    [
+        {0: 60, 1: 60, 2: 60, 3: 15, 3.25: 15, 3.75: 15, 4: 15},  # a quarter is missing
+        {0: 15, 0.25: 15, 0.5: 15, 0.75: 15, 1: 15, 2: 60, 3: 60},  # 1:00 may be a quarter
+        {0: 60, 3: 60, 4: 15, 4.25: 15},
+        {},
+    ],
+)
+def test_energy_charts_hours_beside_quarters_are_hours(
+    server: GridServer, minutes_by_hour: dict[float, int]
+) -> None:
+    begin = NOW.replace(day=28, hour=0, minute=0)
+    seconds = [int((begin + hour * HOUR).timestamp()) for hour in minutes_by_hour]
+    server.behave = lambda _request: Answer({"unix_seconds": seconds, "co2eq": [1] * len(seconds)})
+    found = recent(server, "energy_charts", "DE").intensities
+    assert [row.duration_s // 60 for row in found] == list(minutes_by_hour.values())
+
+
 def test_energy_charts_arrays_of_different_length_are_no_answer(server: GridServer) -> None:
     body = {"unix_seconds": [0, 900], "co2eq": [1], "co2eq_forecast": [1, 2]}
     server.behave = lambda _request: Answer(body)
