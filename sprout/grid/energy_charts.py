@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from sprout.errors import InputError
+from sprout.grid.answer import NOT_FOUND, Answer
 from sprout.grid.provider import About, Harvest, Reply, wire_shape
 
 if TYPE_CHECKING:
@@ -54,25 +55,34 @@ class EnergyCharts:
 
     def recent(self, now: datetime) -> Reply:
         """Return yesterday, today and the forecast to the end of tomorrow."""
-        self._client.begin()
-        return self._read(now - timedelta(days=1), now + timedelta(days=1), now)
+        answer = self._ask(now - timedelta(days=1), now + timedelta(days=1))
+        return self._reply(answer, now)
 
     def past(self, start: datetime, end: datetime, now: datetime) -> Reply:
         """Return whole days that contain the span.
 
         Days are those of the country, and whether the last one is given whole is not told, so one
-        more is asked for: what comes twice is stored once.
+        more is asked for: what comes twice is stored once. Days without values are answered with
+        404, as another country would be.
         """
-        self._client.begin()
-        return self._read(start, end, now)
+        answer = self._ask(start, end)
+        if answer.status == NOT_FOUND:
+            days = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+            nothing = f"{ABOUT.title} has nothing of {self._zone} from {days}: {answer.message()}"
+            return Reply((), (nothing,))
+        return self._reply(answer, now)
 
-    def _read(self, first_day: datetime, last_day: datetime, now: datetime) -> Reply:
+    def _ask(self, first_day: datetime, last_day: datetime) -> Answer:
+        self._client.begin()
         params = (
             ("country", self._country),
             ("start", f"{first_day:%Y-%m-%d}"),
             ("end", f"{last_day:%Y-%m-%d}"),
         )
-        body = self._client.get("/co2eq", params).value(self._zone)
+        return self._client.get("/co2eq", params)
+
+    def _reply(self, answer: Answer, now: datetime) -> Reply:
+        body = answer.value(self._zone)
         harvest = Harvest(ABOUT, self._zone, "unknown", now)
         with wire_shape(ABOUT):
             _read_arrays(body, harvest)

@@ -222,6 +222,18 @@ def test_energy_charts_arrays_of_different_length_are_no_answer(server: GridServ
         recent(server, "energy_charts", "DE")
 
 
+def test_energy_charts_days_without_values_are_no_fault_of_the_country(server: GridServer) -> None:
+    server.behave = lambda _request: Answer({"detail": "no content available"}, status=404)
+    begin = datetime(2012, 1, 1, tzinfo=UTC)
+    reply = past(server, "energy_charts", "DE", begin, begin + 31 * 24 * HOUR)
+    assert reply == Reply(
+        (),
+        ("Energy-Charts has nothing of DE from 2012-01-01 to 2012-02-01: no content available",),
+    )
+    with pytest.raises(InputError, match="no content available"):
+        recent(server, "energy_charts", "DE")
+
+
 def test_energy_charts_history_asks_for_one_day_more(server: GridServer) -> None:
     server.behave = grid_server.energy_charts(NOW)
     end = datetime(2026, 3, 10, tzinfo=UTC)
