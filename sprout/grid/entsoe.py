@@ -4,9 +4,10 @@ Endpoint: /api with `documentType` A75, `processType` A16, `in_Domain` (an EIC c
 and `periodEnd` (UTC, at most a year). A GL_MarketDocument holds a TimeSeries for each `psrType`: a
 Period with start, `resolution` and Points of MW, numbered from 1. A curve of type A03 leaves out
 points that repeat the one before. A series with an outBiddingZone is consumption, such as pumping.
-The namespace's minor version varies, so elements are known by their local names. No data: an
-Acknowledgement with reason 999, of status 200 or 400. The token is in the URL. Over 400 requests a
-minute are answered with 429, for ten minutes.
+The namespace's minor version varies, so elements are known by their local names. No data, and most
+that is wrong with a request: an Acknowledgement of status 200 or 400 with reason 999, which only
+its text tells apart. The token is in the URL. Over 400 requests a minute are answered with 429, for
+ten minutes.
 
 It gives generation, not carbon, so the intensity is ours (sprout.grid.mix), of whole hours; lignite
 counts as coal, and coal gas, oil shale, peat, waste and "other" have no factor. Imports are not
@@ -99,7 +100,7 @@ AREAS: Final[Mapping[str, str]] = {
     "SK": "10YSK-SEPS-----K",
 }
 """EIC codes by zone; every other area works by its code."""
-NO_DATA: Final = "999"
+NO_DATA: Final = "no matching data"
 HOUR: Final = timedelta(hours=1)
 HOUR_S = 3600
 LONGEST = timedelta(days=32)  # of one period; at most 30 days are asked for
@@ -177,9 +178,8 @@ class Entsoe:
         Raises:
             InputError: the area or the time is refused.
         """
-        reason = _child(document, "Reason")
-        said = self._client.clean(_text(reason, "text"))
-        if _text(reason, "code") == NO_DATA:
+        said = self._client.clean(_text(_child(document, "Reason"), "text"))
+        if NO_DATA in said.lower():
             return f"{ABOUT.title}: {said}"
         raise InputError(f"{ABOUT.title} does not take zone {self._zone!r}: {said}")
 
