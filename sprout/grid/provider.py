@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sprout.clock import in_utc
-from sprout.errors import PermissionDeniedError, TryLaterError
+from sprout.errors import InputError, PermissionDeniedError, TryLaterError
 from sprout.grid.intensity import FactorType, Intensity, Kind
 
 MAX_G_PER_KWH = 3000.0
@@ -165,16 +165,17 @@ class Harvest:
 
 
 def as_allowed(harvest: Harvest, *reads: Callable[[], None]) -> Reply:
-    """Return what several requests give: what a plan does not open is noted, the rest is used.
+    """Return what several requests give: what is refused, or not there, is noted; the rest is used.
 
     Raises:
-        NoAccessError: it opens nothing.
+        NoAccessError: the plan opens nothing.
+        InputError: nothing is there of the zone.
     """
-    refusals = []
+    refusals: list[NoAccessError | InputError] = []
     for read in reads:
         try:
             read()
-        except NoAccessError as refusal:
+        except (NoAccessError, InputError) as refusal:
             refusals.append(refusal)
     reply = harvest.reply(*map(str, refusals))
     if refusals and not reply.intensities:

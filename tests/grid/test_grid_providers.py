@@ -275,6 +275,22 @@ def test_what_the_plan_does_not_open_is_noted_and_the_rest_is_used(server: GridS
     assert "no access to history of zone DE" in reply.notes[0]
 
 
+def test_a_zone_without_a_newest_value_still_has_its_history_and_forecast(
+    server: GridServer,
+) -> None:
+    good = grid_server.electricity_maps(NOW)
+    missing = Answer({"error": 'No recent data for zone "DE"'}, status=404)
+
+    def behave(request: Request) -> Answer:
+        return missing if request.path.endswith("latest") else good(request)
+
+    server.behave = behave
+    reply = recent(server, "electricity_maps", "DE")
+    assert counts(reply) == (24, 49)
+    (note,) = reply.notes
+    assert 'No recent data for zone "DE"' in note
+
+
 def test_no_access_at_all_is_told_apart_from_a_refused_key(server: GridServer) -> None:
     server.behave = grid_server.no_access
     with pytest.raises(NoAccessError, match="has no access to history of zone DE"):
@@ -529,9 +545,10 @@ def test_entsoe_tells_a_refused_token_from_a_refused_area(server: GridServer) ->
     with pytest.raises(PermissionDeniedError, match="check entsoe_key") as raised:
         recent(server, "entsoe", "FR", keys=wrong)
     assert "wrong-token" not in str(raised.value)
-    said = grid_server.acknowledgement("A01", f"The area is not valid, {KEY}")
+    text = f"Delivered Area EIC 10YDE-ENBW-----N is not valid. {KEY}"
+    said = grid_server.acknowledgement("999", text)
     server.behave = lambda _request: grid_server.xml(said, 400)
-    with pytest.raises(InputError, match="The area is not valid") as refused:
+    with pytest.raises(InputError, match="10YDE-ENBW-----N is not valid") as refused:
         recent(server, "entsoe", "FR")
     assert KEY not in str(refused.value)
 
