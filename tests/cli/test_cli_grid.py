@@ -191,6 +191,19 @@ def test_a_port_where_nobody_listens_is_75(monkeypatch: pytest.MonkeyPatch) -> N
     assert "no connection" in found.stderr
 
 
+def test_a_wait_that_is_asked_for_begins_with_the_answer(
+    server: GridServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch)
+    server.behave = lambda _request: Answer(
+        {}, status=429, hang_s=1, headers={"Retry-After": "100"}
+    )
+    begun = now()
+    assert sprout("grid", "fetch").code == 75
+    ((retry_at,),) = select(store, "SELECT retry_at FROM grid_fetches")
+    assert datetime.fromisoformat(retry_at) >= begun + timedelta(seconds=101)
+
+
 def claim(store: Path) -> None:
     """Look like another process that fetches for twenty seconds."""
     until = (now() + timedelta(seconds=20)).isoformat(timespec="milliseconds")

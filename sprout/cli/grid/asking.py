@@ -164,7 +164,7 @@ def ask(
         with opened(config, target, limits) as provider:
             reply = _usable(provider.recent(now), target)
     except (TryLaterError, PermissionDeniedError, InputError) as error:
-        log.failed(target.asked, str(error), retry_at(error, now))
+        log.failed(target.asked, str(error), retry_at(error))
         raise
     except BaseException:
         log.release(target.asked)
@@ -206,12 +206,12 @@ def check_left_alone(state: FetchState, now: datetime) -> None:
         raise TryLaterError(f"{state.error} (not asked again before {state.retry_at:%H:%M:%S} UTC)")
 
 
-def retry_at(error: Exception, now: datetime) -> datetime | None:
-    """Return before when a provider is to be left alone; a refusal is the user's to mend."""
+def retry_at(error: Exception) -> datetime | None:
+    """Return until when a provider is to be left alone; a refusal is the user's to mend."""
     if isinstance(error, ThrottledError):
-        return now + timedelta(seconds=max(1.0, error.retry_after_s))
+        return utc_now() + timedelta(seconds=max(1.0, error.retry_after_s))
     if isinstance(error, TryLaterError):
-        return now + timedelta(seconds=RETRY_AFTER_S)
+        return utc_now() + timedelta(seconds=RETRY_AFTER_S)
     return None
 
 

@@ -131,7 +131,7 @@ def _fetch_spans(
                     if stop.came():
                         break
             except ThrottledError as error:
-                log.failed(target.asked, str(error), retry_at(error, utc_now()))
+                log.failed(target.asked, str(error), retry_at(error))
                 raise
     return total
 
