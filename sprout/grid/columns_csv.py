@@ -1,6 +1,6 @@
-"""Reads two named columns of any CSV file: a time, and an intensity in gCO2eq/kWh.
+"""Reads two named columns of any CSV file: a time, and an intensity in gCO2eq/kWh; maybe a zone.
 
-The columns are separated by commas, semicolons or tabs, whichever finds both names in the header.
+The columns are separated by commas, semicolons or tabs, whichever finds all names in the header.
 Times are ISO-8601 or whole Unix seconds; without an offset they are in the time zone that is given,
 UTC by default. Where clocks are set back, the second of two equal local times is the later hour; in
 a file that begins with the newest row it is the first. How long a row lasts is the smallest
@@ -9,8 +9,9 @@ commas are read where the separator is no comma.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 
@@ -28,44 +29,75 @@ _SHOWN_CHARS = 60
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What to read: the names of the two columns, and how times without an offset are meant."""
+    """What to read: the names of the columns, and how times without an offset are meant.
+
+    Args:
+        zone: None where the file is of one zone.
+    """
 
     time: str
     value: str
     time_zone: tzinfo = UTC
+    zone: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names that must be in the header: time, value, and zone if there is one."""
+        return (self.time, self.value) if self.zone is None else (self.time, self.value, self.zone)
 
 
 def read(
     lines: Iterable[str], columns: Columns, series: Series, fetched_at: datetime, name: str
-) -> Table:
-    """Return the intensities of one file.
+) -> dict[str, Table]:
+    """Return the intensities of one file by zone.
 
     Args:
-        lines: decoded, with or without a byte-order mark.
+        series: of the rows; its zone is that of a file without a column of zones.
         name: the file's name, for messages.
 
     Raises:
         InputError: a column is missing or a row is not as it should be.
         NoInputError: there is no row.
     """
-    rows = list(_rows(lines, columns, name))
-    if not rows:
+    by_zone: dict[str, list[_Row]] = defaultdict(list)
+    for row in _rows(lines, columns, name):
+        by_zone[series.zone if row.zone is None else row.zone].append(row)
+    if not by_zone:
         raise NoInputError(f"{name}: no rows")
+    return {
+        zone: _table(rows, columns.time_zone, replace(series, zone=zone), fetched_at, name)
+        for zone, rows in by_zone.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row as it is written: its time may have no offset, an empty value is None."""
+
+    time: datetime
+    g_per_kwh: float | None
+    zone: str | None
+    place: str
+
+
+def _table(
+    rows: list[_Row], time_zone: tzinfo, series: Series, fetched_at: datetime, name: str
+) -> Table:
     values = {
         start: row.g_per_kwh
-        for start, row in zip(_starts(rows, columns.time_zone), rows, strict=True)
+        for start, row in zip(_starts(rows, time_zone), rows, strict=True)
         if row.g_per_kwh is not None
     }
     starts = sorted(values)
     num_empty = sum(row.g_per_kwh is None for row in rows)
-    step_s = _step_s(starts, name)
+    step_s = _step_s(starts, f"{name}: two rows of {series.zone}")
     return Table(
         intensities=tuple(
             Intensity(
                 source=SOURCE,
                 zone=series.zone,
                 start=start,
-                duration_s=_duration_s(start, step_s, columns.time_zone),
+                duration_s=_duration_s(start, step_s, time_zone),
                 g_per_kwh=values[start],
                 kind=series.kind,
                 factor_type=series.factor_type,
@@ -83,21 +115,11 @@ def read(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row as it is written: its time may have no offset, an empty value is None."""
-
-    time: datetime
-    g_per_kwh: float | None
-    place: str
-
-
 def _rows(lines: Iterable[str], columns: Columns, name: str) -> Iterator[_Row]:
     """Yield the rows below the header."""
     remaining = iter(lines)
-    header = next(remaining, "").removeprefix("\ufeff")
     try:
-        separator, at_time, at_value = _find(header, columns, name)
+        separator, positions = _find(next(remaining, ""), columns.names, name)
     except csv.Error as error:
         raise InputError(f"{name}:1: not CSV ({error})") from error
     reader = csv.reader(remaining, delimiter=separator)
@@ -106,28 +128,30 @@ def _rows(lines: Iterable[str], columns: Columns, name: str) -> Iterator[_Row]:
             if not cells:
                 continue
             place = f"{name}:{reader.line_num + 1}"
-            if len(cells) <= max(at_time, at_value):
+            if len(cells) <= max(positions):
                 raise InputError(f"{place}: only {len(cells)} cells; correct or delete the row")
-            cell = cells[at_value].strip()
-            value = intensity_in(cell if separator == "," else cell.replace(",", "."), place)
-            yield _Row(_time(cells[at_time].strip(), place), value, place)
+            time, value, *zone = (cells[position].strip() for position in positions)
+            value = value if separator == "," else value.replace(",", ".")
+            yield _Row(
+                _time(time, place), intensity_in(value, place), zone[0] if zone else None, place
+            )
     except csv.Error as error:
         raise InputError(f"{name}:{reader.line_num + 1}: not CSV ({error})") from error
 
 
-def _find(header: str, columns: Columns, name: str) -> tuple[str, int, int]:
-    """Return the separator and where the two columns are."""
+def _find(header: str, wanted: Sequence[str], name: str) -> tuple[str, list[int]]:
+    """Return the separator and where the columns are."""
     found: list[str] = []
     for separator in SEPARATORS:
         row = next(csv.reader([header], delimiter=separator), [])
         names = [cell.strip().casefold() for cell in row]
-        wanted = columns.time.strip().casefold(), columns.value.strip().casefold()
-        if all(each in names for each in wanted):
-            return separator, names.index(wanted[0]), names.index(wanted[1])
+        spelled = [each.strip().casefold() for each in wanted]
+        if all(each in names for each in spelled):
+            return separator, [names.index(each) for each in spelled]
         if len(row) > len(found):
             found = row
     raise InputError(
-        f"{name}: no columns {columns.time!r} and {columns.value!r} among "
+        f"{name}: no columns {', '.join(map(repr, wanted))} among "
         f"{', '.join(map(repr, (cell.strip() for cell in found))) or 'no headers'}"
     )
 
@@ -169,12 +193,12 @@ def _no_time(text: str, place: str) -> InputError:
     )
 
 
-def _step_s(starts: list[datetime], name: str) -> int:
+def _step_s(starts: list[datetime], which: str) -> int:
     """Return how far apart rows are, in s; a day where they are days of any length."""
     spacings = [later - earlier for earlier, later in pairwise(starts)]
     seconds = int(min(spacings).total_seconds()) if spacings else HOUR_S
     if seconds < 1:
-        raise InputError(f"{name}: two rows are less than a second apart")
+        raise InputError(f"{which} are less than a second apart")
     return seconds if seconds < SHORTEST_DAY_S else int(DAY.total_seconds())
 
 

@@ -871,15 +871,23 @@ def write_hours(path: Path, num_hours: int, start: datetime) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def test_a_backtest_of_a_file_tests_every_zone_in_it() -> None:
-    write_hours(Path("my.csv"), 24 * 60, datetime(2025, 1, 1, tzinfo=UTC))
-    words = ("--time-column", "t", "--value-column", "g")
-    found = sprout("grid", "backtest", "my.csv", *words, "--zone-column", "zone", "--json")
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_backtest_of_a_file_tests_every_zone_in_it(separator: str) -> None:
+    file = Path("my.csv")
+    write_hours(file, 24 * 60, datetime(2025, 1, 1, tzinfo=UTC))
+    file.write_text(file.read_text().replace(",", separator))
+    words = ("my.csv", "--time-column", "t", "--value-column", "g", "--zone-column", "Zone")
+    found = sprout("grid", "backtest", *words, "--json")
     assert found.code == 0, found.stderr
     assert [row["zone"] for row in found.data["zones"]] == ["A", "B"]
     for row in found.data["zones"]:
         assert row["error"] < min(row["persistence_error"], row["seasonal_error"])
         assert len(row["lead_errors"]) == 24
+    with file.open("a") as lines:
+        lines.write(separator.join(("B", "2025-01-20", "much")))
+    spoilt = sprout("grid", "backtest", *words)
+    assert spoilt.code == 65
+    assert f"my.csv:{2 * 24 * 60 + 2}: carbon intensity 'much'" in spoilt.stderr
 
 
 def test_a_backtest_of_the_store_is_kept_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:

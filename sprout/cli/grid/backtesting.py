@@ -1,7 +1,7 @@
 """The body of `sprout grid backtest`."""
 
-import csv
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sprout.clock import to_text
 from sprout.config.settings import Settings
 from sprout.errors import InputError, NoInputError, NotReadyError
 from sprout.files.reading import read_lines
+from sprout.grid import columns_csv
 from sprout.grid.columns_csv import Columns
 from sprout.grid.intensity import HOUR_S, Intensity, Series
 from sprout.state.grid_log import GridLog, Tested
@@ -35,14 +36,16 @@ def try_zone(out: Out, settings: Settings) -> None:
     _show(out, [tested])
 
 
-def try_file(out: Out, file: Path, columns: Columns, zone_column: str | None) -> None:
+def try_file(out: Out, file: Path, columns: Columns) -> None:
     """Test the forecast on the hours of a CSV file, for each zone in it; nothing is stored."""
     now = utc_now()
+    of_file = Series(NO_ZONE, "average", "unknown")
+    tables = columns_csv.read(read_lines(file), columns, of_file, now, str(file))
     _show(
         out,
         [
-            _test(Series(zone, "average", "unknown"), rows, now)
-            for zone, rows in _zones(file, columns, zone_column, now).items()
+            _test(replace(of_file, zone=zone), list(table.intensities), now)
+            for zone, table in tables.items()
         ],
     )
 
@@ -130,48 +133,3 @@ def _show(out: Out, tests: list[Tested]) -> None:
 
 def _percent(error: float | None) -> str:
     return "unknown" if error is None else f"{100 * error:.1f}"
-
-
-def _zones(
-    file: Path, columns: Columns, zone_column: str | None, now: datetime
-) -> dict[str, list[Intensity]]:
-    """Return the rows of a file by zone; without a zone column it is one zone."""
-    from sprout.grid import columns_csv
-
-    lines = read_lines(file)
-    if zone_column is None:
-        wanted = Series(NO_ZONE, "average", "unknown")
-        return {NO_ZONE: list(columns_csv.read(lines, columns, wanted, now, str(file)).intensities)}
-    text = list(lines)
-    try:
-        by_zone = _lines_by_zone(text, zone_column, file)
-    except csv.Error as error:
-        raise InputError(f"{file}: not CSV ({error})") from error
-    if not by_zone:
-        raise NoInputError(f"{file}: no rows")
-    return {
-        zone: list(
-            columns_csv.read(
-                [text[0], *part],
-                columns,
-                Series(zone, "average", "unknown"),
-                now,
-                f"{file} ({zone})",
-            ).intensities
-        )
-        for zone, part in by_zone.items()
-    }
-
-
-def _lines_by_zone(text: list[str], zone_column: str, file: Path) -> dict[str, list[str]]:
-    """Return the lines below the header by what the zone's column says."""
-    header = next(csv.reader(text[:1]), [])
-    names = [name.strip().casefold() for name in header]
-    if zone_column.strip().casefold() not in names:
-        raise InputError(f"{file}: no column {zone_column!r} among {', '.join(map(repr, header))}")
-    position = names.index(zone_column.strip().casefold())
-    by_zone: dict[str, list[str]] = {}
-    for line, cells in zip(text[1:], csv.reader(text[1:]), strict=False):
-        if len(cells) > position:
-            by_zone.setdefault(cells[position], []).append(line)
-    return by_zone

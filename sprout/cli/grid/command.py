@@ -162,6 +162,8 @@ def backtest(
     Example: sprout grid backtest --zone DE
     """
     with output.command("grid backtest", json=json, quiet=quiet) as out:
+        from dataclasses import replace
+
         from sprout.cli.grid import backtesting, importing
         from sprout.config.sources import load
         from sprout.errors import UsageError
@@ -175,7 +177,7 @@ def backtest(
         elif columns is None:
             raise UsageError("name --time-column and --value-column of the file")
         else:
-            backtesting.try_file(out, file, columns, zone_column)
+            backtesting.try_file(out, file, replace(columns, zone=zone_column))
 
 
 @app.command("zones", cls=LazyCommand, short_help="List the zones of a provider.")

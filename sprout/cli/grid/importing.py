@@ -88,4 +88,4 @@ def _electricity_maps(file: Path) -> Table:
 
 
 def _two_columns(file: Path, columns: Columns, wanted: Series) -> Table:
-    return columns_csv.read(read_lines(file), columns, wanted, utc_now(), str(file))
+    return columns_csv.read(read_lines(file), columns, wanted, utc_now(), str(file))[wanted.zone]
