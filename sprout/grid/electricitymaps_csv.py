@@ -42,7 +42,7 @@ def read(
     """Return the intensities of one file, in gCO2eq/kWh, a table for each of the emission factors.
 
     Args:
-        lines: with or without a byte-order mark; read once.
+        lines: without a byte-order mark; read once.
         factor_types: which of the two intensity columns to read.
         fetched_at: when the file is read, in UTC.
         name: the file's name, for messages and, where rows do not tell it, the granularity.
@@ -118,7 +118,7 @@ class _Row:
 
 def _read_rows(lines: Iterable[str], factor_types: tuple[Factor, ...], name: str) -> Iterator[_Row]:
     """Yield the rows below the header."""
-    reader = csv.reader(line.removeprefix("\ufeff") for line in lines)
+    reader = csv.reader(lines)
     try:
         columns = _find_columns(next(reader, []), factor_types, name)
         for cells in reader:
