@@ -4,8 +4,9 @@ The columns are separated by commas, semicolons or tabs, whichever finds all nam
 Times are ISO-8601 or whole Unix seconds; without an offset they are in the time zone that is given,
 UTC by default. Where clocks are set back, the second of two equal local times is the later hour; in
 a file that begins with the newest row it is the first. How long a row lasts is the smallest
-distance of two rows, at most a day, which has 23 to 25 hours; a missing row stays a gap. Decimal
-commas are read where the separator is no comma.
+distance of two rows, at most a day, which has 23 to 25 hours; a missing row stays a gap. What
+begins after the file is read is a forecast. Decimal commas are read where the separator is no
+comma.
 """
 
 import csv
@@ -24,6 +25,8 @@ SOURCE = "csv"
 SEPARATORS = ",;\t"
 DAY = timedelta(days=1)
 SECONDS_PER_MINUTE = 60
+DIGITS_OF_A_DAY = 8
+"""As in 20260131; Unix seconds of so few digits are of the years before 1974."""
 _SHOWN_CHARS = 60
 
 
@@ -101,7 +104,7 @@ def _table(
                 g_per_kwh=values[start],
                 kind=series.kind,
                 factor_type=series.factor_type,
-                is_forecast=False,
+                is_forecast=start > fetched_at,
                 is_estimated=False,
                 generated_at=None,
                 fetched_at=fetched_at,
@@ -159,7 +162,7 @@ def _find(header: str, wanted: Sequence[str], name: str) -> tuple[str, list[int]
 def _time(cell: str, place: str) -> datetime:
     """Return the time that is written; without an offset where it has none."""
     try:
-        if cell.isascii() and cell.isdigit():
+        if cell.isascii() and cell.isdigit() and len(cell) > DIGITS_OF_A_DAY:
             return datetime.fromtimestamp(int(cell), UTC)
         return datetime.fromisoformat(cell)
     except (ValueError, OverflowError, OSError) as error:

@@ -796,6 +796,7 @@ def test_a_file_that_begins_with_the_newest_row_has_the_later_hour_first(store: 
         ("", 65, "no columns"),
         ("a,b\n1,2\n", 65, "'a', 'b'"),
         ("t,g\n", 66, "no rows"),
+        ("t,g\n2025-01-01,\n", 66, "my.csv: no row has an intensity"),
         ("t,g\nsoon,1\n", 65, "my.csv:2"),
         ("t,g\n2025-01-01,much\n", 65, "'much'"),
         ("t,g\n2025-01-01,-1\n", 65, "between 0 and 3000"),
@@ -811,6 +812,35 @@ def test_a_bad_file_of_two_columns_stores_nothing(
     assert found.code == code
     assert word in found.stderr
     assert select(store, "SELECT count(*) FROM intensities") == [(0,)]
+
+
+def test_what_a_file_says_of_the_future_is_a_forecast(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPROUT_ZONE", "DE")
+    begin = now().replace(minute=0, second=0, microsecond=0)
+    write_hours(Path("my.csv"), 24 * 60, begin - timedelta(days=58))
+    command = ("grid", "import", "my.csv", "--time-column", "t", "--value-column", "g")
+    assert sprout(*command).code == 0
+    counts = "SELECT is_forecast, count(*), min(start_utc) FROM intensities GROUP BY 1"
+    (measured, forecast) = select(store, counts)
+    assert measured[1] in {58 * 24 + 1, 58 * 24 + 2}  # the hour may have ended meanwhile
+    assert forecast[1] == 60 * 24 - measured[1]
+    assert datetime.fromisoformat(forecast[2]) > begin
+    assert {row["source"] for row in sprout("grid", "show", "--json").data["ahead"]} == {"csv"}
+    backtested = sprout("grid", "backtest", "--json").data["zones"][0]
+    assert datetime.fromisoformat(backtested["last"]) <= now()
+
+
+def test_eight_digits_are_a_day_and_more_are_seconds(store: Path) -> None:
+    words = ("--time-column", "t", "--value-column", "g", "--zone", "DE")
+    Path("my.csv").write_text("t,g\n20260131,1\n20260201,2\n1767225600,3\n")
+    assert sprout("grid", "import", "my.csv", *words).code == 0
+    assert select(store, "SELECT start_utc, duration_s FROM intensities ORDER BY 1") == [
+        ("2026-01-01T00:00:00.000Z", 86_400),
+        ("2026-01-31T00:00:00.000Z", 86_400),
+        ("2026-02-01T00:00:00.000Z", 86_400),
+    ]
 
 
 def test_columns_come_in_pairs_and_time_zones_exist() -> None:

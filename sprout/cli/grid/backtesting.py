@@ -1,6 +1,6 @@
 """The body of `sprout grid backtest`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ def try_zone(out: Out, settings: Settings) -> None:
     now = utc_now()
     with Store.open(settings.state) as store:
         rows = Intensities(store).between(wanted, now - LONGEST, now)
-        tested = _test(wanted, [row for row in rows if not row.is_forecast], now)
+        tested = _test(wanted, _known(rows), now)
         GridLog(store).add_backtest(tested)
     _show(out, [tested])
 
@@ -44,7 +44,7 @@ def try_file(out: Out, file: Path, columns: Columns) -> None:
     _show(
         out,
         [
-            _test(replace(of_file, zone=zone), list(table.intensities), now)
+            _test(replace(of_file, zone=zone), _known(table.intensities), now)
             for zone, table in tables.items()
         ],
     )
@@ -75,6 +75,10 @@ def backtest_words(tested: Mapping[str, object]) -> str:
         f"{float(str(tested['seasonal_error'])):.1%}), backtested on "
         f"{str(tested['first'])[:10]} to {str(tested['last'])[:10]}"
     )
+
+
+def _known(rows: Iterable[Intensity]) -> list[Intensity]:
+    return [row for row in rows if not row.is_forecast]
 
 
 def _test(wanted: Series, rows: list[Intensity], now: datetime) -> Tested:

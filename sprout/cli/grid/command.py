@@ -239,7 +239,8 @@ def import_csv(
 
     Of a download, old or new, both emission factors are stored. With --time-column and
     --value-column any CSV will do: times are UTC unless --time-zone says otherwise, values are
-    gCO2eq/kWh of --zone. Files may be gzipped (.gz). Importing a file again changes nothing.
+    gCO2eq/kWh of --zone, and those that begin later than now are forecasts. Files may be gzipped
+    (.gz). Importing a file again changes nothing.
 
     Example: sprout grid import DE_2025_hourly.csv
     """

@@ -9,7 +9,7 @@ from sprout.cli.output import Out
 from sprout.cli.present import utc_now
 from sprout.clock import to_text
 from sprout.config.settings import Settings
-from sprout.errors import NotReadyError, UsageError
+from sprout.errors import NoInputError, NotReadyError, UsageError
 from sprout.files.reading import read_lines
 from sprout.grid import columns_csv, electricitymaps_csv
 from sprout.grid.columns_csv import Columns
@@ -33,6 +33,8 @@ def import_files(
                 found = _two_columns(file, columns, wanted)
             else:
                 found = _electricity_maps(file)
+            if not found.intensities:
+                raise NoInputError(f"{file}: no row has an intensity")
             Intensities(store).add(found.intensities)
             zones = sorted({row.zone for row in found.intensities})
             starts = [row.start for row in found.intensities]
@@ -44,8 +46,8 @@ def import_files(
                     "num_rows": found.num_rows,
                     "num_empty": found.num_empty,
                     "num_repeated": found.num_repeated,
-                    "first_start": to_text(min(starts)) if starts else None,
-                    "last_start": to_text(max(starts)) if starts else None,
+                    "first_start": to_text(min(starts)),
+                    "last_start": to_text(max(starts)),
                 }
             )
             out.text(
