@@ -541,6 +541,8 @@ def test_show_draws_what_is_known(server: GridServer, monkeypatch: pytest.Monkey
     shown = sprout("grid", "show").stdout
     assert "|" in shown.splitlines()[0]
     assert "GB (average, direct), g/kWh; from neso" in shown
+    # the three hours from this one: only the first half-hour of them can be measured
+    assert shown.count("measured, forecast") == 1
     data = sprout("grid", "show", "--json").data
     assert {row["g_per_kwh"] for row in data["past"]} == {200}
     ends = [datetime.fromisoformat(row["start"]) for row in data["ahead"]]

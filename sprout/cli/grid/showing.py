@@ -180,13 +180,15 @@ def _draw(
     for hour in range(0, num_hours, 3):
         part = [value for value in values[hour : hour + 3] if math.isfinite(value)]
         begin = start + hour * HOUR
-        covering = [row for row in (*past, *ahead) if row.end > begin]
-        is_known = bool(part) and bool(covering)
+        covering = [
+            row for row in (*past, *ahead) if begin < row.end and row.start < begin + 3 * HOUR
+        ]
+        marks = dict.fromkeys(map(mark_of, covering))
         rows.append(
             (
                 f"{begin:%m-%d %H:%M}",
-                f"{sum(part) / len(part):.0f}" if is_known else "unknown",
-                mark_of(covering[0]) if is_known else "",
+                f"{sum(part) / len(part):.0f}" if part else "unknown",
+                ", ".join(marks) if part else "",
             )
         )
     title = "mean of three hours from, UTC"
