@@ -588,6 +588,28 @@ def test_use_changes_two_settings_and_nothing_else() -> None:
     assert [path.name for path in Path().iterdir()] == ["sprout.toml"]
 
 
+def test_use_checks_the_zone_with_the_provider_that_stays() -> None:
+    file = Path("sprout.toml")
+    file.write_text('zone = "FR"\nprovider = "energy_charts"\n')
+    found = sprout("grid", "use", "US-CISO", "--config", file)
+    assert found.code == 65
+    assert "Energy-Charts knows no zone 'US-CISO'" in found.stderr
+    assert sprout("grid", "use", "", "--config", file).code == 2
+    assert file.read_text() == 'zone = "FR"\nprovider = "energy_charts"\n'
+
+
+def test_use_says_what_is_in_the_file_and_what_is_in_force(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPROUT_ZONE", "GB")
+    monkeypatch.setenv("SPROUT_PROVIDER", "neso")
+    found = sprout("grid", "use", "DE", "-p", "energy_charts", "--config", "sprout.toml")
+    assert found.code == 0, found.stderr
+    assert found.stdout.startswith("sprout.toml: zone DE, provider energy_charts\n")
+    assert "SPROUT_ZONE sets another zone, GB" in found.stderr
+    assert "SPROUT_PROVIDER sets another provider, neso" in found.stderr
+
+
 def test_use_makes_the_file_for_its_owner_alone() -> None:
     file = Path("new/sprout.toml")
     assert sprout("grid", "use", "GB", "-p", "neso", "--config", file).code == 0

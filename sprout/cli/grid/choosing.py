@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sprout.cli.output import Out
 from sprout.config.sources import file_path, load
-from sprout.errors import InputError, NoInputError
+from sprout.errors import InputError, NoInputError, UsageError
 from sprout.files import toml
 from sprout.files.reading import read_text
 from sprout.files.writing import write_whole
@@ -24,14 +24,17 @@ NEW_FILE_MODE = 0o600  # keys may be added to it
 
 def use(out: Out, file: Path | None, zone: str, provider: str | None) -> None:
     """Set the zone, and the provider where one is given ("none" takes it out)."""
+    if not zone.strip():
+        raise UsageError("ZONE is empty: name a grid zone, such as DE")
     wanted: dict[str, str | None] = {"zone": zone}
     if provider is not None:
         wanted["provider"] = None if provider == NOBODY else provider
-        if provider != NOBODY:
-            check_zone(provider, zone)
     path = file_path(file)
     old = _read(path)
     new = edited(old, wanted, str(path))
+    written = {"zone": zone, "provider": tomllib.loads(new).get("provider")}
+    if written["provider"] is not None:
+        check_zone(written["provider"], zone)
     if new != old:
         write_whole(path, new, mode=NEW_FILE_MODE)
     settings = load({}, path).settings
@@ -45,9 +48,10 @@ def use(out: Out, file: Path | None, zone: str, provider: str | None) -> None:
         "factor_type": chosen.factor_type,
         "is_changed": new != old,
     }
-    out.text(f"{path}: zone {zone}, provider {settings.provider or 'none (nobody is contacted)'}")
-    if settings.zone != zone:
-        out.warning(f"SPROUT_ZONE sets another zone, {settings.zone}")
+    out.text(f"{path}: zone {zone}, provider {written['provider'] or 'none (nobody is contacted)'}")
+    for name, value in written.items():
+        if (in_force := getattr(settings, name)) != value:
+            out.warning(f"SPROUT_{name.upper()} sets another {name}, {in_force}")
     if settings.provider is None and average is None:
         out.warning(f"no yearly average is known for {zone}: a provider or an import is needed")
     if settings.provider is not None:
