@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from sprout.errors import UsageError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_FROM_EPOCH = timedelta(days=36_525)
+_CENTURY = timedelta(days=36_525)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def to_text(when: datetime) -> str:
@@ -25,14 +26,9 @@ def in_utc(when: datetime) -> datetime:
         ValueError: it is more than a century from the Unix epoch, where sums of times still work.
     """
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    if abs(when - _EPOCH) > _MAX_FROM_EPOCH:
+    if abs(when - _EPOCH) > _CENTURY:
         raise ValueError(f"{when} is not of this age")
     return when
-
-
-MAX_AGE = timedelta(days=36_525)  # a century: before year 1 there are no dates
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_age(text: str) -> timedelta:
@@ -48,6 +44,6 @@ def parse_age(text: str) -> timedelta:
         age = timedelta(**{_UNITS[unit]: int(number)})
     except (OverflowError, ValueError) as error:
         raise UsageError(f"{text!r} is too long an age") from error
-    if age > MAX_AGE:
+    if age > _CENTURY:
         raise UsageError(f"{text!r} is too long an age")
     return age

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from sprout.grid.answer import NO_CONTENT
-from sprout.grid.intensity import Kind
+from sprout.grid.intensity import HOUR_S, Kind
 from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ ABOUT: Final = About(
 )
 NO_FORECAST: Final = frozenset({400, 404, 501})
 """Sources without forecasts are answered with one of these."""
-HOUR_S = 3600
 
 
 class CarbonAwareSdk:

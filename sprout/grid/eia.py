@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sprout.errors import InputError
 from sprout.grid import mix
+from sprout.grid.intensity import HOUR, HOUR_S
 from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ FACTORS: Final[Mapping[str, float]] = {
 STORAGE: Final = frozenset({"BAT", "PS", "OES", "UES"})
 PAGE, MAX_PAGES = 5000, 15
 """Rows of one request, and requests for a span: 30 days of 20 fuels are 14,400 rows."""
-HOUR: Final = timedelta(hours=1)
-HOUR_S = 3600
 RESPONDENTS: Final[Mapping[str, str]] = {
     "BPAT": "Bonneville Power Administration",
     "CISO": "California Independent System Operator",

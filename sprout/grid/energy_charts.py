@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sprout.errors import InputError
 from sprout.grid.answer import NOT_FOUND, Answer
+from sprout.grid.intensity import HOUR_S
 from sprout.grid.provider import About, Harvest, Reply, wire_shape
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ COUNTRIES: Final = frozenset(
     "no pl pt ro rs ru se si sk tr ua uk xk eu all".split()
 )
 QUARTER_S = 900
-HOUR_S = 3600
 _OUR_CODES: Final = {"uk": "GB"}
 
 

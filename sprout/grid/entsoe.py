@@ -27,6 +27,7 @@ from xml.etree import ElementTree as ET
 from sprout.errors import InputError, PermissionDeniedError, TryLaterError
 from sprout.grid import mix
 from sprout.grid.answer import OK, REFUSED, Answer
+from sprout.grid.intensity import HOUR, HOUR_S
 from sprout.grid.provider import (
     About,
     Harvest,
@@ -101,8 +102,6 @@ AREAS: Final[Mapping[str, str]] = {
 }
 """EIC codes by zone; every other area works by its code."""
 NO_DATA: Final = "no matching data"
-HOUR: Final = timedelta(hours=1)
-HOUR_S = 3600
 LONGEST = timedelta(days=32)  # of one period; at most 30 days are asked for
 BAN_S = 600.0
 """After 400 requests in a minute."""

@@ -17,12 +17,12 @@ change of the clocks "the same hour" is one off. Missing hours leave out what de
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sprout.grid.intensity import OWN_FORECAST, Intensity, Series
+from sprout.grid.intensity import HOUR, HOUR_S, OWN_FORECAST, Intensity, Series
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -34,7 +34,6 @@ FIT_HOURS = 56 * DAY
 MIN_FIT_ROWS = WEEK
 """Fewer known targets than a week of them say too little of four weights."""
 DECAY = 0.8
-HOUR_S = 3600
 _RIDGE = 1e-6  # of the mean square: enough to keep a constant history solvable
 
 
@@ -91,8 +90,8 @@ def ahead(
     Args:
         history: [hours] from `start`, NaN for a gap; its last hour is the newest known one.
     """
-    newest = start + timedelta(hours=len(history) - 1)
-    num_leads = math.ceil((now - newest) / timedelta(hours=1)) + HORIZON
+    newest = start + (len(history) - 1) * HOUR
+    num_leads = math.ceil((now - newest) / HOUR) + HORIZON
     if not 0 < num_leads <= WEEK:
         return ()
     weights = fit(history, num_leads)
@@ -101,7 +100,7 @@ def ahead(
         Intensity(
             source=OWN_FORECAST,
             zone=series.zone,
-            start=newest + timedelta(hours=lead),
+            start=newest + lead * HOUR,
             duration_s=HOUR_S,
             g_per_kwh=float(value),
             kind=series.kind,

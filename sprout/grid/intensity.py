@@ -16,6 +16,7 @@ FactorType = Literal["lifecycle", "direct", "unknown"]
 OWN_FORECAST = "sprout_forecast"
 """The source of what our own model forecasts."""
 
+HOUR = timedelta(hours=1)
 HOUR_S = 3600
 SHORTEST_DAY_S, LONGEST_DAY_S = 23 * HOUR_S, 25 * HOUR_S
 """A day lasts so long where clocks are set forward, and back."""

@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
+from sprout.clock import in_utc
 from sprout.errors import InputError
-from sprout.grid.provider import About, Harvest, Reply, parse_time, wire_shape
+from sprout.grid.intensity import HOUR, HOUR_S
+from sprout.grid.provider import About, Harvest, Reply, wire_shape
 
 if TYPE_CHECKING:
     from sprout.config.keys import Keys
@@ -45,8 +47,6 @@ REGIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 NETWORK_TIME: Final = timezone(timedelta(hours=10))
 INTERVAL: Final = "1h"
-HOUR: Final = timedelta(hours=1)
-HOUR_S = 3600
 G_PER_KWH_PER_T_PER_MWH = 1000.0
 
 
@@ -130,8 +130,4 @@ def _network_time(when: datetime) -> str:
 
 def _time(text: str) -> datetime:
     when = datetime.fromisoformat(text)
-    return (
-        parse_time(text)
-        if when.tzinfo
-        else parse_time(when.replace(tzinfo=NETWORK_TIME).isoformat())
-    )
+    return in_utc(when if when.tzinfo else when.replace(tzinfo=NETWORK_TIME))

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sprout.errors import InputError, TryLaterError
 from sprout.grid import yearly
 from sprout.grid.intensity import (
+    HOUR_S,
     LONGEST_DAY_S,
     OWN_FORECAST,
     SHORTEST_DAY_S,
@@ -28,7 +29,7 @@ FRESH = timedelta(minutes=30)
 """A fetch is not repeated before."""
 MAX_STALE = timedelta(hours=3)
 """Without contact for longer, nothing that is known is used as the present any more."""
-HOUR_S, DAY_S = 3600, 86_400
+DAY_S = 86_400
 AVERAGES = {
     "average of hours": SHORTEST_DAY_S - 1,
     "daily average": LONGEST_DAY_S,

@@ -12,10 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sprout.grid.intensity import Intensity, Rank, rank
+from sprout.grid.intensity import HOUR, HOUR_S, Intensity, Rank, rank
 
-HOUR = timedelta(hours=1)
-HOUR_S = 3600
 MIN_COVERED = 0.5
 """Share of an hour that must be covered for its mean to stand for it."""
 

@@ -5,8 +5,7 @@ alone: nothing that speaks HTTP is imported for it.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from sprout.grid.open import about, open_provider, series_of
 from sprout.grid.provider import CLOCK_TOLERANCE, Provider, Reply, ThrottledError
 from sprout.grid.reading import FRESH, Contact
 from sprout.state.grid_log import Asked, FetchState, GridLog
+from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def ask(
         log.release(target.asked)
         raise
     with store.write():
-        add(store, reply)
+        Intensities(store).add(reply.intensities)
         log.succeeded(target.asked, now)
     return reply
 
@@ -215,16 +215,7 @@ def retry_at(error: Exception) -> datetime | None:
     return None
 
 
-@contextmanager
-def opened(config: Config, target: Target, limits: "Limits") -> Iterator[Provider]:
+def opened(config: Config, target: Target, limits: "Limits") -> AbstractContextManager[Provider]:
     """Open what is to be asked."""
     url = config.settings.base_url(target.provider)
-    with open_provider(target.provider, target.series, url, config.keys, limits) as provider:
-        yield provider
-
-
-def add(store: Store, reply: Reply) -> int:
-    """Store what a provider gave, and return how many rows."""
-    from sprout.state.intensities import Intensities
-
-    return Intensities(store).add(reply.intensities)
+    return open_provider(target.provider, target.series, url, config.keys, limits)

@@ -14,7 +14,7 @@ from sprout.errors import InputError, NoInputError, NotReadyError
 from sprout.files.reading import read_lines
 from sprout.grid import columns_csv
 from sprout.grid.columns_csv import Columns
-from sprout.grid.intensity import HOUR_S, Intensity, Series
+from sprout.grid.intensity import HOUR, HOUR_S, Intensity, Series
 from sprout.state.grid_log import GridLog, Tested
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
@@ -96,16 +96,15 @@ def _test(wanted: Series, rows: list[Intensity], now: datetime) -> Tested:
             f"{wanted}: rows of {longest_s / HOUR_S:g} hours say nothing of single hours, and "
             "would be foretold far too well: give rows of an hour or less"
         )
-    hour = timedelta(hours=1)
     start = min(row.start for row in rows).replace(minute=0, second=0, microsecond=0)
     end = max(row.end for row in rows)
-    history = hourly(best(rows, start, end), start, -((start - end) // hour))
+    history = hourly(best(rows, start, end), start, -((start - end) // HOUR))
     found = backtest.run(history)
     return Tested(
         series=wanted,
         tested_at=now,
-        first=start + found.first_hour * hour,
-        last=start + found.last_hour * hour,
+        first=start + found.first_hour * HOUR,
+        last=start + found.last_hour * HOUR,
         num_forecasts=found.num_forecasts,
         error=found.error,
         persistence_error=found.persistence_error,

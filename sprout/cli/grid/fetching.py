@@ -7,7 +7,6 @@ from sprout.cli import interrupt
 from sprout.cli.grid.asking import (
     ClaimedError,
     Target,
-    add,
     ask,
     await_other,
     check_left_alone,
@@ -28,6 +27,7 @@ from sprout.fetch import history as fetch_history
 from sprout.grid.open import about
 from sprout.grid.provider import Reply, ThrottledError
 from sprout.state.grid_log import GridLog
+from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 
@@ -119,7 +119,7 @@ def _fetch_spans(
             try:
                 for each in fetch_history(provider, wanted, is_there, now):
                     with store.write():
-                        total.num_rows += add(store, each.reply)
+                        total.num_rows += Intensities(store).add(each.reply.intensities)
                         if each.is_whole:
                             log.add_span(target.asked, each.span.start, each.span.end, now)
                     total.num_spans += 1

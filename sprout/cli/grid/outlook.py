@@ -6,14 +6,13 @@ from sprout.cli.grid.asking import contact, series
 from sprout.config.sources import Config
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading
-from sprout.grid.intensity import Intensity, IntensityTrace, Series
+from sprout.grid.intensity import HOUR, HOUR_S, Intensity, IntensityTrace, Series
 from sprout.grid.range import judged_against
 from sprout.grid.reading import GridOutlook, GridReading
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 AHEAD = timedelta(hours=48)
-HOUR = timedelta(hours=1)
 MAX_G_PER_KWH = 1e6  # far beyond any grid; the solver fails where products of it overflow
 
 
@@ -89,7 +88,7 @@ def _present(
     if covering is not None and is_lost and told is not None and told.concerns(covering):
         covering = None
     forecast = line[0] if line and line[0].covers(now) else None
-    if covering is None or (forecast is not None and covering.duration_s > HOUR.total_seconds()):
+    if covering is None or (forecast is not None and covering.duration_s > HOUR_S):
         covering = forecast or covering
     if covering is not None:
         return reading.known(covering, scale, told)

@@ -13,7 +13,7 @@ from sprout.config.sources import Config
 from sprout.errors import NoInputError, NotReadyError
 from sprout.grid import open as opening
 from sprout.grid import yearly
-from sprout.grid.intensity import Intensity
+from sprout.grid.intensity import HOUR, Intensity
 from sprout.grid.reading import mark_of
 from sprout.grid.sparkline import sparkline
 from sprout.state.grid_log import GridLog
@@ -22,7 +22,6 @@ from sprout.state.store import Store
 
 PAST = timedelta(hours=24)
 AHEAD = timedelta(hours=48)
-HOUR = timedelta(hours=1)
 YEARLY = "yearly"
 CSV_SOURCES = (
     {
