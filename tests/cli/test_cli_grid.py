@@ -100,6 +100,19 @@ def test_a_fetch_stores_what_it_says_and_a_fresh_one_asks_nobody(
     assert select(store, "SELECT count(*) FROM intensities") == [(num_rows,)]
 
 
+def test_what_was_fetched_as_another_kind_is_not_there(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_provider(server, monkeypatch, "carbon_aware_sdk")
+    history = ("grid", "history", "--from", "2026-10-01", "--to", "2026-10-05", "--json")
+    for kind in ("average", "marginal"):
+        monkeypatch.setenv("SPROUT_KIND", kind)
+        fetched = sprout("grid", "fetch", "--json").data
+        assert (fetched["kind"], fetched["is_fresh"]) == (kind, False)
+        assert sprout(*history).data["num_fetched"] == 1
+        assert sprout("grid", "show").code == 0
+
+
 def test_a_fetch_is_silent_for_cron(server: GridServer, monkeypatch: pytest.MonkeyPatch) -> None:
     use_provider(server, monkeypatch)
     found = sprout("grid", "fetch")

@@ -46,8 +46,10 @@ class Target:
 
     @property
     def asked(self) -> Asked:
-        """Return the key of its records."""
-        return Asked(self.provider, self.series.zone, self.series.factor_type)
+        """Return the key of its records; a provider whose kind is set has some of each kind."""
+        is_told = about(self.provider).kind is not None
+        name = self.provider if is_told else f"{self.provider} ({self.series.kind})"
+        return Asked(name, self.series.zone, self.series.factor_type)
 
     @property
     def title(self) -> str:
