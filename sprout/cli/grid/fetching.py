@@ -48,10 +48,22 @@ def fetch(out: Out, config: Config, max_age: timedelta) -> None:
         minutes = max(0.0, (now - fetched_at).total_seconds() / 60)
         out.note(f"{target.series.zone} was fetched {minutes:.0f} min ago: nothing to ask")
         return
-    out.data |= _counts(reply)
+    rows = reply.intensities
+    num_forecast = sum(row.is_forecast for row in rows)
+    num_measured = len(rows) - num_forecast
+    out.data |= {
+        "num_measured": num_measured,
+        "num_forecast": num_forecast,
+        "first": to_text(rows[0].start),
+        "last": to_text(rows[-1].start),
+        "notes": list(reply.notes),
+    }
     for note in reply.notes:
         out.note(note)
-    out.note(f"{target.title}: {_summary(reply)} of {target.series}")
+    out.note(
+        f"{target.title}: {num_measured} measured and {num_forecast} forecast rows, "
+        f"{rows[0].start:%Y-%m-%d %H:%M} to {rows[-1].end:%Y-%m-%d %H:%M} UTC, of {target.series}"
+    )
 
 
 @dataclass(slots=True)
@@ -181,24 +193,3 @@ def _about(target: Target) -> dict[str, object]:
         "kind": target.series.kind,
         "factor_type": target.series.factor_type,
     }
-
-
-def _counts(reply: Reply) -> dict[str, object]:
-    rows = reply.intensities
-    num_forecast = sum(row.is_forecast for row in rows)
-    return {
-        "num_measured": len(rows) - num_forecast,
-        "num_forecast": num_forecast,
-        "first": to_text(rows[0].start),
-        "last": to_text(rows[-1].start),
-        "notes": list(reply.notes),
-    }
-
-
-def _summary(reply: Reply) -> str:
-    rows = reply.intensities
-    num_forecast = sum(row.is_forecast for row in rows)
-    return (
-        f"{len(rows) - num_forecast} measured and {num_forecast} forecast rows, "
-        f"{rows[0].start:%Y-%m-%d %H:%M} to {rows[-1].end:%Y-%m-%d %H:%M} UTC,"
-    )
