@@ -6,7 +6,7 @@ alone: nothing that speaks HTTP is imported for it.
 
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -93,12 +93,10 @@ def limits(settings: Settings, *, is_run: bool = False) -> "Limits":
     if not is_run:
         return found
     short = found.within(min(RUN_TOTAL_S, settings.grid_deadline_s))
-    return Limits(
-        total_s=short.total_s,
+    return replace(
+        short,
         num_retries=min(RUN_RETRIES, settings.grid_retries),
         connect_s=short.connect_s / 2,
-        read_s=short.read_s,
-        backoff_s=short.backoff_s,
     )
 
 

@@ -11,9 +11,10 @@ from sprout.clock import to_text
 from sprout.config.settings import Settings
 from sprout.config.sources import Config
 from sprout.errors import NoInputError, NotReadyError
+from sprout.grid import electricitymaps_csv, yearly
 from sprout.grid import open as opening
-from sprout.grid import yearly
 from sprout.grid.intensity import HOUR, Intensity
+from sprout.grid.provider import About
 from sprout.grid.reading import mark_of
 from sprout.grid.sparkline import sparkline
 from sprout.state.grid_log import GridLog
@@ -23,32 +24,37 @@ from sprout.state.store import Store
 PAST = timedelta(hours=24)
 AHEAD = timedelta(hours=48)
 YEARLY = "yearly"
-CSV_SOURCES = (
-    {
-        "name": YEARLY,
-        "title": "yearly averages of countries",
-        "areas": "the world, offline",
-        "kind": "average",
-        "factor_types": ["lifecycle"],
-        "has_forecast": False,
-        "keys": [],
-        "licence": "CC BY 4.0",
-        "attribution": yearly.ATTRIBUTION,
-        "link": "https://ourworldindata.org/grapher/carbon-intensity-electricity",
-    },
-    {
-        "name": "electricitymaps_csv",
-        "title": "CSV downloads of Electricity Maps (grid import)",
-        "areas": "as downloaded",
-        "kind": "average",
-        "factor_types": ["lifecycle", "direct"],
-        "has_forecast": False,
-        "keys": [],
-        "licence": "ODbL 1.0",
-        "attribution": "Electricity Maps",
-        "link": "https://www.electricitymaps.com",
-    },
+OTHER_SOURCES = (
+    About(
+        name=YEARLY,
+        title="yearly averages of countries",
+        areas="the world, offline",
+        source=yearly.SOURCE,
+        kind="average",
+        factors=("lifecycle",),
+        has_forecast=False,
+        key_names=(),
+        max_span=timedelta(0),
+        licence="CC BY 4.0",
+        attribution=yearly.ATTRIBUTION,
+        link="https://ourworldindata.org/grapher/carbon-intensity-electricity",
+    ),
+    About(
+        name=electricitymaps_csv.SOURCE,
+        title="CSV downloads of Electricity Maps (grid import)",
+        areas="as downloaded",
+        source=electricitymaps_csv.SOURCE,
+        kind="average",
+        factors=("lifecycle", "direct"),
+        has_forecast=False,
+        key_names=(),
+        max_span=timedelta(0),
+        licence="ODbL 1.0",
+        attribution="Electricity Maps",
+        link="https://www.electricitymaps.com",
+    ),
 )
+"""What is never asked over the network."""
 
 
 def show(out: Out, settings: Settings) -> None:
@@ -110,8 +116,8 @@ def sources(out: Out) -> None:
     """List every source with its licence and the attribution that it asks for."""
     from sprout.report.terminal import words_table
 
-    offers = [opening.about(name) for name in opening.NAMES]
-    found: list[dict[str, object]] = [
+    offers = (*map(opening.about, opening.NAMES), *OTHER_SOURCES)
+    out.data["sources"] = [
         {
             "name": offer.name,
             "title": offer.title,
@@ -126,26 +132,20 @@ def sources(out: Out) -> None:
         }
         for offer in offers
     ]
-    found += [dict(source) for source in CSV_SOURCES]
-    out.data["sources"] = found
     rows = [
         (
-            str(source["name"]),
-            str(source["areas"]),
-            f"{source['kind']}, {'/'.join(map(str, _list(source['factor_types'])))}",
-            "yes" if source["has_forecast"] else "own model",
-            ", ".join(map(str, _list(source["keys"]))) or "none",
-            str(source["licence"]),
+            offer.name,
+            offer.areas,
+            f"{offer.kind or 'as set'}, {'/'.join(offer.factors)}",
+            "yes" if offer.has_forecast else "own model",
+            ", ".join(offer.key_names) or "none",
+            offer.licence,
         )
-        for source in found
+        for offer in offers
     ]
     out.table(words_table(rows, ("source", "areas", "intensities", "forecast", "keys", "licence")))
-    for source in found:
-        out.text(f"{source['name']}: {source['attribution']} ({source['link']})")
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
+    for offer in offers:
+        out.text(f"{offer.name}: {offer.attribution} ({offer.link})")
 
 
 def _slot(row: Intensity) -> dict[str, object]:
