@@ -18,17 +18,13 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import (
-    NameResolutionError,
-    NewConnectionError,
-)
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from sprout import __version__
 from sprout.errors import NotReadyError, SproutError, TryLaterError
 from sprout.grid.answer import NO_CONTENT, OK, UNKNOWN, Answer, clean
-from sprout.grid.patience import RETRIED, THROTTLED, DeadlineRetry
-from sprout.grid.patience import Limits as Limits  # noqa: PLC0414 - said with the client
+from sprout.grid.patience import RETRIED, THROTTLED, DeadlineRetry, Limits
 from sprout.grid.provider import ThrottledError
 
 MAX_BODY_BYTES = 64 << 20

@@ -10,7 +10,8 @@ from sprout.grid.intensity import FactorType, Kind, Series
 from sprout.grid.provider import About, Provider
 
 if TYPE_CHECKING:
-    from sprout.grid.http import Client, Limits
+    from sprout.grid.http import Client
+    from sprout.grid.patience import Limits
 
 ProviderName = Literal[
     "neso",

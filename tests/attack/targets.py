@@ -39,10 +39,11 @@ from sprout.grid.eia import Eia
 from sprout.grid.electricity_maps import ElectricityMaps
 from sprout.grid.energy_charts import EnergyCharts
 from sprout.grid.entsoe import Entsoe
-from sprout.grid.http import Client, Limits
+from sprout.grid.http import Client
 from sprout.grid.intensity import Series, rank
 from sprout.grid.neso import Neso
 from sprout.grid.open_electricity import OpenElectricity
+from sprout.grid.patience import Limits
 from sprout.grid.provider import Provider
 from sprout.grid.watttime import WattTime
 from sprout.quality.completions import Address, Completions

@@ -14,7 +14,8 @@ from local.grid_server import HTML, Answer, GridServer, Request, refused_url, se
 
 from sprout.config.keys import Key, Keys, scrub
 from sprout.errors import InputError, NotReadyError, PermissionDeniedError, TryLaterError
-from sprout.grid.http import Client, Limits
+from sprout.grid.http import Client
+from sprout.grid.patience import Limits
 from sprout.grid.provider import ThrottledError
 
 QUICK = Limits(total_s=20, num_retries=2, connect_s=5, read_s=5, backoff_s=0.01)

@@ -17,10 +17,10 @@ from sprout.errors import (
     UsageError,
 )
 from sprout.grid import eia, entsoe
-from sprout.grid.http import Limits
 from sprout.grid.intensity import FactorType, IntensityTrace, Kind
 from sprout.grid.mix import intensity_of
 from sprout.grid.open import NAMES, about, open_provider, series_of, zones
+from sprout.grid.patience import Limits
 from sprout.grid.provider import NoAccessError, Reply, ThrottledError
 from sprout.grid.timeline import best
 

@@ -23,7 +23,7 @@ from sprout.state.intensities import Intensities
 from sprout.state.store import Store
 
 if TYPE_CHECKING:
-    from sprout.grid.http import Limits
+    from sprout.grid.patience import Limits
 
 RUN_TOTAL_S = 4.0
 """A run decodes nothing while its plan is made, so it waits no longer for a provider."""
@@ -87,7 +87,7 @@ def target_of(settings: Settings) -> Target:
 
 def limits(settings: Settings, *, is_run: bool = False) -> "Limits":
     """Return how long to try, for a command that fetches or for one that only needs a value."""
-    from sprout.grid.http import Limits
+    from sprout.grid.patience import Limits
 
     found = Limits(num_retries=settings.grid_retries).within(settings.grid_deadline_s)
     if not is_run:
