@@ -136,7 +136,7 @@ def _fetch_spans(
                             log.add_span(target.asked, each.span.start, each.span.end, now)
                     total.num_spans += 1
                     rows = len(each.reply.intensities)
-                    out.note(f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}: {rows}")
+                    out.note(f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}: {rows} rows")
                     for note in each.reply.notes:
                         out.note(note)
                     total.notes.extend(each.reply.notes)
