@@ -2,13 +2,14 @@
 
 Spans lie on a fixed grid of time, so that the same command, run again, asks for the same spans and
 may leave out those that are there. A span of the last two days counts as not whole, for providers
-still correct it, and so does one of which nothing came.
+still correct it, and so does one of whose end no measurement came: it may come late.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sprout.grid.intensity import HOUR
 from sprout.grid.provider import Provider, Reply
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -49,5 +50,6 @@ def history(
     for span in wanted:
         if not is_there(span):
             reply = provider.past(span.start, span.end, now)
-            is_settled = span.end <= now - SETTLED
-            yield Fetched(span, reply, is_whole=is_settled and bool(reply.intensities))
+            measured = (row.end for row in reply.intensities if not row.is_forecast)
+            reaches_end = max(measured, default=EPOCH) >= span.end - HOUR
+            yield Fetched(span, reply, is_whole=reaches_end and span.end <= now - SETTLED)

@@ -13,19 +13,26 @@ DAY = timedelta(days=1)
 NOW = START + 100 * DAY
 
 
-class Echo:
-    """A provider that remembers what it was asked for, and gives the first hour of it."""
+HOUR = timedelta(hours=1)
 
-    def __init__(self, *, is_empty: bool = False) -> None:
+
+class Echo:
+    """A provider that remembers what it was asked for, and gives one row of it that ends `late`."""
+
+    def __init__(self, late: timedelta | None = HOUR, *, is_forecast: bool = False) -> None:
         self.asked: list[Span] = []
-        self._is_empty = is_empty
+        self._late = late
+        self._is_forecast = is_forecast
 
     def recent(self, _now: datetime) -> Reply:
         return Reply(())
 
     def past(self, start: datetime, end: datetime, _now: datetime) -> Reply:
         self.asked.append(Span(start, end))
-        return Reply(() if self._is_empty else (intensity(200, start),), ("asked",))
+        if self._late is None:
+            return Reply((), ("asked",))
+        row = intensity(200, end - self._late - HOUR, is_forecast=self._is_forecast)
+        return Reply((row,), ("asked",))
 
 
 @pytest.mark.parametrize("num_days", [1, 9, 10, 11, 95])
@@ -55,9 +62,10 @@ def test_what_is_there_is_not_asked_for_and_the_newest_days_are_never_whole() ->
     assert not found[-1].is_whole
 
 
-def test_a_span_of_which_nothing_came_is_not_whole() -> None:
-    found = list(
-        history(Echo(is_empty=True), spans(START, NOW, 10 * DAY), lambda _span: False, NOW)
-    )
+@pytest.mark.parametrize(
+    "provider", [Echo(None), Echo(1.1 * HOUR), Echo(3 * DAY), Echo(is_forecast=True)]
+)
+def test_a_span_of_whose_end_nothing_was_measured_is_not_whole(provider: Echo) -> None:
+    found = list(history(provider, spans(START, NOW, 10 * DAY), lambda _span: False, NOW))
     assert len(found) > 1
     assert not any(each.is_whole for each in found)
