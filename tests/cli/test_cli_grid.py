@@ -20,6 +20,7 @@ from local.grid_server import KEY, PASSWORD, TOKEN, USER, Answer, GridServer, re
 
 from sprout.cli.grid.choosing import edited
 from sprout.errors import InputError
+from sprout.grid.open import about
 
 PROFILE = ("profile", *REPLAY, "--idle", 0, "--repeats", 1)
 ZONES = {
@@ -89,7 +90,11 @@ def test_a_fetch_stores_what_it_says_and_a_fresh_one_asks_nobody(
     found = sprout("grid", "fetch", "--json")
     assert found.code == 0, found.stderr
     assert found.data["is_fresh"] is False
-    num_rows = found.data["num_measured"] + found.data["num_forecast"]
+    num_rows = found.data["num_rows"]
+    of_each = {mark: found.data[f"num_{mark}"] for mark in ("measured", "estimated", "forecast")}
+    assert sum(of_each.values()) == num_rows
+    if about(name).source.endswith("_production_mix"):  # which nobody measured
+        assert of_each == {"measured": 0, "estimated": num_rows, "forecast": 0}
     assert select(store, "SELECT count(*) FROM intensities") == [(num_rows,)]
     num_requests = len(server.seen)
     again = sprout("grid", "fetch", "--json")
@@ -117,7 +122,9 @@ def test_a_fetch_is_silent_for_cron(server: GridServer, monkeypatch: pytest.Monk
     use_provider(server, monkeypatch)
     found = sprout("grid", "fetch")
     assert (found.code, found.stdout, found.stderr) == (0, "", "")
-    assert "measured and" in sprout("grid", "fetch", "--max-age", "0m", "-v").stderr
+    found = sprout("grid", "fetch", "--max-age", "0m", "-v")
+    assert " measured, " in found.stderr
+    assert " forecast rows, " in found.stderr
 
 
 def test_a_fresh_fetch_imports_nothing_that_speaks_http(

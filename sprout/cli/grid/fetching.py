@@ -1,5 +1,6 @@
 """The bodies of `sprout grid fetch` and `history`."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -26,6 +27,7 @@ from sprout.fetch import EPOCH, Span, spans
 from sprout.fetch import history as fetch_history
 from sprout.grid.open import about
 from sprout.grid.provider import Reply, ThrottledError
+from sprout.grid.reading import mark_of
 from sprout.state.grid_log import GridLog
 from sprout.state.intensities import Intensities
 from sprout.state.store import Store
@@ -49,19 +51,21 @@ def fetch(out: Out, config: Config, max_age: timedelta) -> None:
         out.note(f"{target.series.zone} was fetched {minutes:.0f} min ago: nothing to ask")
         return
     rows = reply.intensities
-    num_forecast = sum(row.is_forecast for row in rows)
-    num_measured = len(rows) - num_forecast
+    num_by_mark = Counter(map(mark_of, rows))
     out.data |= {
-        "num_measured": num_measured,
-        "num_forecast": num_forecast,
+        "num_rows": len(rows),
+        "num_measured": num_by_mark["measured"],
+        "num_estimated": num_by_mark["estimated"],
+        "num_forecast": num_by_mark["forecast"],
         "first": to_text(rows[0].start),
         "last": to_text(rows[-1].start),
         "notes": list(reply.notes),
     }
     for note in reply.notes:
         out.note(note)
+    counts = ", ".join(f"{number} {mark}" for mark, number in num_by_mark.items())
     out.note(
-        f"{target.title}: {num_measured} measured and {num_forecast} forecast rows, "
+        f"{target.title}: {counts} rows, "
         f"{rows[0].start:%Y-%m-%d %H:%M} to {rows[-1].end:%Y-%m-%d %H:%M} UTC, of {target.series}"
     )
 
