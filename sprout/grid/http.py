@@ -94,7 +94,8 @@ class Client:
         if left_s > 0:
             call.start()
             call.join(left_s)
-        if left_s <= 0 or call.is_alive():
+        # whoever waits may wake up later than the thread that saw the deadline pass
+        if left_s <= 0 or call.is_alive() or isinstance(call.failure, TimeoutError):
             raise TryLaterError(
                 f"{self.who} gave no answer within {self._limits.total_s:g} s: try again later"
             )
@@ -136,8 +137,10 @@ class Client:
             body = bytearray()
             while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
                 body += chunk
-                if len(body) > MAX_BODY_BYTES or time.perf_counter() > retry.until_s:
+                if len(body) > MAX_BODY_BYTES:
                     raise requests.exceptions.ContentDecodingError
+                if time.perf_counter() > retry.until_s:
+                    raise TimeoutError
             retry.told.note(response.headers.get("Retry-After"), retry)
             return Answer(
                 response.status_code,
