@@ -7,6 +7,7 @@ from sprout.cli.output import Out
 from sprout.cli.progress import progress
 from sprout.config.settings import Settings
 from sprout.config.sources import model_path
+from sprout.engine import gguf
 from sprout.engine.llamacpp.requantize import TYPES, requantize
 from sprout.errors import OutputExistsError, UsageError
 
@@ -16,8 +17,10 @@ def write(out: Out, settings: Settings, type_name: str, target: Path, *, force: 
     if type_name not in TYPES:
         raise UsageError(f"there is no type {type_name!r}: one of {', '.join(TYPES)}")
     source = model_path(settings)
+    gguf.check(source)
     if target.exists():
-        is_ours_to_replace = target.is_file() and not target.samefile(source)
+        is_model = any(map(target.samefile, gguf.parts(source)))
+        is_ours_to_replace = target.is_file() and not is_model
         if not (force and is_ours_to_replace):
             advice = "--force replaces it" if is_ours_to_replace else "choose another -o file"
             raise OutputExistsError(f"{target} is there already: {advice}")
@@ -33,7 +36,7 @@ def write(out: Out, settings: Settings, type_name: str, target: Path, *, force: 
     if num_fallbacks is None:
         out.error("stopped; nothing was written")
         out.finish(stop.exit_code or output.INTERRUPTED)
-    before, after = source.stat().st_size, target.stat().st_size
+    before, after = gguf.num_bytes(source), target.stat().st_size
     out.data |= {
         "model": str(source),
         "written": str(target),

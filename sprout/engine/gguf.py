@@ -1,6 +1,7 @@
 """Identifies model files, without llama.cpp: what cannot be loaded can still be named."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,33 +11,54 @@ from sprout.errors import EngineError, InputError, NoInputError, PermissionDenie
 
 _SAMPLED_BYTES = 1 << 20  # read at each of the sampled places of a model file
 _NUM_SAMPLED_PLACES = 64
+_FIRST_OF_MANY = re.compile(r"(.+)-00001-of-(\d{5})\.gguf")  # what llama-gguf-split names it
 
 
 def check(path: Path) -> None:
     """Refuse what is no GGUF file.
 
     Raises:
-        NoInputError: there is no such file.
+        NoInputError: there is no such file, or not all that it was split into.
         PermissionDeniedError: it may not be read.
         InputError: it is not a GGUF file.
     """
-    with _opened(path):
-        pass
+    for part in parts(path):
+        with _opened(part):
+            pass
+
+
+def parts(path: Path) -> tuple[Path, ...]:
+    """Return the files of a model: more than one where `path` is the first that it was split into.
+
+    llama.cpp is given the first and finds the others beside it, by their names.
+    """
+    found = _FIRST_OF_MANY.fullmatch(path.name)
+    if found is None:
+        return (path,)
+    name, total = found.groups()
+    others = (path.with_name(f"{name}-{n:05}-of-{total}.gguf") for n in range(2, int(total) + 1))
+    return path, *others
+
+
+def num_bytes(path: Path) -> int:
+    """Return the size of a model, all its files together."""
+    return sum(part.stat().st_size for part in parts(path))
 
 
 def fingerprint(path: Path) -> str:
-    """Return 16 hex digits that identify a model file by its size and 64 evenly spread samples.
+    """Return 16 hex digits that identify a model by the size and 64 even samples of each file.
 
     Reading 64 MiB takes the same fraction of a second for 0.1 and for 100 GB. Raises what `check`
     does.
     """
     digest = hashlib.sha256()
-    with _opened(path) as file:
-        size = path.stat().st_size
-        digest.update(str(size).encode())
-        for place in range(_NUM_SAMPLED_PLACES):
-            file.seek(max(0, size - _SAMPLED_BYTES) * place // (_NUM_SAMPLED_PLACES - 1))
-            digest.update(file.read(_SAMPLED_BYTES))
+    for part in parts(path):
+        with _opened(part) as file:
+            size = part.stat().st_size
+            digest.update(str(size).encode())
+            for place in range(_NUM_SAMPLED_PLACES):
+                file.seek(max(0, size - _SAMPLED_BYTES) * place // (_NUM_SAMPLED_PLACES - 1))
+                digest.update(file.read(_SAMPLED_BYTES))
     return digest.hexdigest()[:16]
 
 

@@ -49,18 +49,29 @@ def test_a_file_that_is_there_is_replaced_on_demand_only(tmp_path: Path) -> None
 
 
 @pytest.mark.model
-def test_a_device_and_the_model_itself_are_never_replaced(model_path: Path) -> None:
-    for target in ("/dev/null", model_path):
-        found = sprout("requantize", "q8_0", "-o", target, "--force")
+def test_a_device_and_the_model_itself_are_never_replaced(tmp_path: Path, model_path: Path) -> None:
+    first, second = (tmp_path / f"m-{n:05}-of-00002.gguf" for n in (1, 2))
+    for part in (first, second):
+        part.write_bytes(b"GGUF")
+    for model, target in ((model_path, "/dev/null"), (model_path, model_path), (first, second)):
+        found = sprout("requantize", "q8_0", "-o", target, "--force", "--model", model)
         assert (found.code, "--force" in found.stderr) == (73, False)
     assert not Path("/dev/null").is_file()
-    assert model_path.read_bytes()[:4] == b"GGUF"
+    assert {path.read_bytes()[:4] for path in (model_path, second)} == {b"GGUF"}
 
 
 def test_a_type_that_does_not_exist_names_those_that_do(tmp_path: Path) -> None:
     found = sprout("requantize", "q9_9", "-o", tmp_path / "new.gguf")
     assert found.code == 2
     assert "q8_0" in found.stderr
+
+
+def test_a_model_that_is_not_there_is_told_also_where_the_target_is(tmp_path: Path) -> None:
+    target = tmp_path / "there.gguf"
+    target.touch()
+    found = sprout("requantize", "q8_0", "-o", target, "--model", tmp_path / "nothing.gguf")
+    assert found.code == 66
+    assert "no model file at" in found.stderr
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""llama.cpp on the default model; fingerprints and refusals need no model."""
+"""llama.cpp on the default model; refusals need no model."""
 
 import ctypes
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from local.tiny_gguf import NORMAL, SPECIAL, tiny_gguf
 
 from sprout.chat import Message, Sampling
-from sprout.engine.gguf import fingerprint
 from sprout.engine.llamacpp import build
 from sprout.engine.llamacpp.context import LlamaContext
 from sprout.engine.llamacpp.model import LlamaModel
@@ -26,7 +25,7 @@ from sprout.engine.prefixes import common_length
 from sprout.engine.scheduler import Batch, Chunk, Limits, Scheduler
 from sprout.engine.sequence import Sequence, Tokens
 from sprout.engine.template import ChatTemplate
-from sprout.errors import EngineError, InputError, NoInputError
+from sprout.errors import EngineError
 
 NUM_NEW = 8
 TOLERANCE = 0.5
@@ -46,34 +45,6 @@ RULES = " ".join(f"Rule {i}: answer plainly and never mention number {i * 7}." f
 
 
 # model files
-
-
-def test_the_fingerprint_is_stable_and_changes_with_any_byte_of_a_small_file(
-    tmp_path: Path,
-) -> None:
-    data = b"GGUF" + bytes(range(256)) * 8
-    path = tmp_path / "m.gguf"
-    found = set()
-    for changed in (data, data[:-1] + b"x", data[:4] + b"x" + data[5:], data + b"\0"):
-        path.write_bytes(changed)
-        assert fingerprint(path) == fingerprint(path)
-        assert len(fingerprint(path)) == 16
-        found.add(fingerprint(path))
-    assert len(found) == 4
-
-
-def test_a_file_that_is_no_gguf_is_an_input_error(tmp_path: Path) -> None:
-    path = tmp_path / "model.bin"
-    path.write_bytes(b"PK\3\4")
-    with pytest.raises(InputError, match="not a GGUF file: convert"):
-        LlamaModel(path, 0)
-
-
-def test_a_missing_model_is_a_no_input_error(tmp_path: Path) -> None:
-    with pytest.raises(NoInputError, match="no model file at"):
-        LlamaModel(tmp_path / "none.gguf", 0)
-    with pytest.raises(NoInputError, match="no model file at"):
-        LlamaModel(tmp_path, 0)
 
 
 def test_a_damaged_gguf_is_an_engine_error_with_the_words_of_llama_cpp(tmp_path: Path) -> None:

@@ -42,6 +42,13 @@ def test_a_model_larger_than_the_free_memory_is_not_loaded(tmp_path: Path) -> No
     assert "of memory are free: use a smaller quantisation" in str(raised.value)
 
 
+def test_all_files_of_a_model_count(tiny: Path, tmp_path: Path) -> None:
+    first = tiny.rename(tmp_path / "m-00001-of-00002.gguf")
+    hole(tmp_path / "m-00002-of-00002.gguf")
+    with pytest.raises(EngineError, match=r"m-00001-of-00002\.gguf needs 4398\.0 GB"):
+        open_engine(first, OPTIONS, NOW)
+
+
 def test_variants_stay_in_memory_together(tiny: Path, tmp_path: Path) -> None:
     assert memory.room_beside([tiny, tiny]) > 0
     with pytest.raises(EngineError, match=r"the model and its variants need 4398\.\d GB and"):

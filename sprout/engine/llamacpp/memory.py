@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sprout import machine
+from sprout.engine import gguf
 from sprout.errors import EngineError
 
 
@@ -19,7 +20,7 @@ def room_beside(paths: Sequence[Path]) -> int:
     Raises:
         EngineError: their files are larger than what is free.
     """
-    size, free = sum(path.stat().st_size for path in paths), machine.memory().free
+    size, free = sum(map(gguf.num_bytes, paths)), machine.memory().free
     if size > free:
         alone = len(paths) == 1
         who = f"the model {paths[0]} needs" if alone else "the model and its variants need"

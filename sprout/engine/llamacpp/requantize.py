@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from sprout.engine import gguf
 from sprout.engine.llamacpp import log
 from sprout.engine.llamacpp.library import lib
 from sprout.errors import DiskError, EngineError, PermissionDeniedError
@@ -41,6 +40,7 @@ def requantize(
     """Write a model with its weights in another type; the target is there whole or not at all.
 
     Args:
+        source: a GGUF file, as `gguf.check` has it.
         type_name: one of TYPES.
         on_tensor: called with the number of the tensor that is being written, and that of all.
         should_stop: asked ten times a second.
@@ -50,11 +50,9 @@ def requantize(
         was stopped.
 
     Raises:
-        NoInputError, InputError, PermissionDeniedError: the source cannot be read as GGUF.
         DiskError, PermissionDeniedError: the target cannot be written.
         EngineError: llama.cpp cannot convert it.
     """
-    gguf.check(source)
     partial = target.with_name(f".{target.name}.partial")
     try:
         partial.touch()
