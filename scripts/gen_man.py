@@ -71,6 +71,8 @@ VARIABLES = {
     "CREDENTIALS_DIRECTORY": "systemd credentials, files named as the keys",
     "SPROUT_CONFIG": "the configuration file",
     "CUDA_VISIBLE_DEVICES": "the GPUs that are used, and metered",
+    "CUDA_DEVICE_ORDER": "how their numbers count; Sprout sets it to PCI_BUS_ID, the order "
+    "of nvidia-smi, unless it is set",
     "GOMP_SPINCOUNT, OMP_WAIT_POLICY": "how long llama.cpp's threads spin while they wait; Sprout "
     "sets the first to 3000 unless one of them is set",
     "HTTPS_PROXY, HTTP_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE": "the way to grid providers and to a "

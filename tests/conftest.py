@@ -125,4 +125,4 @@ def gpu_fault() -> str | None:
     except pynvml.NVMLError as error:
         return f"NVML does not start: {error}"
     pynvml.nvmlShutdown()
-    return None if build.has_gpu() else "this build of llama-cpp-python has no GPU support"
+    return None if build.has_gpu() else "llama.cpp sees no GPU"

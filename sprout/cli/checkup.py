@@ -112,8 +112,8 @@ def _llamacpp(config: Config) -> Iterator[Finding]:
     yield Finding(
         "llama.cpp",
         "ok" if has_gpu or not wants_gpu else "missing",
-        f"llama-cpp-python {build.VERSION}, built {'with' if has_gpu else 'without'} GPU support",
-        None if has_gpu else f'for a GPU: CMAKE_ARGS="-DGGML_CUDA=on" {BUILD}',
+        f"llama-cpp-python {build.VERSION}, {'sees a GPU' if has_gpu else 'for the CPU'}",
+        None if has_gpu else f'for a GPU: its driver, and CMAKE_ARGS="-DGGML_CUDA=on" {BUILD}',
         is_needed=True,
     )
     if build.has_amx_kernels():

@@ -3,9 +3,9 @@
 `CUDA_VISIBLE_DEVICES` is a list of indices or UUIDs, where the first digits of a UUID are enough.
 CUDA stops reading it at the first entry that names no GPU ("0,-1,1" shows GPU 0 only).
 
-An index is taken in PCI order. CUDA counts that way only under `CUDA_DEVICE_ORDER=PCI_BUS_ID`; its
-default puts the fastest GPU first, which differs on a machine with GPUs of several models. UUIDs
-are never ambiguous.
+An index is taken in PCI order, as CUDA does under `CUDA_DEVICE_ORDER=PCI_BUS_ID`, which
+`sprout.engine.llamacpp.library` sets. Who sets another order on a machine with GPUs of several
+models has to write UUIDs, which are never ambiguous.
 """
 
 from collections.abc import Iterator

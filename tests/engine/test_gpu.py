@@ -1,13 +1,16 @@
 """On an NVIDIA GPU with a CUDA build: the same engine, metered by NVML."""
 
+import ctypes
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import llama_cpp.llama_cpp as lib
 import pytest
 
 from sprout.chat import Message, Sampling
 from sprout.engine.base import Completion, Request
+from sprout.engine.llamacpp.model import LlamaModel
 from sprout.engine.open import EngineOptions, open_engine
 from sprout.meter.nvml import open_nvml
 
@@ -33,3 +36,15 @@ def test_the_gpu_answers_and_its_counter_moves(model_path: Path) -> None:
     assert sorted(completion.id for completion in done) == [str(number) for number in range(8)]
     assert all(completion.num_new_tokens > 0 for completion in done)
     assert meter.read_j() > before_j
+
+
+@pytest.mark.parametrize(("num_gpu_layers", "uses_gpu"), [(0, False), (-1, True)])
+def test_llama_cpp_has_a_gpu_only_where_layers_are_on_it(
+    model_path: Path, num_gpu_layers: int, *, uses_gpu: bool
+) -> None:
+    model = LlamaModel(model_path, num_gpu_layers)
+    num_devices = lib._lib["_Z21llama_model_n_devicesPK11llama_model"](
+        ctypes.c_void_p(model.handle)
+    )
+    model.close()
+    assert (num_devices > 0) == uses_gpu

@@ -1,6 +1,9 @@
 """llama.cpp on the default model; refusals need no model."""
 
 import ctypes
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,10 +57,24 @@ def test_a_damaged_gguf_is_an_engine_error_with_the_words_of_llama_cpp(tmp_path:
         LlamaModel(path, 0)
 
 
+@pytest.mark.parametrize(("given", "seen"), [(None, "PCI_BUS_ID"), ("FASTEST_FIRST",) * 2])
+def test_cuda_numbers_gpus_as_the_meter_does(given: str | None, seen: str) -> None:
+    code = (
+        "import ctypes, sprout.engine.llamacpp.library; getenv = ctypes.CDLL(None).getenv;"
+        "getenv.restype = ctypes.c_char_p; print(getenv(b'CUDA_DEVICE_ORDER').decode())"
+    )
+    others = {name: value for name, value in os.environ.items() if name != "CUDA_DEVICE_ORDER"}
+    environment = others if given is None else others | {"CUDA_DEVICE_ORDER": given}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == seen
+
+
 @pytest.mark.skipif(build.has_gpu(), reason="this build of llama-cpp-python has a GPU")
 @pytest.mark.model
-def test_layers_for_a_gpu_need_a_build_with_one(model_path: Path) -> None:
-    with pytest.raises(EngineError, match="this build of llama-cpp-python has no GPU support"):
+def test_layers_for_a_gpu_need_one(model_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"llama\.cpp sees no GPU"):
         LlamaModel(model_path, 1)
 
 

@@ -5,7 +5,7 @@ from sprout.engine.llamacpp.library import lib
 
 
 def has_gpu() -> bool:
-    """Return whether it can put layers on a GPU."""
+    """Return whether it can put layers on a GPU: it is built for one, and sees one."""
     return bool(lib.llama_supports_gpu_offload())
 
 

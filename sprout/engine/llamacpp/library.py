@@ -17,6 +17,8 @@ tokens/s with that, 56 with this; alone 148 and 141.
 
 if "OMP_WAIT_POLICY" not in os.environ:  # nor has the user decided
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when the library is loaded
+# CUDA numbers the fastest GPU 0 otherwise, while what meters them, and nvidia-smi, count by PCI bus
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
 try:
     import llama_cpp.llama_cpp

@@ -13,6 +13,9 @@ from sprout.engine.llamacpp.vocabulary import Vocabulary
 from sprout.errors import EngineError
 
 _F16_BYTES = 2
+_NO_DEVICES = ctypes.c_void_p()
+"""An empty list, ended by NULL: without one llama.cpp computes batches of 32 tokens and more on a
+GPU that it sees, also when no layer is there, and nobody meters it."""
 _UNBATCHED = {lib.LLAMA_FTYPE_MOSTLY_Q4_1: "Q4_1", lib.LLAMA_FTYPE_MOSTLY_Q5_1: "Q5_1"}
 """Types of weights for which llama.cpp has no kernel that takes many rows at once on a CPU."""
 
@@ -29,14 +32,17 @@ class LlamaModel:
         gguf.check(path)
         if num_gpu_layers and not has_gpu():
             raise EngineError(
-                f"--gpu-layers {num_gpu_layers}: this build of llama-cpp-python has no GPU "
-                'support; reinstall it with CMAKE_ARGS="-DGGML_CUDA=on"'
+                f"--gpu-layers {num_gpu_layers}: llama.cpp sees no GPU: check the driver and "
+                "CUDA_VISIBLE_DEVICES, or reinstall llama-cpp-python with "
+                'CMAKE_ARGS="-DGGML_CUDA=on"'
             )
         log.keep_troubles()
         lastwords.arrange(lib._lib, f"{path}")  # noqa: SLF001 - llama_cpp keeps it there
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
         params.n_gpu_layers = num_gpu_layers
+        if num_gpu_layers == 0:
+            params.devices = ctypes.addressof(_NO_DEVICES)
         params.use_extra_bufts = not has_amx_kernels()
         params.vocab_only = not has_weights
         log.forget_troubles()
