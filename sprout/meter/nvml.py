@@ -173,11 +173,24 @@ def _gpus(nvml: Any) -> dict[str, Gpu]:
         pci = nvml.nvmlDeviceGetPciInfo(handle)
         return pci.domain, pci.bus, pci.device
 
-    handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
-    gpus = [
-        Gpu(nvml.nvmlDeviceGetUUID(handle), handle) for handle in sorted(handles, key=pci_place)
-    ]
+    handles = sorted(_handles(nvml), key=pci_place)
+    gpus = [Gpu(nvml.nvmlDeviceGetUUID(handle), handle) for handle in handles]
     return {gpu.uuid: gpu for gpu in gpus}
+
+
+def _handles(nvml: Any) -> list[Any]:
+    """Return the GPUs that this user may use: NVML counts those of others too, CUDA does not."""
+    handles, denied = [], None
+    for index in range(nvml.nvmlDeviceGetCount()):
+        try:
+            handles.append(nvml.nvmlDeviceGetHandleByIndex(index))
+        except nvml.NVMLError as error:
+            if error.value != _NO_PERMISSION:
+                raise
+            denied = error
+    if denied is not None and not handles:
+        raise denied
+    return handles
 
 
 def _refuse_mig(nvml: Any, gpu: Gpu) -> None:

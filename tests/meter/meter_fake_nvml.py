@@ -19,6 +19,7 @@ class FakeGpu:
     power_mw: int | None = None
     bus: int = 0
     mig_mode: list[int] | None = None
+    is_denied: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class FakeNvml:
         return self._answer(len(self.gpus))
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> FakeGpu:
+        if self.gpus[index].is_denied:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NO_PERMISSION)
         return self.gpus[index]
 
     def nvmlDeviceGetUUID(self, gpu: FakeGpu) -> str:

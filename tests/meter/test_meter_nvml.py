@@ -30,6 +30,16 @@ def test_indices_of_visible_devices_are_in_pci_order() -> None:
     assert [gpu.uuid for gpu in open_nvml((), "0", nvml).gpus] == ["GPU-b"]
 
 
+def test_gpus_of_others_are_not_counted_and_hide_none() -> None:
+    theirs, own = FakeGpu("GPU-a", 1, is_denied=True), FakeGpu("GPU-b", 1, bus=1)
+    for cuda_visible in (None, "0"):
+        assert [gpu.uuid for gpu in open_nvml((), cuda_visible, FakeNvml(theirs, own)).gpus] == [
+            "GPU-b"
+        ]
+    with pytest.raises(PermissionDeniedError, match="/dev/nvidia"):
+        open_nvml((), None, FakeNvml(theirs))
+
+
 def test_a_gpu_without_counter_is_metered_by_its_power() -> None:
     gpu = FakeGpu("GPU-a", power_mw=100_000)
     meter = open_nvml((), None, FakeNvml(gpu))
