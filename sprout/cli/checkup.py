@@ -112,7 +112,7 @@ def _llamacpp(config: Config) -> Iterator[Finding]:
     yield Finding(
         "llama.cpp",
         "ok" if has_gpu or not wants_gpu else "missing",
-        f"llama-cpp-python {build.VERSION}, {'sees a GPU' if has_gpu else 'for the CPU'}",
+        f"llama-cpp-python {build.VERSION}, {'sees a GPU' if has_gpu else 'sees no GPU'}",
         None if has_gpu else f'for a GPU: its driver, and CMAKE_ARGS="-DGGML_CUDA=on" {BUILD}',
         is_needed=True,
     )

@@ -20,6 +20,7 @@ from sprout.costs import ALL_TASKS, Cost, Moments
 from sprout.directives import BASELINE
 from sprout.engine.open import open_engine
 from sprout.errors import DiskError, InputError
+from sprout.meter.estimate import EstimateMeter
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
 from sprout.profile import Effort, Measured, idle_power_w
@@ -71,7 +72,9 @@ def profile(out: Out, flags: ProfileFlags, config: Config) -> dict[tuple[str, st
         for note in power.notes:
             out.note(note)
         idle_w = None
-        if flags.idle_s > 0:
+        if flags.idle_s > 0 and power.meter.method == EstimateMeter.method:
+            out.text("idle power is unknown: the estimate sees this process alone")
+        elif flags.idle_s > 0:
             idle_w = idle_power_w(sampler, lambda: stop.sleep(flags.idle_s))
             if not stop.came():
                 Profiles(store).set_idle(known.conditions, idle_w, flags.idle_s, wiring.utc_now())

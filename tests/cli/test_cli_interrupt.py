@@ -1,5 +1,6 @@
 """An interrupt before anything was begun: the process ends, and says no more than that."""
 
+import os
 import signal
 import subprocess
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli.program import PATIENCE_S, RECORDING, REPLAY, select, sprout, start, wait_until
+from meter.meter_fake_rapl import add_zone
 
 from sprout.cli import output, wiring
 from sprout.cli.host import Host
@@ -79,7 +81,11 @@ def test_an_interrupt_of_a_calibration_ends_it_at_the_next_step(store: Path) -> 
 
 @pytest.mark.slow
 def test_an_interrupt_while_the_idle_machine_is_watched_is_heard(store: Path) -> None:
-    process = start("profile", *REPLAY, "--idle", 600, stderr=subprocess.PIPE)
+    add_zone(Path("powercap"), "intel-rapl:0", "package-0", 1_000_000)
+    process = start(
+        "profile", *REPLAY, "--idle", 600, stderr=subprocess.PIPE,
+        env={**os.environ, "SPROUT_POWERCAP": "powercap"},
+    )  # fmt: skip
     wait_until(store.exists, process)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=PATIENCE_S)

@@ -15,6 +15,7 @@ from cli.program import (
     write_lines,
     write_prompts,
 )
+from meter.meter_fake_rapl import add_zone
 
 HEADERS = (
     "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
@@ -111,11 +112,7 @@ def test_strict_names_the_command_behind_everything_not_measured(prompts: Path, 
 
 
 def test_strict_serves_what_rests_on_measurements_alone(prompts: Path, out: Path) -> None:
-    zone = Path("powercap/intel-rapl:0")
-    zone.mkdir(parents=True)
-    (zone / "name").write_text("package-0\n")
-    (zone / "energy_uj").write_text("1000000\n")
-    (zone / "max_energy_range_uj").write_text("262143328850\n")
+    add_zone(Path("powercap"), "intel-rapl:0", "package-0", 1_000_000)
     Path("plain.toml").write_text(
         '[plain]\nabout = "no directive"\n[[plain.directives]]\nlevel = "L0"\ntext = ""\n'
     )

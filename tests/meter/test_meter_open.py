@@ -4,6 +4,7 @@ from pathlib import Path
 import pynvml
 import pytest
 from meter.meter_fake_nvml import FakeGpu, FakeNvml
+from meter.meter_fake_rapl import add_zone
 
 from sprout.errors import MeterError, UsageError
 from sprout.meter.open import open_meter, probe
@@ -23,12 +24,9 @@ def no_rapl(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def powercap(tmp_path: Path) -> Path:
-    zone = tmp_path / "powercap" / "intel-rapl:0"
-    zone.mkdir(parents=True)
-    (zone / "name").write_text("package-0\n")
-    (zone / "energy_uj").write_text("1000000\n")
-    (zone / "max_energy_range_uj").write_text("262143328850\n")
-    return zone.parent
+    root = tmp_path / "powercap"
+    add_zone(root, "intel-rapl:0", "package-0", 1_000_000)
+    return root
 
 
 def use_nvml(monkeypatch: pytest.MonkeyPatch, nvml: FakeNvml) -> None:

@@ -2,21 +2,10 @@ import errno
 from pathlib import Path
 
 import pytest
+from meter.meter_fake_rapl import add_zone
 
 from sprout.errors import MeterError, PermissionDeniedError
 from sprout.meter.rapl import UDEV_RULE, open_rapl
-
-RANGE_UJ = 262_143_328_850
-
-
-def add_zone(root: Path, zone: str, name: str, energy_uj: int, range_uj: int = RANGE_UJ) -> Path:
-    """Write a zone as sysfs shows it (all zones lie side by side); return its energy file."""
-    directory = root / zone
-    directory.mkdir(parents=True)
-    (directory / "name").write_text(f"{name}\n")
-    (directory / "energy_uj").write_text(f"{energy_uj}\n")
-    (directory / "max_energy_range_uj").write_text(f"{range_uj}\n")
-    return directory / "energy_uj"
 
 
 def test_energy_counts_from_the_opening_in_joules(tmp_path: Path) -> None:
