@@ -21,7 +21,7 @@ from sprout.batch.prompts import Prompt
 from sprout.costs import Sample
 from sprout.directives import Directive, DirectiveSet
 from sprout.engine.base import Request
-from sprout.errors import EngineError
+from sprout.errors import EngineError, quoted
 from sprout.metering import EnergySamples, Metered, MeteredEngine
 
 MIN_GROUPS = 3
@@ -54,7 +54,7 @@ class _Task:
     group: int | None  # None: filler
     directive: Directive
     request: Request
-    task: str
+    prompt: Prompt
 
 
 def measure(
@@ -141,7 +141,7 @@ def _tasks(
             directive = levels.directives[(position + group) % num_levels]
             request = _request(prompt, directive, engine, f"{group}-{directive.level}")
             is_measured = group < num_groups
-            yield _Task(group if is_measured else None, directive, request, prompt.task or "")
+            yield _Task(group if is_measured else None, directive, request, prompt)
 
 
 def _request(prompt: Prompt, directive: Directive, engine: MeteredEngine, name: str) -> Request:
@@ -153,12 +153,14 @@ def _measured(metered: Metered, submitted: dict[str, _Task]) -> tuple[int, Measu
     completion, charge = metered
     task = submitted.pop(completion.id)
     if charge is None:
-        raise EngineError(f"a prompt of the profile failed: {completion.error}")
+        raise EngineError(
+            f"prompt {quoted(task.prompt.id)} of the profile failed: {completion.error}"
+        )
     if task.group is None:
         return None
     sample = Sample(
         directive_key=task.directive.key,
-        task=task.task,
+        task=task.prompt.task or "",
         energy_j=charge.energy_j,
         busy_s=charge.busy_s,
         num_prompt_tokens=completion.num_prompt_tokens,

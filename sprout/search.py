@@ -72,9 +72,9 @@ def _bends_down(
 
 def to_toml(chosen: list[Directive], model_name: str, known_by: str = "tokens alone") -> str:
     """Return a directive set file with these levels, renamed L0, L1, ..."""
-    known_by = "".join(char if char.isprintable() else " " for char in known_by)
     lines = [
-        f"# proposed by `sprout profile --search` for {model_name}, by {known_by}",
+        f"# proposed by `sprout profile --search` for {_printable(model_name)}, "
+        f"by {_printable(known_by)}",
         "# A level without `paper_level` has no prior: it is only explored until a judge has",
         '# compared the levels of this set (`sprout evaluate`). Add paper_level = "L1" or "L2" to',
         "# let the paper's preference stand in.",
@@ -93,9 +93,14 @@ def to_toml(chosen: list[Directive], model_name: str, known_by: str = "tokens al
     return "\n".join(lines) + "\n"
 
 
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _quoted(text: str) -> str:
-    """Return a TOML string: JSON's but for pairs of surrogates and DEL, which TOML forbids."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a TOML string: JSON's but for surrogates and DEL, which TOML forbids."""
+    unicode = text.encode(errors="replace").decode()  # a file's name may be any bytes
+    return json.dumps(unicode, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _writes_less(cost: Cost, base: Cost) -> bool:

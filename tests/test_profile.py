@@ -184,7 +184,7 @@ def test_a_stop_ends_the_warm_up_too(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_does_not_run_ends_the_profile(engine: SmallContextEngine) -> None:
-    with pytest.raises(EngineError, match="prompt of the profile failed: the prompt is too long"):
+    with pytest.raises(EngineError, match="prompt 'long' of the profile failed: the prompt is too"):
         profile(engine, [*prompts(1), prompt("long", prompt="x" * 101)])
 
 

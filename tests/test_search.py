@@ -2,7 +2,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sprout.costs import Cost, Sample
@@ -124,12 +124,14 @@ def test_a_proposal_is_a_set_file_that_sprout_reads_back() -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
-@given(TEXTS, st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+@example("x", "\udcff\n[other]")
+@given(TEXTS, st.text(st.characters()))
 def test_any_text_survives_the_proposal(text: str, model_name: str) -> None:
     toml = to_toml([L0, replace(L0, level="x", text=text)], model_name)
     table = tomllib.loads(toml)["proposed"]
     assert table["directives"][1]["text"] == text
-    assert table["about"] == f"short answers for {model_name}"
+    encodable = model_name.encode(errors="replace").decode()
+    assert table["about"] == f"short answers for {encodable}"
 
 
 @pytest.mark.parametrize("text", ["🌱", '"quoted" \\ back', "two\nlines\x7f\x00"])

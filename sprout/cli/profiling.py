@@ -19,7 +19,8 @@ from sprout.config.sources import Config, model_path
 from sprout.costs import ALL_TASKS, Cost, Moments
 from sprout.directives import BASELINE
 from sprout.engine.open import open_engine
-from sprout.errors import DiskError, InputError
+from sprout.errors import InputError
+from sprout.files.writing import replace_file
 from sprout.meter.estimate import EstimateMeter
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
@@ -111,10 +112,7 @@ def propose(
         if not out.is_json:  # the set itself, to be kept in a file: also when all else is quiet
             out.line(text)
         return
-    try:
-        flags.proposal.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DiskError(f"{flags.proposal} cannot be written: {error.strerror}") from error
+    replace_file(flags.proposal, text)
     out.text(f"wrote {flags.proposal}: use it with --directives {flags.proposal}")
 
 
