@@ -30,6 +30,7 @@ from sprout.errors import (
     quoted,
 )
 from sprout.files import toml
+from sprout.files.reading import read_text
 
 PREFIX = "SPROUT_"
 _PATHS = frozenset({"model", "state", "powercap", "directives"})
@@ -199,15 +200,11 @@ def _key(path: Path, name: str, written: object) -> Key | None:
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, object]:
     try:
-        values = toml.parse(path.read_bytes(), f"{path}")
-    except FileNotFoundError as error:
-        if must_exist:
-            raise NoInputError(f"no configuration file {path}") from error
+        values = toml.parse(read_text(path), f"{path}")
+    except NoInputError as error:
+        if must_exist or not isinstance(error.__cause__, FileNotFoundError):
+            raise
         return {}
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{path} may not be read") from error
-    except OSError as error:
-        raise NoInputError(f"{path} cannot be read: {error.strerror}") from error
     for name in _PATHS:
         value = values.get(name)
         if isinstance(value, str) and (name != "directives" or value.endswith(".toml")):
