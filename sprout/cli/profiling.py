@@ -13,6 +13,7 @@ from sprout.chat import Sampling
 from sprout.cli import interrupt, wiring
 from sprout.cli.measuring import bundled_prompts, measure_levels
 from sprout.cli.output import Out
+from sprout.cli.preference import known_preference
 from sprout.cli.source import open_lines
 from sprout.config.settings import Settings
 from sprout.config.sources import Config, model_path
@@ -94,15 +95,16 @@ def propose(
     out: Out, flags: ProfileFlags, config: Config, costs: dict[tuple[str, str], Cost]
 ) -> None:
     """Propose the directives that make this model write less."""
-    library = wiring.directive_set(config.settings.directives)
+    settings, now = config.settings, wiring.utc_now()
+    library = wiring.directive_set(settings.directives)
     tokens = {d.level: costs[d.level, ALL_TASKS] for d in library.directives}
-    with Store.open(config.settings.state) as store:
-        known = wiring.know(store, config, wiring.open_power(config), None)
-        preference = known.snapshot(wiring.utc_now()).preference
+    with Store.open(settings.state) as store:
+        conditions = wiring.know(store, config, wiring.open_power(config), None).conditions
+        preference = known_preference(store, library, conditions, now, settings)
     shares = None if preference.is_prior else preference.overall
     chosen = search.propose(library, tokens, shares)
     known_by = "tokens alone" if shares is None else f"tokens and preference ({preference.source})"
-    text = search.to_toml(chosen, model_path(config.settings).stem, known_by)
+    text = search.to_toml(chosen, model_path(settings).stem, known_by)
     out.data["proposal_known_by"] = known_by
     out.data["proposal"] = [directive.level for directive in chosen]
     out.data["proposal_toml"] = text

@@ -1,6 +1,7 @@
 """status, doctor, optimize, profile, grid import and prune: what they show and do."""
 
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -285,6 +286,17 @@ def test_a_search_proposes_a_set_that_run_accepts(prompts: Path, out: Path) -> N
     served = sprout("run", prompts, *REPLAY, "-o", out, "--directives", "set.toml")
     assert served.code == 0, served.stderr
     assert len(read_lines(out)) == 10
+
+
+def test_a_search_asks_nothing_of_the_grid() -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    rows = [f"{hour + timedelta(hours=offset)},300\n" for offset in range(-2, 3)]
+    Path("DE.csv").write_text("time,g\n" + "".join(rows), encoding="utf-8")
+    columns = ("--time-column", "time", "--value-column", "g", "-z", "DE", "--kind", "marginal")
+    assert sprout("grid", "import", "DE.csv", *columns, "--factor", "direct").code == 0
+    here = {"SPROUT_ZONE": "DE"}  # whose average intensity is not known: nothing can be planned
+    assert sprout("optimize", *REPLAY, env=here).code == 78
+    assert sprout(*PROFILE, "--search", env=here).code == 0
 
 
 # grid import
