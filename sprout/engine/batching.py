@@ -46,6 +46,7 @@ class BatchingEngine:
         self._template = template
         self._traits = template.traits()
         self._scheduler = Scheduler(limits)
+        self._longest = min(limits.num_cells, model.num_trained_context)
         self._live: dict[Sequence, _Live] = {}
         self._failed: list[Completion] = []
         self._num_refused = 0  # rows in a row
@@ -80,13 +81,14 @@ class BatchingEngine:
             self._fail(request, 0, "this chat has no tokens in this model: nothing to answer")
             return
         sequence = Sequence(request.id, tokens, request.sampling.max_tokens)
-        longest = min(self._scheduler.limits.num_cells, self._model.num_trained_context)
-        if sequence.num_reserved > longest:
+        if sequence.num_reserved > self._longest:
+            trained = self._longest == self._model.num_trained_context
             self._fail(
                 request,
                 len(tokens),
                 f"prompt of {len(tokens)} tokens + max_tokens {sequence.max_new_tokens} exceeds "
-                f"the context of {longest} tokens: shorten it, or raise --ctx",
+                f"the context of {self._longest} tokens: shorten it, or "
+                f"{'use a model that was trained on more' if trained else 'raise --ctx'}",
             )
             return
         sampling = request.sampling
@@ -124,10 +126,9 @@ class BatchingEngine:
             EngineError: an option is more than one token.
         """
         tokens = self._model.vocabulary.tokenize(self._template.fragments(chat))
-        longest = min(self._scheduler.limits.num_cells, self._model.num_trained_context)
-        if len(tokens) >= longest:
+        if len(tokens) >= self._longest:
             raise InputError(
-                f"a question of {len(tokens)} tokens exceeds the context of {longest} tokens"
+                f"a question of {len(tokens)} tokens exceeds the context of {self._longest} tokens"
             )
         ids = [self._model.vocabulary.single_tokens(option) for option in options]
         if not all(ids):

@@ -133,7 +133,10 @@ def test_a_prompt_longer_than_the_context_fails_alone(engine: Engine) -> None:
     done = run(engine, [asked(QUESTIONS[0]), long, asked(QUESTIONS[1])]).completions
     failed = done.pop("long")
     assert failed.error is not None
-    assert "max_tokens 6 exceeds the context of 1024 tokens: shorten it" in failed.error
+    assert (
+        "max_tokens 6 exceeds the context of 1024 tokens: shorten it, or raise --ctx"
+        in failed.error
+    )
     assert (failed.text, failed.finish_reason, failed.num_new_tokens) == ("", None, 0)
     assert failed.num_prompt_tokens > 1200
     assert all(completion.text and completion.error is None for completion in done.values())
