@@ -24,20 +24,24 @@ def choose_gpus(
         cuda_visible: the value of `CUDA_VISIBLE_DEVICES`; None, not set, shows all GPUs.
 
     Raises:
-        CounterMissingError: a wanted GPU is not there, none is left, or one is a MIG instance.
+        CounterMissingError: a wanted GPU is not there, none is left, one is a MIG instance, or
+            fewer are wanted than are visible: llama.cpp spreads a model over all that it sees.
     """
     if not present:
         raise CounterMissingError("NVML sees no GPU", "check that `nvidia-smi -L` lists one")
-    if wanted:
-        chosen = [_wanted(name, present) for name in wanted]
-    elif cuda_visible is None:
-        chosen = list(present)
-    else:
-        chosen = list(_visible(cuda_visible, present))
+    visible = present if cuda_visible is None else tuple(_visible(cuda_visible, present))
+    chosen = {_wanted(name, present): None for name in wanted} or dict.fromkeys(visible)
     if not chosen:
         detail = f"CUDA_VISIBLE_DEVICES={cuda_visible!r} shows none of the {len(present)} GPUs"
         raise CounterMissingError(detail, f"name one of {', '.join(present)}, or run on the CPU")
-    return tuple(dict.fromkeys(chosen))
+    if len(chosen) < len(set(visible)):
+        detail = (
+            f"`gpus` names {len(chosen)} of {len(set(visible))} GPUs that llama.cpp computes on"
+        )
+        raise CounterMissingError(
+            detail, f"name all, or set CUDA_VISIBLE_DEVICES={','.join(chosen)}"
+        )
+    return tuple(chosen)
 
 
 def _wanted(name: str, present: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ def test_the_counters_of_the_chosen_gpus_are_added_in_joules() -> None:
 
 def test_only_the_wanted_gpu_is_metered() -> None:
     first, second = FakeGpu("GPU-a", 1000), FakeGpu("GPU-b", 1000)
-    meter = open_nvml(("GPU-b",), None, FakeNvml(first, second))
+    meter = open_nvml(("GPU-b",), "1", FakeNvml(first, second))
     first.energy_mj, second.energy_mj = 9000, 3000
     assert meter.read_j() == pytest.approx(2.0)
 

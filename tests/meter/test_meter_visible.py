@@ -39,6 +39,12 @@ def test_hiding_every_gpu_is_an_error(cuda_visible: str) -> None:
         choose_gpus(PRESENT, (), cuda_visible)
 
 
+@pytest.mark.parametrize("cuda_visible", [None, "1,2", "GPU-bb,0,GPU-bb"])
+def test_wanting_fewer_than_are_computed_on_is_an_error(cuda_visible: str | None) -> None:
+    with pytest.raises(MeterError, match=r"names 1 of [23] GPUs .*CUDA_VISIBLE_DEVICES=GPU-bb33"):
+        choose_gpus(PRESENT, ("GPU-bb", "GPU-bb33"), cuda_visible)
+
+
 @pytest.mark.parametrize("wanted", ["GPU-zz", "GPU-aa", ""])
 def test_a_wanted_gpu_must_name_exactly_one(wanted: str) -> None:
     with pytest.raises(MeterError, match=r"names no GPU, or more than one.*GPU-aa11"):
