@@ -104,7 +104,6 @@ def test_without_nvml_the_measuring_part_ends_with_69_too(tmp_path: Path) -> Non
 class PowerMeter:
     """Integrates 100 W by the trapezes between its reads, and the 300 W of a burst in between."""
 
-    component = "gpu"
     method = "nvml_power"
     is_estimated = False
 

@@ -49,7 +49,6 @@ class Withheld(SteadyPower):
 class Watts:
     """A meter of a machine that always draws the same power."""
 
-    component = "cpu"
     method = "rapl"
     is_estimated = False
 

@@ -11,7 +11,6 @@ package's idle power; turbo above the TDP; and the half of a core's power that i
 would account for when only one of the two is busy. A virtual CPU is taken for a hardware thread.
 """
 
-import math
 import statistics
 import time
 import tomllib
@@ -20,8 +19,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from sprout.errors import UsageError
-from sprout.meter.meter import Component, Method
+from sprout.meter.meter import Method
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -45,7 +43,6 @@ class EstimateMeter:
             `os.times` and psutil tick in hundredths of a second.
     """
 
-    component: Component = "cpu"
     method: Method = "tdp_estimate"
     is_estimated = True
 
@@ -67,14 +64,9 @@ def cpu_power(watts_per_core: float | None, cpuinfo: Path = CPUINFO) -> CpuPower
     Args:
         watts_per_core: of one core as Linux counts them, that is one hardware thread; > 0.
         cpuinfo: where the CPU's model name stands.
-
-    Raises:
-        UsageError: `watts_per_core` is not a positive number.
     """
     if watts_per_core is None:
         return look_up(read_model_name(cpuinfo))
-    if not (math.isfinite(watts_per_core) and watts_per_core > 0):
-        raise UsageError(f"watts per core must be a number above 0, not {watts_per_core}")
     return CpuPower(watts_per_core, "given")
 
 

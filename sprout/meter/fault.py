@@ -2,18 +2,18 @@
 
 from typing import ClassVar, Literal
 
-from sprout.errors import MeterError, PermissionDeniedError
+from sprout.errors import MeterError, PermissionDeniedError, SproutError
 
 
-class CounterMissingError(MeterError):
-    """A counter is not there, or it does not answer.
+class CounterError(SproutError):
+    """A counter cannot be read.
 
     Args:
         detail: what failed, with the value; no full stop.
         fix: what to do; no full stop.
     """
 
-    status: ClassVar[Literal["missing"]] = "missing"
+    status: ClassVar[Literal["missing", "denied"]]
 
     def __init__(self, detail: str, fix: str) -> None:
         super().__init__(f"{detail}: {fix}")
@@ -21,17 +21,13 @@ class CounterMissingError(MeterError):
         self.fix = fix
 
 
-class CounterDeniedError(PermissionDeniedError):
-    """A counter is there, but this user may not read it.
+class CounterMissingError(CounterError, MeterError):
+    """A counter is not there, or it does not answer."""
 
-    Args:
-        detail: what failed, with the value; no full stop.
-        fix: what to do; no full stop.
-    """
+    status = "missing"
 
-    status: ClassVar[Literal["denied"]] = "denied"
 
-    def __init__(self, detail: str, fix: str) -> None:
-        super().__init__(f"{detail}: {fix}")
-        self.detail = detail
-        self.fix = fix
+class CounterDeniedError(CounterError, PermissionDeniedError):
+    """A counter is there, but this user may not read it."""
+
+    status = "denied"

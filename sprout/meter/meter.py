@@ -3,16 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Component = Literal["gpu", "cpu"]
 Method = Literal["nvml_counter", "nvml_power", "rapl", "tdp_estimate"]
 
 
 class Meter(Protocol):
     """A counter of joules that starts at zero when it is opened and never falls."""
-
-    @property
-    def component(self) -> str:
-        """Return the `Component` that is metered; several are joined with "+"."""
 
     @property
     def method(self) -> str:
@@ -33,13 +28,8 @@ class CombinedMeter:
     meters: tuple[Meter, ...]
 
     @property
-    def component(self) -> str:
-        """Return the components, joined with "+"."""
-        return "+".join(meter.component for meter in self.meters)
-
-    @property
     def method(self) -> str:
-        """Return the methods, joined with "+", in the order of the components."""
+        """Return the methods, joined with "+", in the order of the meters."""
         return "+".join(meter.method for meter in self.meters)
 
     @property
@@ -48,5 +38,5 @@ class CombinedMeter:
         return any(meter.is_estimated for meter in self.meters)
 
     def read_j(self) -> float:
-        """Return the energy of all components since the meters were opened, in joules."""
+        """Return the energy of them all since they were opened, in joules."""
         return sum(meter.read_j() for meter in self.meters)

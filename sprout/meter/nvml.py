@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sprout.meter.fault import CounterDeniedError, CounterMissingError
-from sprout.meter.meter import Component, Method
+from sprout.meter.meter import Method
 from sprout.meter.visible import choose_gpus
 
 # Return codes of nvml.h; they are part of its binary interface.
@@ -69,7 +69,6 @@ class Gpu:
 class NvmlCounterMeter:
     """The sum of the GPUs' own energy counters."""
 
-    component: Component = "gpu"
     method: Method = "nvml_counter"
     is_estimated = False
 
@@ -101,7 +100,6 @@ class NvmlCounterMeter:
 class NvmlPowerMeter:
     """The integral of the GPUs' power."""
 
-    component: Component = "gpu"
     method: Method = "nvml_power"
     is_estimated = False
 

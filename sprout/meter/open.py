@@ -6,12 +6,13 @@ package, other processes included, while the estimate covers this process only (
 `estimate`): the two do not compare, not even on one machine.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sprout.meter.estimate import CPUINFO, NOT_COUNTED, CpuPower, EstimateMeter, cpu_power
-from sprout.meter.fault import CounterDeniedError, CounterMissingError
+from sprout.meter.fault import CounterError
 from sprout.meter.meter import CombinedMeter, Meter
 from sprout.meter.nvml import open_nvml
 from sprout.meter.rapl import POWERCAP, open_rapl
@@ -56,11 +57,9 @@ def open_meter(
     Raises:
         CounterMissingError: the GPU in use has no counter.
         CounterDeniedError: this user may not read the GPU's counter.
-        UsageError: `watts_per_core` is not a positive number.
     """
-    power = cpu_power(watts_per_core, cpuinfo)
     gpu = open_nvml(gpu_uuids, cuda_visible) if uses_gpu else None
-    cpu, notes = _open_cpu(power, powercap)
+    cpu, notes = _open_cpu(watts_per_core, powercap, cpuinfo)
     return (cpu if gpu is None else CombinedMeter((gpu, cpu))), notes
 
 
@@ -75,41 +74,43 @@ def probe(
     """Return the state of NVML, RAPL and the estimate, without raising for what is not there.
 
     Args are those of `open_meter`.
-
-    Raises:
-        UsageError: `watts_per_core` is not a positive number.
     """
-    power = cpu_power(watts_per_core, cpuinfo)
-    estimate = Probe("estimate", "ok", f"{_described(power)}; {NOT_COUNTED}", None)
-    return _probe_nvml(gpu_uuids, cuda_visible), _probe_rapl(powercap), estimate
+    power = _described(cpu_power(watts_per_core, cpuinfo))
+    return (
+        _probe("nvml", lambda: _nvml(gpu_uuids, cuda_visible)),
+        _probe("rapl", lambda: _rapl(powercap)),
+        Probe("estimate", "ok", f"{power}; {NOT_COUNTED}", None),
+    )
 
 
-def _open_cpu(power: CpuPower, powercap: Path) -> tuple[Meter, tuple[str, ...]]:
+def _open_cpu(
+    watts_per_core: float | None, powercap: Path, cpuinfo: Path
+) -> tuple[Meter, tuple[str, ...]]:
     try:
         return open_rapl(powercap), ()
-    except (CounterMissingError, CounterDeniedError) as error:
+    except CounterError as error:
+        power = cpu_power(watts_per_core, cpuinfo)
         return EstimateMeter(power), (
             f"The CPU's energy is estimated: {_described(power)}; {NOT_COUNTED}.",
             f"RAPL is not used, because {error}.",
         )
 
 
-def _probe_nvml(gpu_uuids: tuple[str, ...], cuda_visible: str | None) -> Probe:
+def _probe(name: str, describe: Callable[[], str]) -> Probe:
     try:
-        meter = open_nvml(gpu_uuids, cuda_visible)
-    except (CounterMissingError, CounterDeniedError) as error:
-        return Probe("nvml", error.status, error.detail, error.fix)
-    uuids = ", ".join(gpu.uuid for gpu in meter.gpus)
-    return Probe("nvml", "ok", f"{meter.method} of {uuids}", None)
+        return Probe(name, "ok", describe(), None)
+    except CounterError as error:
+        return Probe(name, error.status, error.detail, error.fix)
 
 
-def _probe_rapl(powercap: Path) -> Probe:
-    try:
-        meter = open_rapl(powercap)
-    except (CounterMissingError, CounterDeniedError) as error:
-        return Probe("rapl", error.status, error.detail, error.fix)
-    names = ", ".join(zone.energy_path.parent.name for zone in meter.zones)
-    return Probe("rapl", "ok", f"sum of {names}, other processes included", None)
+def _nvml(gpu_uuids: tuple[str, ...], cuda_visible: str | None) -> str:
+    meter = open_nvml(gpu_uuids, cuda_visible)
+    return f"{meter.method} of {', '.join(gpu.uuid for gpu in meter.gpus)}"
+
+
+def _rapl(powercap: Path) -> str:
+    zones = (zone.energy_path.parent.name for zone in open_rapl(powercap).zones)
+    return f"sum of {', '.join(zones)}, other processes included"
 
 
 def _described(power: CpuPower) -> str:

