@@ -28,7 +28,7 @@ from peer_scripts import LOOP
 from peers import write_chats
 
 from sprout.config.sources import load, model_path
-from sprout.errors import EngineError, MeterError
+from sprout.errors import EngineError, SproutError
 from sprout.meter.estimate import CPUINFO, read_model_name
 from sprout.meter.meter import Meter
 from sprout.meter.nvml import open_nvml
@@ -250,7 +250,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         facts = measured(options)
-    except (EngineError, MeterError) as error:
+    except SproutError as error:
         print(f"gpu-check: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     options.output.parent.mkdir(parents=True, exist_ok=True)

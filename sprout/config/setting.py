@@ -111,6 +111,8 @@ def _texts(value: object) -> tuple[str, ...]:
 def _path(value: object) -> Path:
     if not isinstance(value, str | Path):
         raise ValueError("should be a path")  # noqa: TRY004 - a value, not a call, is wrong
+    if "\0" in str(value):
+        raise ValueError("is no path: it has \\0")
     return Path(value)
 
 

@@ -271,5 +271,5 @@ def _shares(batch: Batch) -> Iterator[tuple[str, float]]:
 
 def _seed(request: Request) -> int:
     if request.sampling.seed is not None:
-        return request.sampling.seed % 2**32
+        return request.sampling.seed
     return int.from_bytes(hashlib.sha256(request.id.encode()).digest()[:4], "big")

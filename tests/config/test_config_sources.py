@@ -213,6 +213,7 @@ def test_visible_gpus_are_read_once_here(monkeypatch: pytest.MonkeyPatch) -> Non
         ('variants = {"" = "x.gguf"}', "variants"),
         ('variants = {a = ""}', "variants"),
         ("variants = {a = 5}", "variants"),
+        (r'variants = {a = "x\u0000.gguf"}', "variants"),
         ("variants = [5]", "variants"),
     ],
 )
