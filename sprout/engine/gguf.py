@@ -48,8 +48,8 @@ def num_bytes(path: Path) -> int:
 def fingerprint(path: Path) -> str:
     """Return 16 hex digits that identify a model by the size and 64 even samples of each file.
 
-    Reading 64 MiB takes the same fraction of a second for 0.1 and for 100 GB. Raises what `check`
-    does.
+    Reading 64 MiB takes the same fraction of a second for a file of 0.1 and of 100 GB. Raises what
+    `check` does.
     """
     digest = hashlib.sha256()
     for part in parts(path):
