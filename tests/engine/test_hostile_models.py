@@ -160,3 +160,27 @@ def test_where_llama_cpp_gives_up_the_process_says_why_and_ends_with_69(tmp_path
     assert found.stdout.split() == ["69"] * len(broken)
     for path in paths:
         assert f"sprout: llama.cpp gave up on {path}: " in found.stderr
+
+
+GPU_FAULT = """
+import sys
+from pathlib import Path
+import llama_cpp.llama_cpp as lib
+from sprout.engine.llamacpp.model import LlamaModel
+model = LlamaModel(Path(sys.argv[1]), 0)
+lib._lib.ggml_log_internal(4, b"CUDA error: out of memory\\n")
+lib._lib.ggml_abort(b"ggml-cuda.cu", 98, b"CUDA error")
+"""
+
+
+def test_a_gpu_that_fails_is_not_called_a_damaged_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.gguf", tiny_gguf())
+    found = subprocess.run(
+        [sys.executable, "-c", GPU_FAULT, path],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert found.returncode == 69
+    (line,) = found.stderr.splitlines()
+    assert f"gave up on {path}: ggml-cuda.cu:98: CUDA error: " in line
+    assert "CUDA error: out of memory; the GPU failed: if its memory is full, use a smaller" in line
+    assert "damaged" not in line
