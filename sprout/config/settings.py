@@ -99,7 +99,9 @@ class Settings:
     ctx: int = setting(
         8192, "KV cache in tokens, shared by the running requests", ge=64, le=_INT32_MAX
     )
-    gpu_layers: int = setting(0, "model layers on the GPU; -1: all", ge=-1, le=_INT32_MAX)
+    gpu_layers: int = setting(
+        0, "model layers on the GPU; -1: all; 0: no GPU is used", ge=-1, le=_INT32_MAX
+    )
     max_tokens: int = setting(256, "new tokens per answer, at most", ge=1, le=_INT32_MAX)
     temperature: float = setting(0.0, "sampling temperature; 0: greedy", ge=0, le=2)
     keep_text: bool = setting(default=True, description="store prompts and answers")
