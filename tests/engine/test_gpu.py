@@ -16,6 +16,8 @@ from sprout.meter.nvml import open_nvml
 
 pytestmark = [pytest.mark.gpu, pytest.mark.model]
 
+NUM_DEVICES = "_Z21llama_model_n_devicesPK11llama_model"  # llama_model_n_devices, in C++
+
 
 def test_the_gpu_answers_and_its_counter_moves(model_path: Path) -> None:
     options = EngineOptions(parallel=8, threads=2, ctx=4096, gpu_layers=-1, shares_prefixes=True)
@@ -38,13 +40,12 @@ def test_the_gpu_answers_and_its_counter_moves(model_path: Path) -> None:
     assert meter.read_j() > before_j
 
 
+@pytest.mark.skipif(not hasattr(lib._lib, NUM_DEVICES), reason="no function of llama.h tells")
 @pytest.mark.parametrize(("num_gpu_layers", "uses_gpu"), [(0, False), (-1, True)])
 def test_llama_cpp_has_a_gpu_only_where_layers_are_on_it(
     model_path: Path, num_gpu_layers: int, *, uses_gpu: bool
 ) -> None:
     model = LlamaModel(model_path, num_gpu_layers)
-    num_devices = lib._lib["_Z21llama_model_n_devicesPK11llama_model"](
-        ctypes.c_void_p(model.handle)
-    )
+    num_devices = getattr(lib._lib, NUM_DEVICES)(ctypes.c_void_p(model.handle))
     model.close()
     assert (num_devices > 0) == uses_gpu
