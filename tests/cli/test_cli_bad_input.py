@@ -6,12 +6,15 @@ import json
 import lzma
 import os
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
 from cli.program import (
+    PATIENCE_S,
     REPLAY,
     Result,
     change,
@@ -21,6 +24,7 @@ from cli.program import (
     run_process,
     select,
     sprout,
+    start,
     write_lines,
 )
 
@@ -233,12 +237,22 @@ def test_no_permission_to_write_is_said(prompts: Path, out: Path) -> None:
     assert_refused(sprout(*command, "--state", prompts / "sprout.db"), 77, "prompts.jsonl")
 
 
-@pytest.mark.parametrize("place", ["closed/out.jsonl", "closed.jsonl"])
-@pytest.mark.parametrize("option", ["-o", "--errors"])
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ("-o", "closed/out.jsonl"),
+        ("-o", "closed.jsonl"),
+        ("-o", "closed/open.jsonl"),  # beside it no errors file can be
+        ("--errors", "closed/out.jsonl"),
+        ("--errors", "closed.jsonl"),
+    ],
+)
 def test_a_place_that_may_not_be_written_is_told_before_anything_is_measured(
     option: str, place: str, prompts: Path, store: Path
 ) -> None:
-    Path("closed").mkdir(mode=0o500)
+    Path("closed").mkdir()
+    Path("closed/open.jsonl").touch()
+    Path("closed").chmod(0o500)
     Path("closed.jsonl").touch(mode=0o400)
     found = run_process("run", prompts, *REPLAY, option, place, preexec_fn=lose_privileges)
     assert_refused(found, 77, place, "may not be written")
@@ -251,6 +265,7 @@ def test_a_place_that_does_not_exist_is_named_before_anything_is_done(
     command = ("run", prompts, *REPLAY, "-o")
     assert_refused(sprout(*command, "nowhere/out.jsonl"), 74, "no folder", "nowhere")
     assert_refused(sprout(*command, "."), 74, "is a folder")
+    assert_refused(sprout(*command, "nowhere/"), 74, "no folder nowhere/", "name a file in it")
     assert_refused(sprout(*command, "x" * 300), 74, "File name too long")
     found = sprout(*command, "out.jsonl", "--errors", "nowhere/errors.jsonl")
     assert_refused(found, 74, "no folder", "nowhere")
@@ -261,6 +276,49 @@ def test_a_device_for_failed_lines_stays_a_device(prompts: Path) -> None:
     os.mkfifo("pipe")
     assert sprout("run", prompts, *REPLAY, "-o", "out.jsonl", "--errors", "pipe").code == 0
     assert Path("pipe").is_fifo()
+
+
+def test_a_link_to_a_file_of_failed_lines_keeps_its_target(prompts: Path) -> None:
+    """As root, failed lines into /dev/stdout would else put a file in the place of that link."""
+    with prompts.open("a") as file:
+        file.write("broken\n")
+    link = Path("link")
+    link.symlink_to("failed.jsonl")
+    for _ in range(2):
+        assert sprout("run", prompts, *REPLAY, "-o", "out.jsonl", "--errors", link,
+                      "--overwrite").code == 3  # fmt: skip
+        assert link.is_symlink()
+        assert len(read_lines(Path("failed.jsonl"))) == 1
+
+
+def test_failed_lines_may_go_to_standard_output(prompts: Path) -> None:
+    with prompts.open("a") as file:
+        file.write("broken\n")
+    found = run_process("run", prompts, *REPLAY, "-o", "out.jsonl", "--errors", "-")
+    assert found.code == 3
+    assert '"code": "invalid_json"' in found.stdout
+    assert found.stdout.count("\n") == 1
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("source", ["prompts.jsonl", "-"])
+def test_standard_output_is_no_file_of_another_part(source: str, prompts: Path) -> None:
+    before = prompts.read_bytes()
+    with Path("out.jsonl").open("wb") as file:
+        found = _run_into(file, source, "--errors", "out.jsonl")
+        assert_refused(found, 2, "another part")
+    with prompts.open("ab") as file:
+        assert_refused(_run_into(file, source), 2, "a file that is read")
+    assert prompts.read_bytes() == before
+
+
+def _run_into(file: BinaryIO, source: str, *options: str) -> Result:
+    with Path("prompts.jsonl").open("rb") as prompts:
+        process = start(
+            "run", source, *REPLAY, *options, stdin=prompts, stdout=file, stderr=subprocess.PIPE
+        )
+        _, said = process.communicate(timeout=PATIENCE_S)
+    return Result(process.returncode, "", said.decode())
 
 
 @pytest.mark.parametrize("content", ["my notes\n", "my notes", '{"id": "a", "error": null}\n'])

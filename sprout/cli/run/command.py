@@ -1,6 +1,5 @@
 """`sprout run`: serve a batch of prompts."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,16 +12,12 @@ def run(
         str, typer.Argument(metavar="FILE", help="Prompts, one JSON object a line; - for stdin.")
     ],
     out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", readable=False, metavar="OUT", help="Append answers here; resumable."
-        ),
+        str | None,
+        typer.Option("--output", "-o", metavar="OUT", help="Append answers here; resumable."),
     ] = None,
     errors: Annotated[
-        Path | None,
-        typer.Option(
-            readable=False, metavar="FILE", help="Failed lines; default: OUT.errors.jsonl."
-        ),
+        str | None,
+        typer.Option(metavar="FILE", help="Failed lines; default: OUT.errors.jsonl."),
     ] = None,
     model: options.Model = None,
     variants: options.Variants = None,
@@ -143,7 +138,7 @@ def run(
         flags = RunFlags(
             source=source,
             output=place_of(out_file),
-            errors=errors,
+            errors=place_of("/dev/stdout" if errors == "-" else errors),
             limit=limit,
             intensity=intensity,
             finish_by=finish_by,

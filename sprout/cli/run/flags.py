@@ -8,7 +8,7 @@ from pathlib import Path
 from sprout.batch import outfile
 from sprout.cli.run.waiting import finish_by
 from sprout.cli.source import is_pipe
-from sprout.errors import UsageError
+from sprout.errors import DiskError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,17 @@ class RunFlags:
         return finish_by(self.finish_by, now)
 
 
-def place_of(path: Path | None) -> Path | None:
-    """Return one path of an output file, and so one lock and one run, however it is spelled.
+def place_of(name: str | None) -> Path | None:
+    """Return one path of a file to write, and so one lock and one run, however it is spelled.
 
-    What /dev/stdout leads to may have no other name; `-` is standard output.
+    A link keeps its target. What /dev/stdout leads to may have no other name; `-` is standard
+    output.
+
+    Raises:
+        DiskError: a folder is named that is not there.
     """
-    if path is None or str(path) == "-":
+    if name is None or name == "-":
         return None
-    return path if is_pipe(str(path)) else Path(os.path.realpath(path))
+    if name.endswith("/") and not os.path.isdir(name):  # noqa: PTH112 - Path raises
+        raise DiskError(f"there is no folder {name}: make it, and name a file in it")
+    return Path(name) if is_pipe(name) else Path(os.path.realpath(name))

@@ -50,6 +50,10 @@ def check_places(flags: RunFlags, settings: Settings) -> None:
     source = Path("/dev/stdin" if flags.source == "-" else flags.source)
     read = (source, model_path(settings), *settings.variants.values(), settings.state)
     taken = {_identity(path) for path in read}
+    if flags.output is None and isinstance(stdout := _identity(Path("/dev/stdout")), tuple):
+        if stdout in taken:
+            raise UsageError("standard output leads to a file that is read: name another with -o")
+        taken.add(stdout)
     for path in (flags.output, flags.errors_path):
         if path is None:
             continue
@@ -152,7 +156,7 @@ def _continued(store: Store, flags: RunFlags, output: Path) -> Target | None:
 
 def _check_writable(flags: RunFlags) -> None:
     """Refuse places that may not be written: hours later the first line would find out."""
-    for path in (flags.output, flags.errors):
+    for path in (flags.output, flags.errors_path):
         if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PermissionDeniedError(f"{path} may not be written")
 
