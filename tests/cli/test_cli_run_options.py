@@ -96,6 +96,29 @@ def test_a_dry_run_estimates_and_serves_nothing(prompts: Path, store: Path, out:
     ]
 
 
+def test_a_dry_run_counts_what_is_left_and_refuses_what_the_run_would(
+    prompts: Path, store: Path, out: Path
+) -> None:
+    command = ("run", prompts, *REPLAY, "-o", out)
+    assert sprout(*command, "--limit", 4).code == 0
+    before = out.read_bytes()
+    found = sprout(*command, "--dry-run", "--json").data
+    assert (found["num_valid"], found["num_skipped"]) == (10, 4)
+    assert found["estimate"]["num_prompts"] == 6
+    assert (
+        "6 prompts to serve, 4 answered before, 0 invalid" in sprout(*command, "--dry-run").stdout
+    )
+    assert "10 prompts to serve, 0 invalid" in sprout(*command, "--dry-run", "--overwrite").stdout
+    others = write_lines(Path("others.jsonl"), [{"id": f"q{n}", "prompt": "Hm?"} for n in range(9)])
+    assert sprout("run", others, *REPLAY, "-o", out, "--dry-run").code == 73
+    assert out.read_bytes() == before
+    assert select(store, "SELECT finished_at FROM runs") == [(None,)]
+    assert sprout(*command).code == 0
+    assert sprout(*command, "--dry-run").code == 73
+    assert sprout(*command, "--dry-run", "--retry-errors").code == 0
+    assert sprout("run", prompts, *REPLAY, "-o", "nowhere/out", "--dry-run").code == 74
+
+
 # --strict
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from sprout.batch import outfile
 from sprout.batch.prompts import Prompt, Rejected
-from sprout.cli.run.target import Target
+from sprout.cli.run.flags import RunFlags
+from sprout.cli.run.target import Target, choose_target
+from sprout.cli.source import is_pipe, open_prompts
 from sprout.cli.wiring import Known
 from sprout.errors import OutputExistsError
 from sprout.planning.plan import Plan, PlanOptions
@@ -50,13 +52,25 @@ def another_batch(output: Path | None) -> OutputExistsError:
     )
 
 
-def check_same_batch(output: Path, prompts: Iterable[Prompt | Rejected]) -> None:
+def target_of(flags: RunFlags, known: Known, now: datetime) -> Target:
+    """Return the run to start or to continue with these prompts; nothing is changed yet.
+
+    Raises:
+        OutputExistsError: its file is finished, somebody else's, or of another batch.
+        PermissionDeniedError: what is to be written may not be.
+    """
+    target = choose_target(known.store, flags, now)
+    if target.is_resumed and target.output is not None and not is_pipe(flags.source):
+        settings, levels = known.config.settings, known.directives.levels
+        with open_prompts(flags.source, flags.limit, settings, levels) as (_, prompts):
+            _check_same_batch(target.output, prompts)
+    return target
+
+
+def _check_same_batch(output: Path, prompts: Iterable[Prompt | Rejected]) -> None:
     """Refuse prompts that would replace most of the answers that there are, as another batch's do.
 
     The first answers are looked at, and prompts until most of these are accounted for.
-
-    Raises:
-        OutputExistsError: most of those found have other content now.
     """
     answered = outfile.first_answers(output, NUM_COMPARED)
     found = Likeness()

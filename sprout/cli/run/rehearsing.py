@@ -3,11 +3,14 @@
 from dataclasses import asdict
 
 from sprout.batch.answers import Failed, failed_line
-from sprout.batch.prompts import Prompt
+from sprout.batch.prompts import Prompt, Rejected
 from sprout.cli import wiring
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.run.flags import RunFlags
+from sprout.cli.run.memory import Memory, target_of
 from sprout.cli.run.recorder import MAX_SHOWN_FAILURES
+from sprout.cli.run.target import Target, check_places, past_waits
+from sprout.cli.run.waiting import waits
 from sprout.cli.source import open_prompts
 from sprout.config.settings import Settings
 from sprout.config.sources import Config
@@ -49,30 +52,31 @@ def check(out: Out, flags: RunFlags, settings: Settings) -> None:
 def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
     """Say what serving would cost, from what is known; serve nothing."""
     settings = config.settings
+    flags.check_consistent()
+    check_places(flags, settings)
     with Store.open(settings.state) as store:
         power = wiring.open_power(config)
         known = wiring.know(store, config, power, flags.intensity)
-        snapshot = known.snapshot(wiring.utc_now())
+        now = wiring.utc_now()
+        snapshot = known.snapshot(now)
         if flags.is_strict:
             check_strict(snapshot, known.directives)
-        missing = unmeasured(snapshot.costs, known.directives)
-        now = wiring.utc_now()
-        moment, _ = flags.finish_by_moment(now) or (None, False)
-        deadlines = Deadlines(now, moment)
-        backlog: dict[Group, int] = {}
-        num_bad = 0
-        levels = known.directives.levels
-        with open_prompts(flags.source, flags.limit, settings, levels) as (_, prompts):
-            for row in prompts:
-                if isinstance(row, Prompt):
-                    group = deadlines.group_of(row)
-                    backlog[group] = backlog.get(group, 0) + 1
-                else:
-                    num_bad += 1
-        num_good = sum(backlog.values())
-    out.text(f"{flags.source}: {num_good} prompts to serve, {num_bad} invalid lines")
-    out.data |= {"num_valid": num_good, "num_invalid": num_bad, "estimate": None}
-    if missing:
+        finish_by = flags.finish_by_moment(now)
+        target = target_of(flags, known, now)
+        past = past_waits(store, target)
+        waiting = waits(flags.source, finish_by, past, snapshot.grid.intensity.g_per_kwh)
+        deadlines = Deadlines(now, waiting.finish_by if waiting else None)
+        backlog, num_skipped, num_bad = _count(flags, known, target, deadlines)
+    num_left = sum(backlog.values())
+    skipped = f", {num_skipped} answered before" if num_skipped else ""
+    out.text(f"{flags.source}: {num_left} prompts to serve{skipped}, {num_bad} invalid lines")
+    out.data |= {
+        "num_valid": num_left + num_skipped,
+        "num_skipped": num_skipped,
+        "num_invalid": num_bad,
+        "estimate": None,
+    }
+    if missing := unmeasured(snapshot.costs, known.directives):
         out.text(
             f"no estimate: {', '.join(missing)} never measured with this model, machine and "
             "settings; `sprout profile` measures, and so does the first run"
@@ -82,9 +86,29 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
     options = wiring.plan_options(settings, rate)
     plan = make(snapshot, known.directives, options, now)
     _show_waiting(out, decide(snapshot, known.directives, options, backlog, now))
-    out.data["estimate"] = terminal.estimate_data(plan, num_good)
-    for line in terminal.estimate_lines(plan, num_good):
+    out.data["estimate"] = terminal.estimate_data(plan, num_left)
+    for line in terminal.estimate_lines(plan, num_left):
         out.text(line)
+
+
+def _count(
+    flags: RunFlags, known: wiring.Known, target: Target, deadlines: Deadlines
+) -> tuple[dict[Group, int], int, int]:
+    """Return the prompts that are left to serve, and how many are answered, or invalid."""
+    memory = Memory(known, target, is_blank=not target.is_resumed)
+    backlog: dict[Group, int] = {}
+    num_skipped = num_bad = 0
+    settings, levels = known.config.settings, known.directives.levels
+    with open_prompts(flags.source, flags.limit, settings, levels) as (_, prompts):
+        for row in prompts:
+            if isinstance(row, Rejected):
+                num_bad += 1
+            elif memory.is_answered(row):
+                num_skipped += 1
+            else:
+                group = deadlines.group_of(row)
+                backlog[group] = backlog.get(group, 0) + 1
+    return backlog, num_skipped, num_bad
 
 
 def _show_waiting(out: Out, wave: Wave) -> None:

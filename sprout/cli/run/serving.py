@@ -17,14 +17,14 @@ from sprout.cli.measuring import CALIBRATION, bundled_prompts, measure_levels
 from sprout.cli.output import PARTIAL, Out
 from sprout.cli.progress import progress
 from sprout.cli.run.flags import RunFlags
-from sprout.cli.run.memory import Memory, check_same_batch
+from sprout.cli.run.memory import Memory, target_of
 from sprout.cli.run.recorder import Recorder
 from sprout.cli.run.remaining import Remaining
-from sprout.cli.run.target import Target, check_places, choose_target, locked, restored
+from sprout.cli.run.target import Target, check_places, locked, past_waits, restored
 from sprout.cli.run.waiting import waits
 from sprout.cli.run.waves import Waves
 from sprout.cli.run.waves import serve as serve_waves
-from sprout.cli.source import Lines, Rows, is_pipe, open_prompts, open_rows
+from sprout.cli.source import Lines, Rows, is_pipe, open_rows
 from sprout.config.sources import Config, model_path
 from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
@@ -83,14 +83,17 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         rate = wiring.embodied_rate(settings, len(power.gpu_uuids))
         look = partial(stop.end_if_came, out)
         lines, prompts = stack.enter_context(_open_rows(flags, known, look))
-        target = _target(out, flags, known)
+        target = target_of(flags, known, wiring.utc_now())
+        if target.is_resumed:
+            if not target.is_adopted:
+                target = restored(store, target)
+            out.note(f"continuing {target.run_id}")
         engine_options = wiring.engine_options(settings, shares_prefixes=flags.shares_prefixes)
         host = stack.enter_context(closing(Host(config, engine_options, power.meter)))
         for note in power.notes:
             out.note(note)
         _calibrate(out, known, host.open(), stop)
-        is_known = target.is_resumed and not target.is_adopted
-        past = Runs(store).waits(target.run_id) if is_known else None
+        past = past_waits(store, target)
         waiting = waits(flags.source, finish_by, past, snapshot.grid.intensity.g_per_kwh)
         recorder = _recorder(out, flags, known, target, rate, waiting)
         # a run in waves reads its prompts again and again: what it decided is in the store
@@ -220,20 +223,6 @@ def _summary(parts: _Parts, *, is_complete: bool) -> RunSummary:
         is_complete=is_complete,
         began_g_per_kwh=parts.waits.began_g_per_kwh if parts.waits else None,
     )
-
-
-def _target(out: Out, flags: RunFlags, known: wiring.Known) -> Target:
-    chosen = choose_target(known.store, flags, wiring.utc_now())
-    if not chosen.is_resumed or chosen.output is None:
-        return chosen
-    if not is_pipe(flags.source):
-        levels = known.directives.levels
-        with open_prompts(flags.source, flags.limit, known.config.settings, levels) as (_, prompts):
-            check_same_batch(chosen.output, prompts)
-    if not chosen.is_adopted:
-        chosen = restored(known.store, chosen)
-    out.note(f"continuing {chosen.run_id}")
-    return chosen
 
 
 def _calibrate(

@@ -18,7 +18,7 @@ from sprout.config.sources import model_path
 from sprout.errors import DiskError, OutputExistsError, PermissionDeniedError, UsageError
 from sprout.report.foreign import showable
 from sprout.state.reconciliation import reconcile
-from sprout.state.runs import Runs
+from sprout.state.runs import Runs, Waits
 from sprout.state.store import Store
 
 
@@ -173,6 +173,12 @@ def _adopted(runs: Runs, output: Path) -> Target:
     return Target(run_id, output, is_resumed=True, is_adopted=True)
 
 
+def past_waits(store: Store, target: Target) -> Waits | None:
+    """Return how a run that is continued may wait; None for one that begins, or serves at once."""
+    is_known = target.is_resumed and not target.is_adopted
+    return Runs(store).waits(target.run_id) if is_known else None
+
+
 def restored(store: Store, target: Target) -> Target:
     """Return a run that is continued, recorded by now, with every line of its file in the store.
 
@@ -182,9 +188,7 @@ def restored(store: Store, target: Target) -> Target:
     if not target.is_resumed or target.output is None:
         return target
     lines = outfile.read_lines(target.output, target.run_id)
-    Runs(store).reopen(
-        target.run_id
-    )  # its sums, if it was finished, are no longer those of its rows
+    Runs(store).reopen(target.run_id)  # the sums of a finished one would be no longer its rows'
     repeated = reconcile(store, target.run_id, lines)
     outfile.drop_torn_line(target.output)  # last: by now all else in the file is the run's
     return replace(target, repeated=frozenset(repeated))
