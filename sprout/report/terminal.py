@@ -15,9 +15,8 @@ from sprout.report.units import grams, seconds, watt_hours
 from sprout.report.words import by_the_mean
 
 
-def progress_words(tally: Tally, saved_g: float | None, elapsed_s: float) -> str:
+def progress_words(tally: Tally, saved_g: float | None, rate: float) -> str:
     """Return tokens/s, grams so far and saved so far, for the progress line."""
-    rate = tally.num_new_tokens / elapsed_s if elapsed_s > 0 else 0.0
     saved = f", {grams(saved_g)} saved" if saved_g is not None else ""
     return f"{rate:.0f} tok/s, {grams(tally.carbon_g)}CO2eq{saved}"
 
@@ -192,7 +191,7 @@ def _saved(summary: RunSummary) -> str:
         spread = f" ± {100 * saving.half_width_g / saving.baseline_g:.0f}"
     mean = by_the_mean(saving.num_baseline_requests, has_interval=bool(spread))
     return (
-        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0, "
+        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0,\n"
         f"{mean}{_whose(summary)}"
     )
 

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
@@ -6,9 +7,12 @@ from cli.program import select
 from plain_records import NOW, UNDER, a_plan, admission, prompt, served
 
 from sprout.batch.answers import Counting, Served
+from sprout.batch.outfile import LineFile
 from sprout.carbon import EmbodiedRate
 from sprout.cli.output import Out
 from sprout.cli.run.recorder import METERED_EVERY_S, Recorder
+from sprout.cli.run.serving import _loop
+from sprout.cli.source import Lines
 from sprout.config.sources import load
 from sprout.planning.plan import Plan
 from sprout.run import Turn
@@ -101,3 +105,21 @@ def test_what_was_saved_so_far_is_held_against_l0_of_the_plan_at_that_time(
     recorder.record(turn(second, served(admission(prompt("e", task="qa"), "L1"))))
     # at half the intensity 1/240 g
     assert recorder.saved_g == pytest.approx(2 / 120 + 1 / 240 - 0.012)
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_rate_of_a_later_wave_is_of_its_own_tokens(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens of all waves over the seconds of one showed a rate that no machine has."""
+    recorder.tally.num_new_tokens = 10**15
+    recorder.answers = LineFile(tmp_path / "out.jsonl", starts_empty=True)
+    monkeypatch.setattr("sys.stderr", shown := Terminal())
+    monkeypatch.setenv("COLUMNS", "120")
+    _loop(recorder.out, Lines(BytesIO(), 0, None), iter([idle(1.0)]), recorder)
+    assert " 0 tok/s" in shown.getvalue()
+    recorder.close()

@@ -246,6 +246,8 @@ def test_a_dry_run_says_when_prompts_would_be_served(prompts: Path, store: Path)
     command = ("run", prompts, *RUN, "--dry-run", "--finish-by", deadline)
     (slot,) = sprout(*command, "--json").data["slots"]
     assert (slot["g_per_kwh"], slot["mark"]) == (100, "forecast")
+    assert slot["start"] == to_text(began + timedelta(hours=2))
+    assert slot["end"] == to_text(began + timedelta(hours=3))
     assert slot["num_prompts"] == pytest.approx(10)
     assert "10 prompts at 100 g/kWh (forecast)" in sprout(*command).stdout
 

@@ -221,8 +221,14 @@ def told(row: str, *served: tuple[str, str | None, float, float, float]) -> str:
     console = Console(file=StringIO(), width=300)
     console.print(*terminal.run_summary(summary(tally_of(*served))))
     assert isinstance(console.file, StringIO)
-    (line,) = (line for line in console.file.getvalue().splitlines() if f"│ {row} " in line)
-    return line.split("│")[2].strip()
+    rows: dict[str, str] = {}
+    name = ""
+    for line in console.file.getvalue().splitlines():
+        if "│" in line:
+            _, first, second, _ = line.split("│")
+            name = first.strip() or name
+            rows[name] = f"{rows.get(name, '')} {second.strip()}".strip()
+    return rows[row]
 
 
 def test_the_summary_says_how_much_of_the_baseline_was_served_by_the_run() -> None:
@@ -230,6 +236,17 @@ def test_the_summary_says_how_much_of_the_baseline_was_served_by_the_run() -> No
     assert told("saved", AT_L1, PINNED).endswith("requests at L0, none of them served here")
     assert told("saved", AT_L1, AT_L0).endswith("requests at L0, 1 of them served here")
     assert told("saved", AT_L1, AT_L0, AT_L0).endswith("requests at L0")
+
+
+def test_a_saving_takes_two_lines_at_any_width() -> None:
+    for width in (100, 120, 300):
+        console = Console(file=StringIO(), width=width)
+        console.print(*terminal.run_summary(summary(tally_of(AT_L1, AT_L0))))
+        assert isinstance(console.file, StringIO)
+        lines = console.file.getvalue().splitlines()
+        number = next(n for n, line in enumerate(lines) if "│ saved " in line)
+        assert lines[number].rstrip(" │").endswith("against all-L0,")
+        assert lines[number + 1].rstrip(" │").endswith("1 of them served here")
 
 
 def test_the_summary_says_why_nothing_was_saved() -> None:

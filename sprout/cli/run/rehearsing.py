@@ -12,6 +12,7 @@ from sprout.cli.run.recorder import MAX_SHOWN_FAILURES
 from sprout.cli.run.target import Target, check_places, past_waits
 from sprout.cli.run.waiting import waits
 from sprout.cli.source import open_prompts
+from sprout.clock import to_text
 from sprout.config.settings import Settings
 from sprout.config.sources import Config
 from sprout.planning.backlog import Deadlines, Group
@@ -116,7 +117,9 @@ def _show_waiting(out: Out, wave: Wave) -> None:
     if wave.reason is not None:
         out.text(f"not waiting for greener hours: {wave.reason}")
     used = [slot for slot in wave.slots if slot.num_prompts >= MIN_SHOWN]
-    out.data["slots"] = [asdict(slot) for slot in used]
+    out.data["slots"] = [
+        asdict(slot) | {"start": to_text(slot.start), "end": to_text(slot.end)} for slot in used
+    ]
     for slot in used:
         out.text(
             f"{slot.start.astimezone():%a %H:%M} to {slot.end.astimezone():%H:%M}  "

@@ -168,16 +168,17 @@ def _open_rows(
 
 
 def _loop(out: Out, lines: Lines, turns: Iterator[Turn], recorder: Recorder) -> None:
-    started_s = time.perf_counter()
+    tally, started_s = recorder.tally, time.perf_counter()
+    num_before = tally.num_new_tokens  # by earlier waves, whose seconds are not counted here
     with progress(out, "serving", prints=recorder.answers is None) as bar:
         for turn in turns:
             if turn.plan is not None:
                 for note in turn.plan.notes:
                     out.note(note)
             recorder.record(turn)
-            elapsed_s = time.perf_counter() - started_s
-            words = terminal.progress_words(recorder.tally, recorder.saved_g, elapsed_s)
-            bar.update(recorder.tally.num_lines, lines.num_expected, words)
+            rate = (tally.num_new_tokens - num_before) / (time.perf_counter() - started_s)
+            words = terminal.progress_words(tally, recorder.saved_g, rate)
+            bar.update(tally.num_lines, lines.num_expected, words)
 
 
 def _close(parts: _Parts, summary: RunSummary) -> None:
