@@ -13,7 +13,7 @@ from typing import Any
 from sprout.batch.answers import Grid
 from sprout.clock import to_text
 from sprout.state.circumstances import Ids
-from sprout.state.completions import ANSWERED, FINISH, Completions
+from sprout.state.completions import ANSWERED, FINISH, Completions, Past
 from sprout.state.runs import Runs
 from sprout.state.store import Store
 
@@ -28,7 +28,8 @@ def reconcile(store: Store, run_id: str, lines: Iterable[Line]) -> set[str]:
     with store.read() as connection:
         connection.execute("DROP TABLE IF EXISTS temp.written")
         connection.execute(
-            "CREATE TEMP TABLE written (prompt_id TEXT PRIMARY KEY, restored_j REAL NOT NULL)"
+            "CREATE TEMP TABLE written (prompt_id TEXT PRIMARY KEY, restored_j REAL NOT NULL,"
+            " unmetered TEXT)"
         )
     remaining, repeated = iter(lines), set()
     while batch := list(islice(remaining, _LINES_PER_COMMIT)):
@@ -55,21 +56,31 @@ def _restore(store: Store, connection: Connection, run_id: str, line: Line) -> t
     """Give an answered line its row.
 
     Returns:
-        Whether the file holds its id twice, and the joules that it brings back to the run. A row
-        that was stored has been metered; of lines of one id the last one counts.
+        Whether the file holds its id twice, and the joules that it brings back to the run; of lines
+        of one id the last one counts. A row that was stored has been metered, and so has an answer
+        to another content than that of an open row: it was stored before the row took its place.
     """
     prompt_id, content_hash = line["custom_id"], line["response"]["request_id"]
     earlier = connection.execute(
-        "SELECT restored_j FROM temp.written WHERE prompt_id = ?", (prompt_id,)
+        "SELECT restored_j, unmetered FROM temp.written WHERE prompt_id = ?", (prompt_id,)
     ).fetchone()
-    before_j = 0.0 if earlier is None else float(earlier[0])
     past = Completions(store, run_id).recall(prompt_id)
-    is_metered = past is not None and past.is_answered and not before_j
+    before_j, unmetered = earlier or (0.0, _unmetered(past))
+    is_metered = unmetered not in {None, content_hash}
     restored_j = 0.0 if is_metered else float(line["sprout"]["energy_j"])
-    connection.execute("INSERT OR REPLACE INTO temp.written VALUES (?, ?)", (prompt_id, restored_j))
+    connection.execute(
+        "INSERT OR REPLACE INTO temp.written VALUES (?, ?, ?)", (prompt_id, restored_j, unmetered)
+    )
     if past is None or not past.is_answered or past.content_hash != content_hash:
         _restore_row(connection, run_id, line)
     return earlier is not None, restored_j - before_j
+
+
+def _unmetered(past: Past | None) -> str | None:
+    """Return the content whose answer may not be metered yet; None: any, empty: none."""
+    if past is None:
+        return None
+    return "" if past.is_answered else past.content_hash
 
 
 def _restore_row(connection: Connection, run_id: str, line: Line) -> None:

@@ -133,6 +133,22 @@ def test_of_a_prompt_that_was_answered_anew_only_the_last_energy_is_brought_back
     assert rows_of(store)[0]["energy_j"] == 50.0
 
 
+@pytest.mark.parametrize("is_failed", [True, False])
+def test_an_old_answer_whose_prompt_got_no_new_one_was_metered_before(
+    completions: Completions, store: Store, *, is_failed: bool
+) -> None:
+    old = served(admission(prompt("a")))
+    put(completions, old)
+    Runs(store).add_meter("run-1", 36.0, 0.0)
+    completions.admit([admission(prompt("a", system="Be kind."))], NOW)
+    if is_failed:
+        completions.fail([Failed("a", 1, "request_failed", "too long")], LATER)
+    for _ in range(2):
+        reconcile(store, "run-1", [line_of(old)])
+        assert metered_j(store) == 36.0
+        assert rows_of(store)[0]["energy_j"] == 36.0
+
+
 def test_failures_stay_failures_without_a_line(completions: Completions, store: Store) -> None:
     completions.admit([admission(prompt("a"))], NOW)
     completions.fail([Failed("a", 1, "request_failed", "too long")], LATER)
