@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,19 +28,8 @@ def write_whole(path: Path, text: str, *, mode: int, keeps_mode: bool = True) ->
         if place.exists() and not place.is_file():
             raise DiskError(f"{path} is no regular file: name another")
         place.parent.mkdir(parents=True, exist_ok=True)
-        if keeps_mode and place.exists():
-            mode = place.stat().st_mode & 0o7777
-        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(mode)
-            Path(name).replace(place)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with replacing(place, mode=mode, keeps_mode=keeps_mode) as file:
+            file.write(text.encode())
     except OSError as error:
         raise translated(path, error) from error
 
@@ -62,20 +50,24 @@ def replace_file(path: Path, text: str) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a new file that takes the place of `path`, with its mode, once the block is done.
+def replacing(path: Path, *, mode: int = 0o666, keeps_mode: bool = True) -> Iterator[BinaryIO]:
+    """Give a new file that takes the place of `path` once the block is done.
 
     The name is a fixed one, so that a kill leaves one file at most, and whatever bears it already,
     a link of somebody else's in a shared folder say, is removed and not written through.
+
+    Args:
+        mode: of a new file, as far as the umask lets it; of one that is there too, unless it keeps
+            its own.
     """
     replacement = path.with_name(f".{path.name}.new")
     replacement.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    kept = stat.S_IMODE(path.stat().st_mode) if keeps_mode and path.exists() else None
     try:
-        with os.fdopen(os.open(replacement, flags, 0o666 if mode is None else 0o600), "wb") as new:
-            if mode is not None:
-                os.fchmod(new.fileno(), mode)
+        with os.fdopen(os.open(replacement, flags, mode if kept is None else 0o600), "wb") as new:
+            if kept is not None:
+                os.fchmod(new.fileno(), kept)
             yield new
             new.flush()
             os.fsync(new.fileno())
