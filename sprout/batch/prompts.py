@@ -1,4 +1,4 @@
-r"""Prompt files: JSON lines in, one `Prompt` or one `Rejected` out for each line that is not blank.
+r"""Prompt files: JSON lines in; out one `Prompt` or `Rejected` a line, and None for a blank one.
 
 A line is a JSON object in one of three forms, which may be mixed in a file:
 
@@ -107,18 +107,6 @@ def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read(
-    lines: Iterable[bytes],
-    *,
-    defaults: Sampling,
-    levels: Collection[str],
-    is_new_id: Callable[[str], bool],
-) -> Iterator[Prompt | Rejected]:
-    """Yield what each line that is not blank asks for; the arguments are those of `read_each`."""
-    rows = read_each(lines, defaults=defaults, levels=levels, is_new_id=is_new_id)
-    return (row for row in rows if row is not None)
-
-
-def read_each(
     lines: Iterable[bytes],
     *,
     defaults: Sampling,

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from sprout.batch.prompts import MAX_LINE_BYTES, Prompt, Rejected, bounded_lines, read_each
+from sprout.batch.prompts import MAX_LINE_BYTES, Prompt, Rejected, bounded_lines, read
 from sprout.chat import Sampling
 from sprout.cli.interrupt import LOOK_EVERY_S
 from sprout.config.settings import Settings
@@ -242,7 +242,7 @@ def open_rows(
     """
     defaults = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
     with open_lines(name, limit, look) as lines, closing(IdSet()) as ids:
-        rows = read_each(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
+        rows = read(lines, defaults=defaults, levels=levels, is_new_id=ids.add)
         first = _first(rows, look)
         if first is None:
             shown = "standard input" if name == "-" else name

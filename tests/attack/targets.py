@@ -161,7 +161,7 @@ def _read_prompts(data: bytes) -> None:
     for row in rows:
         if isinstance(row, Prompt):
             _serve(row, levels[-1])
-        else:
+        elif row is not None:
             error_line(failed_line(row), RUN_ID).encode()
 
 

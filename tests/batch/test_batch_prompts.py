@@ -32,7 +32,8 @@ def new_ids() -> Callable[[str], bool]:
 
 
 def read(lines: Iterable[bytes]) -> list[Prompt | Rejected]:
-    return list(prompts.read(lines, defaults=DEFAULTS, levels=LEVELS, is_new_id=new_ids()))
+    rows = prompts.read(lines, defaults=DEFAULTS, levels=LEVELS, is_new_id=new_ids())
+    return [row for row in rows if row is not None]
 
 
 def one(line: bytes) -> Prompt | Rejected:
