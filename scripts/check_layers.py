@@ -77,6 +77,7 @@ PURE = {
     "sprout.chat",
     "sprout.planning.backlog",
     "sprout.planning.deferral",
+    "sprout.planning.estimate",
     "sprout.planning.classes",
     "sprout.clock",
     "sprout.costs",

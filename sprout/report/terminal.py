@@ -8,6 +8,7 @@ from rich.table import Table
 from sprout.clock import to_text
 from sprout.directives import in_order
 from sprout.grid.reading import GridReading
+from sprout.planning.estimate import Estimate
 from sprout.planning.plan import Plan
 from sprout.report.summary import RunSummary, Tally
 from sprout.report.terminal_fit import fitted
@@ -122,32 +123,22 @@ def run_summary(summary: RunSummary) -> list[Table | str]:
     return [table]
 
 
-def estimate_data(plan: Plan, num_prompts: int) -> dict[str, object]:
-    """Return what serving so many prompts by a plan would come to."""
-    return {
-        "num_prompts": num_prompts,
-        "new_tokens": num_prompts * _mean(plan, "new_tokens"),
-        "energy_j": num_prompts * _mean(plan, "energy_j"),
-        "busy_s": num_prompts * _mean(plan, "busy_s"),
-        "carbon_g": num_prompts * plan.outcome.carbon_g,
-        "baseline_g": num_prompts * plan.outcome.baseline_g,
+def estimate_data(plan: Plan, expected: Estimate) -> dict[str, object]:
+    """Return what serving prompts by a plan would come to."""
+    return asdict(expected) | {
         "intensity_g_per_kwh": plan.g_per_kwh,
         "intensity_mark": plan.grid.mark,
         "energy_method": plan.energy_method,
         "preference_source": plan.preference_source,
-        "levels": {level.level: level.share for level in plan.levels},
     }
 
 
-def estimate_lines(plan: Plan, num_prompts: int) -> list[str]:
+def estimate_lines(plan: Plan, expected: Estimate) -> list[str]:
     """Return the same for people."""
-    outcome = plan.outcome
     return [
-        f"about {num_prompts * _mean(plan, 'new_tokens'):.0f} new tokens, "
-        f"{seconds(num_prompts * _mean(plan, 'busy_s'))}, "
-        f"{watt_hours(num_prompts * _mean(plan, 'energy_j'))}, "
-        f"{grams(num_prompts * outcome.carbon_g)}CO2eq "
-        f"({grams(num_prompts * outcome.baseline_g)} at all-L0)",
+        f"about {expected.new_tokens:.0f} new tokens, {seconds(expected.busy_s)}, "
+        f"{watt_hours(expected.energy_j)}, {grams(expected.carbon_g)}CO2eq "
+        f"({grams(expected.baseline_g)} at all-L0)",
         *plan_lines(plan),
     ]
 
@@ -155,17 +146,6 @@ def estimate_lines(plan: Plan, num_prompts: int) -> list[str]:
 def levels_table(rows: Iterable[tuple[str, ...]], headers: tuple[str, ...], title: str) -> Table:
     """Return a table of texts, the first column flush left; no number is cut."""
     return fitted(headers, rows, title)
-
-
-def _mean(plan: Plan, name: str) -> float:
-    parts = [(each.demand, each.levels) for each in plan.classes] or [(1.0, plan.levels)]
-    return float(
-        sum(
-            demand * level.share * getattr(level, name)
-            for demand, levels in parts
-            for level in levels
-        )
-    )
 
 
 def _levels(tally: Tally) -> str:

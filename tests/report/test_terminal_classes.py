@@ -4,7 +4,7 @@ from plain_records import a_plan
 
 from sprout.cli.output import _render
 from sprout.planning.plan import ClassPlan
-from sprout.report.terminal import classes_table, estimate_data, plan_data, plan_lines
+from sprout.report.terminal import classes_table, plan_data, plan_lines
 
 
 def with_classes() -> tuple[ClassPlan, ...]:
@@ -35,9 +35,3 @@ def test_programs_get_the_classes_and_the_policy() -> None:
     assert [each["task"] for each in data["classes"]] == ["quiz", None]
     assert plan_data(a_plan())["classes"] == []
     assert "policy  class-fair" in plan_lines(plan)
-
-
-def test_an_estimate_weighs_each_tasks_own_mix() -> None:
-    # 100 J at L0 for three quarters of the prompts and 30 J at L2 for the others: 82.5 J
-    plan = replace(a_plan(), policy="class-fair", classes=with_classes())
-    assert estimate_data(plan, 10)["energy_j"] == 825

@@ -17,6 +17,7 @@ from sprout.config.settings import Settings
 from sprout.config.sources import Config
 from sprout.planning.backlog import Deadlines, Group
 from sprout.planning.deferral import decide
+from sprout.planning.estimate import estimate
 from sprout.planning.planner import make, unmeasured
 from sprout.planning.strict import check_strict
 from sprout.planning.wave import Wave
@@ -87,8 +88,9 @@ def dry_run(out: Out, flags: RunFlags, config: Config) -> None:
     options = wiring.plan_options(settings, rate)
     plan = make(snapshot, known.directives, options, now)
     _show_waiting(out, decide(snapshot, known.directives, options, backlog, now))
-    out.data["estimate"] = terminal.estimate_data(plan, num_left)
-    for line in terminal.estimate_lines(plan, num_left):
+    expected = estimate(plan, backlog)
+    out.data["estimate"] = terminal.estimate_data(plan, expected)
+    for line in terminal.estimate_lines(plan, expected):
         out.text(line)
 
 
