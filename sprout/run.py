@@ -35,7 +35,7 @@ class Remembered:
     Args:
         is_answered: whether it is in the output file with the same content.
         is_changed: whether it is there, but with other content.
-        level, plan_id: what it was admitted with; None when it was not.
+        level, plan_id: what it was admitted with; no level where that is gone or the content new.
     """
 
     is_answered: bool
@@ -159,7 +159,7 @@ class _Serving:
         self.job.engine.submit(Request(prompt.id, chat, sampling, admission.level))
 
     def _assign(self, prompt: Prompt, plan: Plan, past: Remembered | None) -> Admission:
-        if past is not None and past.level is not None and not past.is_changed:
+        if past is not None and past.level is not None:
             level, plan_id = past.level, past.plan_id
         elif prompt.directive is not None:
             level, plan_id = prompt.directive, None

@@ -390,7 +390,7 @@ def test_a_prompt_whose_level_is_gone_gets_one_by_the_mix(engine: SmallContextEn
 
 
 def test_a_prompt_that_changed_is_answered_again_and_told(engine: SmallContextEngine) -> None:
-    changed = Remembered(is_answered=False, is_changed=True, level="L2", plan_id="plan-1")
+    changed = Remembered(is_answered=False, is_changed=True, level=None, plan_id="plan-1")
     planner = Planner()
     turns = run(prompts(2), job(engine, planner, past={"p0": changed}))
     assert [name for turn in turns for name in turn.changed] == ["p0"]

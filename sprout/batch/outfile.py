@@ -209,11 +209,16 @@ def keep_last_lines(path: Path, ids: Collection[str]) -> int:
     Returns:
         How many lines were dropped.
     """
+    found = [
+        (value["custom_id"], number)
+        for number, value in _numbered_lines(path)
+        if value is not None and value["custom_id"] in ids
+    ]
+    last = dict(found)
+    dropped = {number for name, number in found if number != last[name]}
     try:
-        last = {found: number for number, found in _numbered_ids(path) if found in ids}
-        dropped = {n for n, found in _numbered_ids(path) if last.get(found, n) != n}
         with path.open("rb") as file, replacing(path) as new:
-            new.writelines(line for number, line in enumerate(file) if number not in dropped)
+            new.writelines(line for n, line in enumerate(file, start=1) if n not in dropped)
     except OSError as error:
         raise translated(path, error) from error
     return len(dropped)
@@ -229,10 +234,3 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
                 yield number, parse_line(line)
     except OSError as error:
         raise translated(path, error) from error
-
-
-def _numbered_ids(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file):
-            value = parse_line(line)
-            yield number, value["custom_id"] if value is not None else ""

@@ -34,7 +34,6 @@ class Recorder:
     """Stores and writes turns.
 
     Args:
-        model: fingerprint of who answers.
         reservoir: takes a sample of what is served, for evaluations.
         answers: the output file; None writes to standard output.
         errors_path: where failed lines go; None only says them.
