@@ -50,30 +50,30 @@ def check_places(flags: RunFlags, settings: Settings) -> None:
     source = Path("/dev/stdin" if flags.source == "-" else flags.source)
     read = (source, model_path(settings), *settings.variants.values(), settings.state)
     taken = {_identity(path) for path in read}
-    if flags.output is None and isinstance(stdout := _identity(Path("/dev/stdout")), tuple):
-        if stdout in taken:
-            raise UsageError("standard output leads to a file that is read: name another with -o")
-        taken.add(stdout)
-    for path in (flags.output, flags.errors_path):
-        if path is None:
-            continue
+    written = [path for path in (flags.output, flags.errors_path) if path is not None]
+    for path in written:
         _check_place(path)
+    if flags.output is None:
+        written.insert(0, Path("/dev/stdout"))
+    for path in written:
         identity = _identity(path)
-        if identity in taken:
+        if identity is not None and identity in taken:
             raise UsageError(f"{path} has another part in this run: write to another file")
         taken.add(identity)
     if flags.errors_path is not None and not flags.overwrites:
         outfile.check_errors_file(flags.errors_path)
 
 
-def _identity(path: Path) -> tuple[int, int] | str:
-    """Return what two names of one file have in common, however they lead there."""
+def _identity(path: Path) -> tuple[int, int] | str | None:
+    """Return what two names of one file have in common, however they lead there.
+
+    A device or a pipe has none: it may have several parts, as /dev/null and a terminal do.
+    """
     try:
         found = path.stat()
     except OSError:
         return os.path.realpath(path)
-    is_file = stat.S_ISREG(found.st_mode)
-    return (found.st_dev, found.st_ino) if is_file else os.path.realpath(path)
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def _check_place(path: Path) -> None:
