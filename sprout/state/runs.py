@@ -73,11 +73,13 @@ class Runs:
                 ),
             )
 
-    def is_known(self, run_id: str) -> bool:
-        """Return whether a run is recorded."""
+    def model(self, run_id: str) -> str | None:
+        """Return the fingerprint of the model that a run was begun with; None: no such run."""
         with self._store.read() as connection:
-            found = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return found is not None
+            row = connection.execute(
+                "SELECT model FROM runs WHERE run_id = ?", (run_id,)
+            ).fetchone()
+        return None if row is None else str(row[0])
 
     def started_at(self, run_id: str) -> datetime:
         """Return when a run was started."""

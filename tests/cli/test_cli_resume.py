@@ -293,6 +293,21 @@ def test_a_run_that_is_continued_with_other_options_is_planned_anew(
     assert_quotas_hold(store)
 
 
+def test_a_run_that_is_continued_with_another_model_says_so_and_is_planned_anew(
+    prompts: Path, store: Path, out: Path
+) -> None:
+    fixed = ("--intensity", 300)
+    other = Path("other.jsonl")
+    other.write_bytes(b"\n" + Path(REPLAY[1]).read_bytes())
+    assert run(prompts, out, *fixed, "--limit", 3).stderr == ""
+    found = run(prompts, out, *fixed, "--model", other)
+    assert found.code == 0
+    assert "was begun with another model, whose answers stay" in found.stderr
+    assert select(store, "SELECT count(*) FROM plans") == [(2,)]
+    names = [line["response"]["body"]["model"] for line in read_lines(out)]
+    assert names == ["recording"] * 3 + ["other"] * 7
+
+
 def test_a_plan_that_does_not_say_what_it_was_made_by_holds_no_longer(
     prompts: Path, store: Path, out: Path
 ) -> None:

@@ -19,6 +19,7 @@ from sprout.planning.strict import check_strict
 from sprout.run import Remembered
 from sprout.state.completions import Completions
 from sprout.state.plans import Plans
+from sprout.state.runs import Runs
 
 NUM_COMPARED = 10_000
 """Answers that are looked at to tell whether prompts are of another batch: a second's reading."""
@@ -103,6 +104,8 @@ class Memory:
         self._plans = Plans(known.store)
         self._is_blank = is_blank
         self._levels = set(known.directives.levels)
+        begun_with = None if is_blank else Runs(known.store).model(target.run_id)
+        self.is_of_another_model = begun_with not in {None, known.conditions.model}
 
     def recall(self, prompt: Prompt) -> Remembered | None:
         """Return what was decided about a prompt; None for a new one."""
@@ -146,7 +149,8 @@ class Memory:
         A strict run ends, to be continued later, when its next plan would rest on a stand-in.
 
         A kept plan keeps its quotas, so an interrupted run assigns the levels that an uninterrupted
-        one would have. It holds no longer when the user decides otherwise than it was made by.
+        one would have. It holds no longer when the user decides otherwise than it was made by, and
+        never for a model that the run was not begun with.
         """
         directives = self._known.directives
         keys = tuple(directive.key for directive in directives.directives)
@@ -155,7 +159,8 @@ class Memory:
             snapshot = self._known.snapshot(now)
             if is_strict:
                 check_strict(snapshot, directives)
-            kept = None if self._is_blank else self._plans.latest(self._run_id)
+            keeps = not (self._is_blank or self.is_of_another_model)
+            kept = self._plans.latest(self._run_id) if keeps else None
             if (
                 kept is not None
                 and kept.made_at <= now < kept.valid_until

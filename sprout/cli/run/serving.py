@@ -98,6 +98,8 @@ def serve(out: Out, flags: RunFlags, config: Config) -> None:
         recorder = _recorder(out, flags, known, target, rate, waiting)
         # a run in waves reads its prompts again and again: what it decided is in the store
         memory = Memory(known, target, is_blank=not target.is_resumed and waiting is None)
+        if memory.is_of_another_model:
+            out.warning(f"{target.run_id} was begun with another model, whose answers stay")
         parts = _Parts(out, flags, known, rate, host, recorder, memory, waiting, stop)
         with closing(recorder):
             is_complete = _serve_all(parts, lines, prompts)

@@ -164,7 +164,7 @@ def _check_writable(flags: RunFlags) -> None:
 def _adopted(runs: Runs, output: Path) -> Target:
     """Return the unknown run that wrote a file; its rows are restored once it is recorded."""
     run_id = outfile.run_of(output)
-    if runs.is_known(run_id):
+    if runs.model(run_id) is not None:
         raise OutputExistsError(
             f"{output} was written by {run_id}, which this store knows under another name: "
             "move the file back there"
