@@ -41,6 +41,7 @@ def test_without_its_store_a_run_is_continued_only_when_that_is_asked_for(
 def test_an_adopted_file_is_continued_and_its_rows_are_restored(
     prompts: Path, store: Path, out: Path, half: bytes
 ) -> None:
+    assert run(prompts, out, "--adopt", "--dry-run", "--json").data["num_skipped"] == 4
     found = run(prompts, out, "--adopt", "--json")
     assert found.code == 0
     assert (found.data["num_skipped"], found.data["num_served"]) == (4, 6)

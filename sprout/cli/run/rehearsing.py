@@ -1,7 +1,9 @@
 """The bodies of `sprout run --check` and `--dry-run`: validate, or estimate; serve nothing."""
 
+import sys
 from dataclasses import asdict
 
+from sprout.batch import outfile
 from sprout.batch.answers import Failed, failed_line
 from sprout.batch.prompts import Prompt, Rejected
 from sprout.cli import wiring
@@ -99,6 +101,9 @@ def _count(
 ) -> tuple[dict[Group, int], int, int]:
     """Return the prompts that are left to serve, and how many are answered, or invalid."""
     memory = Memory(known, target, is_blank=not target.is_resumed)
+    # the store will know these answers once they are adopted
+    adopted = target.output if target.is_adopted else None
+    answered = outfile.first_answers(adopted, sys.maxsize) if adopted else {}
     backlog: dict[Group, int] = {}
     num_skipped = num_bad = 0
     settings, levels = known.config.settings, known.directives.levels
@@ -106,7 +111,7 @@ def _count(
         for row in prompts:
             if isinstance(row, Rejected):
                 num_bad += 1
-            elif memory.is_answered(row):
+            elif memory.is_answered(row) or answered.get(row.id) == row.content_hash:
                 num_skipped += 1
             else:
                 group = deadlines.group_of(row)
