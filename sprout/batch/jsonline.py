@@ -16,7 +16,7 @@ class LineError(Exception):
     """Why a line is rejected.
 
     Args:
-        code: one of those that `sprout.prompts.Rejected` lists.
+        code: one of those that `sprout.batch.prompts.Rejected` lists.
         reason: one sentence for people: what is wrong, with the key and the value.
     """
 
