@@ -111,7 +111,8 @@ def run_summary(summary: RunSummary) -> list[Table | str]:
         f"{grams(tally.carbon_g)}CO2eq = {grams(tally.operational_g)} operational (PUE "
         f"{summary.pue:g}) + {grams(tally.embodied_g)} embodied ({summary.embodied.preset})",
     )
-    table.add_row("saved", _saved(summary))
+    # two lines, at any width: how much, and what that rests on
+    table.add_row("saved", _saved(summary).replace("all-L0, ", "all-L0,\n"))
     if summary.moved_g is not None:
         table.add_row(
             "waiting",
@@ -171,7 +172,7 @@ def _saved(summary: RunSummary) -> str:
         spread = f" ± {100 * saving.half_width_g / saving.baseline_g:.0f}"
     mean = by_the_mean(saving.num_baseline_requests, has_interval=bool(spread))
     return (
-        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0,\n"
+        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0, "
         f"{mean}{_whose(summary)}"
     )
 
