@@ -97,19 +97,15 @@ def times(timeline: Sequence[Group], height: int) -> Iterator[str]:
 
 
 def _moments(start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield moments of the period at equal steps from midnight: full hours, or midnights."""
     step = (end - start) / MARKS_X
-    for size in (timedelta(hours=h) for h in (1, 2, 3, 6, 12)):
-        if step <= size:
-            first = start.replace(hour=0)
-            yield from (first + i * size for i in range(200) if start <= first + i * size < end)
-            return
-    days = max(1, round(step / timedelta(days=1)))
-    first = start.replace(hour=0)
-    yield from (
-        first + i * timedelta(days=days)
-        for i in range(MARKS_X + 2)
-        if first + i * timedelta(days=days) < end
-    )
+    hours = (timedelta(hours=h) for h in (1, 2, 3, 6, 12) if step <= timedelta(hours=h))
+    size = next(hours, timedelta(days=max(1, round(step / timedelta(days=1)))))
+    moment = start.replace(hour=0)
+    while moment < end:
+        if moment >= start:
+            yield moment
+        moment += size
 
 
 def y(value: float, top: float, height: int) -> float:

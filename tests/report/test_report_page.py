@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from report.report_stores import ESTIMATED, START, Writer, counting, read, write_mixed
 
-from sprout.report import page, words
+from sprout.report import chart_axes, page, words
 from sprout.report.cells import Emitted, Evaluating, Metered
 from sprout.report.facts import Report
 from sprout.state.store import Store
@@ -154,6 +154,19 @@ def test_charts_have_titles_values_with_units_and_a_table(mixed: Report) -> None
     assert re.search(r"<title>2026-03-28: [\d.]+ .?gCO2eq operational</title>", text)
     assert text.count('<svg role="img" aria-labelledby=') == text.count("<svg")
     assert "The charts as a table" in text
+
+
+@pytest.mark.parametrize("hours", [2, 30, 80, 96, 150, 5000, 10000])
+def test_the_names_of_moments_lie_below_the_chart(tmp_path: Path, hours: int) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting())
+        for at in (START, START + timedelta(hours=hours)):
+            run.answer(at)
+        text = page.render(read(store))
+    places = [float(x) for x in re.findall(r'<text class="time" x="(.*?)"', text)]
+    assert places
+    assert min(places) >= chart_axes.LEFT
+    assert max(places) <= chart_axes.WIDTH - chart_axes.RIGHT
 
 
 def test_a_variants_level_has_its_directives_colour_and_a_pattern_of_its_own(
