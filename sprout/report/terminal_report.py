@@ -1,17 +1,14 @@
 """How people see a report on a terminal: an overview, small charts, one table, and what to know."""
 
 import io
-from datetime import datetime
-from itertools import pairwise
 
 from rich.table import Table
 
-from sprout.report import notes, rows, words
+from sprout.report import notes, rows, timeline, words
 from sprout.report.facts import By, Report
 from sprout.report.group import Group
 from sprout.report.terminal_console import PlainConsole
 from sprout.report.terminal_fit import FittedTable, fitted
-from sprout.report.timeline import instant, interval
 from sprout.report.units import grams
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -92,18 +89,13 @@ def grouped(groups: tuple[Group, ...], by: By) -> Table:
 
 def _columns(report: Report, num_most: int) -> list[list[Group]]:
     """Return the stretches of the timeline spread over the columns of a chart, gaps kept."""
-    starts = [instant(group.key) for group in report.timeline]
-    ends = interval(report.timeline[-1].key)[1]
-    num = min(num_most, _num_steps(starts, ends))
+    numbers = [timeline.number(group.key) for group in report.timeline]
+    whole = numbers[-1] + 1 - numbers[0]
+    num = min(num_most, whole)
     columns: list[list[Group]] = [[] for _ in range(num)]
-    for start, group in zip(starts, report.timeline, strict=True):
-        columns[int((start - starts[0]) / (ends - starts[0]) * num)].append(group)
+    for number, group in zip(numbers, report.timeline, strict=True):
+        columns[(number - numbers[0]) * num // whole].append(group)
     return columns
-
-
-def _num_steps(starts: list[datetime], end: datetime) -> int:
-    shortest = min(later - earlier for earlier, later in pairwise([*starts, end]))
-    return round((end - starts[0]) / shortest)
 
 
 def _intensity(groups: list[Group]) -> float | None:

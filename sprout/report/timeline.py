@@ -20,3 +20,15 @@ def interval(key: str) -> tuple[datetime, datetime]:
             return start, start + timedelta(days=1)
         case _:
             return start, (start + timedelta(days=31)).replace(day=1)
+
+
+def number(key: str) -> int:
+    """Return how many stretches of its length lie between the year 1 and a stretch."""
+    start = instant(key)
+    match len(key):
+        case 13:
+            return start.toordinal() * 24 + start.hour
+        case 10:
+            return start.toordinal()
+        case _:
+            return start.year * 12 + start.month

@@ -204,6 +204,16 @@ def test_a_gap_in_time_is_a_gap_in_the_chart(store_path: Path) -> None:
     assert "██       █" in terminal_report.plain(report, "level")
 
 
+def test_months_without_a_gap_have_none_in_the_chart(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        for days in range(0, 730, 5):  # the shortest month is no measure of the others
+            run.answer(START + timedelta(days=days))
+        report = read(store)
+    assert report.step == "month"
+    assert f" {'█' * len(report.timeline)} " in terminal_report.plain(report, "level")
+
+
 def of_both_factors(path: Path, *told: tuple[str | None, str | None, float]) -> Report:
     with Store.open(path) as store:
         run = Writer(store, []).run(START, counting())
