@@ -131,14 +131,6 @@ class Cost:
             return None
         return math.sqrt(variance * self.weight_squared) / self.weight
 
-    def half_width(self, moments: Moments) -> float | None:
-        """Return that of the mean's 95 % interval (Student's t), or None for fewer than two."""
-        error = self.standard_error(moments)
-        if error is None:
-            return None
-        num_effective = self.weight**2 / self.weight_squared
-        return t_95(max(1, round(num_effective) - 1)) * error
-
 
 CostTable = Mapping[tuple[str, str], Cost]
 """Costs by (directive key, task); `ALL_TASKS` is one of the tasks."""

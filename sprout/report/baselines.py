@@ -34,14 +34,14 @@ class Pool:
     busy_s2: float = 0.0
     energy_busy_js: float = 0.0
 
-    def add(self, cell: Cell) -> None:
-        """Count the requests of a cell."""
-        self.num += cell.num_answered
-        self.energy_j += cell.energy_j
-        self.energy_j2 += cell.energy_j2
-        self.busy_s += cell.busy_s
-        self.busy_s2 += cell.busy_s2
-        self.energy_busy_js += cell.energy_busy_js
+    def add(self, more: "Pool") -> None:
+        """Count more requests."""
+        self.num += more.num
+        self.energy_j += more.energy_j
+        self.energy_j2 += more.energy_j2
+        self.busy_s += more.busy_s
+        self.busy_s2 += more.busy_s2
+        self.energy_busy_js += more.energy_busy_js
 
     def baseline(self) -> "Baseline":
         """Return the means with the covariance of the means."""
@@ -151,11 +151,24 @@ class Pools:
         """Count a cell, if its directives were chosen."""
         if cell.circumstances is None or cell.is_pinned:
             return
-        conditions = cell.circumstances.conditions
-        self.levels.setdefault(conditions, set()).add(cell.directive_key)
-        if cell.level == BASELINE:
-            for task in (cell.task, None):
-                self.pools.setdefault((conditions, task), Pool()).add(cell)
+        requests = Pool(
+            cell.num_answered,
+            cell.energy_j,
+            cell.energy_j2,
+            cell.busy_s,
+            cell.busy_s2,
+            cell.energy_busy_js,
+        )
+        stratum = cell.circumstances.conditions, cell.task
+        self.count(stratum, cell.level, cell.directive_key, requests)
+
+    def count(self, stratum: Stratum, level: str, directive_key: str, requests: Pool) -> None:
+        """Count requests of a stratum whose directives were chosen."""
+        conditions, task = stratum
+        self.levels.setdefault(conditions, set()).add(directive_key)
+        if level == BASELINE:
+            for each in (task, None):
+                self.pools.setdefault((conditions, each), Pool()).add(requests)
 
     def baselines(self, profiles: Mapping[Conditions, CostTable]) -> Baselines:
         """Return the means; `profiles` holds what was learned of levels, by conditions."""

@@ -1,6 +1,8 @@
 """What a report is made from: sums over requests that have all of interest in common. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+
+from sprout.costs import Conditions
 
 ESTIMATE = "estimate"  # in the name of every energy method that is no counter
 NOT_RECORDED = "not recorded"
@@ -57,6 +59,11 @@ class Circumstances:
     def is_energy_estimated(self) -> bool:
         """Whether any part of the energy comes from a model, not from a counter."""
         return ESTIMATE in self.energy_method
+
+
+def comparable(conditions: Conditions) -> tuple[object, ...]:
+    """Return `Circumstances.conditions` of requests that were served under these."""
+    return (None, *astuple(conditions))
 
 
 def energy_mark(method: str) -> str:

@@ -102,7 +102,7 @@ def _tiles(report: Report) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     names = ", ".join(dict.fromkeys(each.name for each in report.energy)) or "nothing metered"
     yield "Energy", watt_hours(total.energy_j), f"without PUE; {names}", energy
     if saved.percent is None:
-        yield "Saved", "unknown", words.saved(total), ()
+        yield "Saved", "unknown", words.saved(saved), ()
     else:
         half = saved.half_width_percent
         spread = "" if half is None else f" ± {points(half)}"

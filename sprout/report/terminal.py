@@ -10,10 +10,10 @@ from sprout.directives import in_order
 from sprout.grid.reading import GridReading
 from sprout.planning.estimate import Estimate
 from sprout.planning.plan import Plan
+from sprout.report import words
 from sprout.report.summary import RunSummary, Tally
 from sprout.report.terminal_fit import fitted
 from sprout.report.units import grams, seconds, watt_hours
-from sprout.report.words import by_the_mean
 
 
 def progress_words(tally: Tally, saved_g: float | None, rate: float) -> str:
@@ -158,31 +158,11 @@ def _levels(tally: Tally) -> str:
 
 
 def _saved(summary: RunSummary) -> str:
-    saving, tally = summary.saving, summary.tally
-    if not tally.num_served:
-        return "nothing was answered"
-    if not tally.num_at_l0 + tally.num_reduced:
-        return "not counted: every answered line pins its directive"
-    if not tally.num_reduced:
-        return "nothing: every request was served at L0"
-    if saving is None or saving.percent is None:
-        return "unknown: L0 was not measured"
-    spread = ""
-    if saving.half_width_g is not None:
-        spread = f" ± {100 * saving.half_width_g / saving.baseline_g:.0f}"
-    mean = by_the_mean(saving.num_baseline_requests, has_interval=bool(spread))
-    return (
-        f"{grams(saving.saved_g)}CO2eq ({saving.percent:.0f}{spread} %) against all-L0, "
-        f"{mean}{_whose(summary)}"
-    )
-
-
-def _whose(summary: RunSummary) -> str:
-    """Return how many of the baseline's requests are this run's: other prompts cost otherwise."""
-    saving, num_own = summary.saving, summary.tally.num_at_l0
-    if saving is None or num_own >= saving.num_baseline_requests:
-        return ""
-    return f", {num_own or 'none'} of them served here"
+    """Return what the mix saved, and how many of the baseline's requests are this run's."""
+    num, num_own = summary.saved.num_baseline_requests, summary.tally.num_at_l0
+    # what other prompts cost may be far from it
+    whose = f", {num_own or 'none'} of them served here" if num_own < num else ""
+    return f"{words.saved(summary.saved)}{whose}"
 
 
 def plan_data(plan: Plan) -> dict[str, object]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from sprout.report.cells import Metered, RunEnergy, Waited
 from sprout.report.facts import Report
-from sprout.report.group import Group
 from sprout.report.origins import Origin
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL, INTERVAL, Saved
@@ -73,7 +72,7 @@ def _facts(report: Report) -> Iterator[Fact]:
     if beside := _beside(report.runs):
         told = f"{beside}: {grams(report.runs.operational_g)}CO2eq, not in the carbon above"
         yield Fact("idle, lost", told, _marks((*report.energy, *report.intensity)))
-    yield Fact("saved", saved(total), ("counterfactual",))
+    yield Fact("saved", saved(total.saved), ("counterfactual",))
     for each in overall(report):
         yield Fact(
             "preference", preference(each, report), ("prior",) if each.is_prior else ("judged",)
@@ -130,9 +129,8 @@ def _carbon(report: Report) -> str:
     )
 
 
-def saved(group: Group) -> str:
-    """Return what a group saved, with its interval and what it is held against."""
-    found = group.saved
+def saved(found: Saved) -> str:
+    """Return what requests saved, with its interval and what it is held against."""
     why = why_unknown(found)
     if why is not None:
         return why

@@ -5,6 +5,14 @@ from sqlite3 import Connection
 
 from sprout.batch.answers import Counting, Grid
 
+CONDITIONS = (
+    "u.model, u.machine, u.parallel, u.threads, u.gpu_layers, u.max_tokens, u.energy_method"
+)
+"""Of a row u: what costs depend on, in the order of `sprout.costs.Conditions`."""
+
+ALIKE = f"u.run_id IS NULL AND ({CONDITIONS}) = (?, ?, ?, ?, ?, ?, ?)"
+"""What is true of a row u of such conditions, which were recorded."""
+
 _COLUMNS = (
     "run_id",
     "model",

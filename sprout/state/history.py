@@ -4,6 +4,7 @@ from dataclasses import astuple, dataclass
 
 from sprout.costs import Conditions
 from sprout.grid.intensity import FactorType, Kind
+from sprout.state.circumstances import ALIKE, CONDITIONS
 from sprout.state.completions import ANSWERED
 from sprout.state.store import Store
 
@@ -56,10 +57,10 @@ def served_alike(store: Store) -> list[ServedAlike]:
     """Return what was served under which conditions, most requests first, then the newest."""
     with store.read() as connection:
         rows = connection.execute(
-            f"SELECT {_CONDITIONS}, max(u.model_name), count(*),"
+            f"SELECT {CONDITIONS}, max(u.model_name), count(*),"
             " group_concat(DISTINCT c.directive_key)"
             " FROM completions c JOIN circumstances u USING (circumstance_id)"
-            f" WHERE {_SERVED} AND u.run_id IS NULL GROUP BY {_CONDITIONS}"
+            f" WHERE {_SERVED} AND u.run_id IS NULL GROUP BY {CONDITIONS}"
             " ORDER BY count(*) DESC, max(c.finished_at) DESC"
         ).fetchall()
     return [
@@ -121,10 +122,7 @@ class History:
 
 
 _SERVED = f"{ANSWERED} AND c.plan_id IS NOT NULL"
-_CONDITIONS = (
-    "u.model, u.machine, u.parallel, u.threads, u.gpu_layers, u.max_tokens, u.energy_method"
-)
 _ALIKE = (
     "completions c JOIN runs r USING (run_id) JOIN circumstances u USING (circumstance_id)"
-    f" WHERE {_SERVED} AND u.run_id IS NULL AND ({_CONDITIONS}) = (?, ?, ?, ?, ?, ?, ?)"
+    f" WHERE {_SERVED} AND {ALIKE}"
 )

@@ -8,13 +8,13 @@ from sqlite3 import Connection
 
 from sprout.errors import DiskError
 
-_LARGEST = 1e30
+LARGEST = 1e30
 """No run comes to as much of anything, in the units here; its square is a number still."""
 
 
 def _search(amounts: tuple[str, ...], rows: str) -> str:
     """Return SQL for the last of some rows (holder, hour, amounts) with an impossible amount."""
-    possible = " AND ".join(f"{name} BETWEEN -{_LARGEST} AND {_LARGEST}" for name in amounts)
+    possible = " AND ".join(f"{name} BETWEEN -{LARGEST} AND {LARGEST}" for name in amounts)
     return (
         f"SELECT holder, hour, {', '.join(amounts)} FROM ({rows})"
         f" WHERE ({possible}) IS NOT TRUE AND hour >= :since ORDER BY hour DESC LIMIT 1"
@@ -61,7 +61,7 @@ def refuse(connection: Connection, since: str, path: Path) -> None:
             continue
         holder, hour, *values = found
         amounts = zip(found.keys()[2:], values, strict=True)
-        name, value = next((n, v) for n, v in amounts if v is None or abs(v) >= _LARGEST)
+        name, value = next((n, v) for n, v in amounts if v is None or abs(v) >= LARGEST)
         raise DiskError(
             f"the store {path} is damaged ({holder} holds {name} {value} in {hour}): restore it "
             "from a backup, or report what finished later with `--since AGE`"

@@ -3,17 +3,28 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
 from sprout.clock import to_text
 from sprout.costs import Conditions, CostTable
-from sprout.report.cells import Cell, Circumstances, Emitted, Evaluating, Metered, RunEnergy, Waited
+from sprout.report.baselines import Baselines, Pool, Pools
+from sprout.report.cells import (
+    Cell,
+    Circumstances,
+    Emitted,
+    Evaluating,
+    Metered,
+    RunEnergy,
+    Waited,
+    comparable,
+)
 from sprout.report.facts import LENGTHS, Known, Step
 from sprout.report.preferred import ELSE, Preferred, covariance_of
 from sprout.state import impossible, tallies
+from sprout.state.circumstances import ALIKE
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 from sprout.state.values import from_json, from_text, readable
@@ -56,6 +67,16 @@ _WAITED = """
     FROM temp.cells c JOIN circumstances u USING (circumstance_id)
     JOIN runs r ON r.run_id = c.run_id
     WHERE c.hour >= :since AND r.began_g_per_kwh IS NOT NULL
+"""
+
+
+# what a stray hand made infinite is left out: of it a report, which shows it, is refused
+_LIKE_THESE = f"""
+    SELECT task, level, directive_key, sum(num_answered), sum(energy_j), sum(energy_j2),
+        sum(busy_s), sum(busy_s2), sum(energy_busy_js)
+    FROM temp.cells JOIN circumstances u USING (circumstance_id)
+    WHERE NOT is_pinned AND {ALIKE} AND energy_j2 + busy_s2 < {impossible.LARGEST**2}
+    GROUP BY task, level, directive_key
 """
 
 
@@ -137,7 +158,7 @@ class Reports:
     def _profiles(self) -> dict[tuple[object, ...], CostTable]:
         """Return what levels were learned to cost, by the conditions that circumstances compare."""
         profiles = Profiles(self._store)
-        return {_comparable(c): profiles.costs(c) for c, _, _ in profiles.known_conditions()}
+        return {comparable(c): profiles.costs(c) for c, _, _ in profiles.known_conditions()}
 
     def _preferences(self) -> dict[str, tuple[Preferred, ...]]:
         """Return the preferences of the newest plan of each model."""
@@ -215,6 +236,16 @@ def reading(store: Store, since: datetime | None) -> Iterator[Reports]:
         yield found
 
 
+def baselines(store: Store, conditions: Conditions, run_id: str) -> Baselines:
+    """Return what L0 costs under these conditions, as a report has it of finished runs and one."""
+    pools, alike = Pools(), comparable(conditions)
+    with store.moment() as connection:
+        tallies.live(connection, run_id)
+        for task, level, key, *sums in connection.execute(_LIKE_THESE, astuple(conditions)):
+            pools.count((alike, task), level, key, Pool(*sums))
+        return pools.baselines({alike: Profiles(store).costs(conditions)})
+
+
 def _names(circumstances: Iterable[Circumstances]) -> dict[str, str]:
     """Return the names of models by fingerprint, as far as they were recorded; no two are alike."""
     found = {each.model: each.model_name for each in circumstances if each.model_name}
@@ -223,19 +254,6 @@ def _names(circumstances: Iterable[Circumstances]) -> dict[str, str]:
         model: name if uses[name] == 1 else f"{name} {model[:_SHORT_CHARS]}"
         for model, name in found.items()
     }
-
-
-def _comparable(conditions: Conditions) -> tuple[object, ...]:
-    return (
-        None,
-        conditions.model,
-        conditions.machine,
-        conditions.parallel,
-        conditions.threads,
-        conditions.gpu_layers,
-        conditions.max_tokens,
-        conditions.energy_method,
-    )
 
 
 def _preferred(fingerprint: str, model: str, plan: Mapping[str, Any]) -> tuple[Preferred, ...]:

@@ -32,13 +32,20 @@ def forget(connection: Connection, run_id: str) -> None:
     connection.execute("DELETE FROM tallies WHERE run_id = ?", (run_id,))
 
 
-def live(connection: Connection) -> None:
-    """Make the temporary view `cells`: the sums of every run, those under way included."""
+def live(connection: Connection, run_id: str | None = None) -> None:
+    """Make the temporary view `cells`: the sums of finished runs, and of those that are not.
+
+    Args:
+        run_id: of the latter this one alone; None: all.
+    """
     connection.execute("PRAGMA threads = 4")  # sorting is most of the work
     connection.execute("DROP VIEW IF EXISTS temp.cells")
     connection.execute("DROP TABLE IF EXISTS temp.live")
-    unsummed = "run_id IN (SELECT run_id FROM runs EXCEPT SELECT run_id FROM tallies)"
-    connection.execute(f"CREATE TEMP TABLE live AS {_SUMS.format(where=unsummed)}")
+    unsummed = (
+        "run_id IN (SELECT run_id FROM runs WHERE ifnull(run_id = ?, TRUE)"
+        " EXCEPT SELECT run_id FROM tallies)"
+    )
+    connection.execute(f"CREATE TEMP TABLE live AS {_SUMS.format(where=unsummed)}", (run_id,))
     connection.execute(
         "CREATE TEMP VIEW cells AS SELECT * FROM main.tallies UNION ALL SELECT * FROM temp.live"
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -37,6 +38,31 @@ def test_a_report_says_what_a_run_came_to(prompts: Path, out: Path) -> None:
     assert total["carbon_g"] == pytest.approx(ran["carbon_g"])
     assert total["energy_j"] == pytest.approx(ran["energy_j"])
     assert total["intensity_marks"] == {"yearly average": 10}
+    for name in ("saved_g", "saved_half_width_g", "saved_percent", "baseline_requests"):
+        assert total[name] == pytest.approx(ran[name])
+
+
+def test_what_a_run_saved_is_its_part_of_what_a_report_says(tmp_path: Path) -> None:
+    first = write_prompts(tmp_path / "first.jsonl", 60)
+    assert sprout("run", first, *REPLAY, "-o", "first", "--zone", "DE").code == 0
+    told = sprout("report", "--json").data["total"]
+    second = write_prompts(tmp_path / "second.jsonl", 40)
+    ran = sprout(
+        *("run", second, *REPLAY, "-o", "second", "--zone", "PL", "--intensity", 100, "--json")
+    ).data
+    groups = sprout("report", "--by", "zone", "--json").data["groups"]["zone"]
+    zones = {group["key"]: group for group in groups}
+    for name in ("saved_g", "saved_half_width_g", "saved_percent", "baseline_requests"):
+        assert zones["PL"][name] == pytest.approx(ran[name])
+    assert ran["baseline_requests"] > told["baseline_requests"]  # those of both runs
+
+
+def test_a_run_that_is_stopped_sums_up_as_a_report_does(tmp_path: Path, store: Path) -> None:
+    prompts = write_prompts(tmp_path / "many.jsonl", 30)
+    ran = sprout("run", prompts, *REPLAY, "-o", "answers", "--limit", 20, "--json").data
+    assert ran["is_complete"] is False
+    assert select(store, "SELECT count(*) FROM tallies") == [(0,)]
+    assert sprout("report", "--json").data["total"]["saved_g"] == pytest.approx(ran["saved_g"])
 
 
 @pytest.mark.usefixtures("served")
@@ -172,7 +198,10 @@ def test_what_finished_after_a_damaged_run_is_reported(store: Path, tmp_path: Pa
         store, "UPDATE completions SET finished_at = '2020-01-01T00:00:00.000Z', energy_j = 9e999"
     )
     change(store, "DELETE FROM tallies")
-    assert sprout("run", write_prompts(tmp_path / "more.jsonl", 3), *REPLAY, "-o", "more").code == 0
+    more = write_prompts(tmp_path / "more.jsonl", 3)
+    ran = sprout("run", more, *REPLAY, "-o", "more", "--json")
+    assert ran.code == 0
+    assert math.isfinite(ran.data["saved_g"])
     found = sprout("report")
     assert (found.code, "`--since AGE`" in found.stderr) == (74, True)
     found = sprout("report", "--since", "7d")

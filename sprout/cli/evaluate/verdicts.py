@@ -263,7 +263,7 @@ def _tell_cost(out: Out, known: wiring.Known) -> None:
     }
     at = f" (intensity {', '.join(marks)})" if marks else ""
     cost = f"{grams(cost_g)}CO2eq of this machine{at}"
-    out.text(f"all evaluations  {cost}; directives saved: {words.saved(served)}")
+    out.text(f"all evaluations  {cost}; directives saved: {words.saved(saved)}")
 
 
 def _served(known: wiring.Known) -> Group:

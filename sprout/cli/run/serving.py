@@ -26,7 +26,6 @@ from sprout.cli.run.waves import Waves
 from sprout.cli.run.waves import serve as serve_waves
 from sprout.cli.source import Lines, Rows, is_pipe, open_rows
 from sprout.config.sources import Config, model_path
-from sprout.costs import Cost, of_all_tasks
 from sprout.grid import yearly
 from sprout.metering import MeteredEngine
 from sprout.planning.backlog import Deadlines
@@ -36,10 +35,11 @@ from sprout.planning.strict import check_strict
 from sprout.planning.wave import WAITING, Waiting
 from sprout.report import terminal
 from sprout.report.foreign import showable
-from sprout.report.summary import RunSummary, own_baselines, saving
+from sprout.report.summary import RunSummary, saved
 from sprout.run import Job, Turn
 from sprout.run import serve as serve_prompts
 from sprout.state.profiles import Profiles
+from sprout.state.reports import baselines
 from sprout.state.reservoir import Reservoir
 from sprout.state.runs import Run, Runs, Waits
 from sprout.state.store import Store
@@ -208,16 +208,11 @@ def _close(parts: _Parts, summary: RunSummary) -> None:
 def _summary(parts: _Parts, *, is_complete: bool) -> RunSummary:
     known, recorder, rate = parts.known, parts.recorder, parts.rate
     settings = known.config.settings
-    keys = [directive.key for directive in known.directives.directives]
-    base_key = keys[0]
-    costs = Profiles(known.store).costs(known.conditions)
-    base = of_all_tasks(costs, keys).get(base_key, Cost())
+    of_l0 = baselines(known.store, known.conditions, recorder.run_id)
     return RunSummary(
         run_id=recorder.run_id,
         tally=recorder.tally,
-        saving=saving(
-            recorder.tally, base, settings.pue, rate.g_per_s, own_baselines(costs, base_key)
-        ),
+        saved=saved(recorder.tally, recorder.counting, of_l0),
         plan=recorder.plan,
         energy_method=known.conditions.energy_method,
         is_energy_estimated=known.is_energy_estimated,
