@@ -101,6 +101,7 @@ EXIT_CODES: dict[int, str] = {
     77: "no permission, or no key",
     78: "not set up or not measured yet; the message names the command to run",
     130: "interrupted (SIGINT); the same command continues a run with -o, or an evaluation",
+    141: "who read what the command shows left before its end, as `| head` does; nothing is said",
     143: "terminated (SIGTERM); the same command continues a run with -o, or an evaluation",
 }
 """What each exit status means; the man pages print this table."""

@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 
 PARTIAL = 3
 INTERRUPTED = 130
+READER_LEFT = 141  # as a shell says of a program that SIGPIPE ended
 TERMINATED = 143
 FILE_WIDTH = 120  # columns of a table that goes to a file or a pipe
+
+
+class ReaderLeftError(DiskError):
+    """Whoever read standard output left; answers may be lost on the way."""
 
 
 class ReportedExit(SystemExit):
@@ -150,6 +155,9 @@ def command(
             _fail(out, "interrupted", INTERRUPTED)
         if not isinstance(error, SproutError):
             raise
+        if isinstance(error, ReaderLeftError) and shows:
+            # `| head` has seen enough: of what is there to be read that is no failure to tell
+            raise ReportedExit(READER_LEFT) from None
         _fail(out, str(error), error.exit_code)
 
 
@@ -196,7 +204,8 @@ def _print(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError as error:
         _abandon(sys.stdout)
-        raise DiskError("standard output was closed; what was written is complete") from error
+        message = "standard output was closed; what was written is complete"
+        raise ReaderLeftError(message) from error
     except OSError as error:
         _abandon(sys.stdout)
         raise DiskError(f"standard output cannot be written: {error.strerror}") from error

@@ -89,6 +89,13 @@ def interrupted(number: int) -> int:
     return process.wait(PATIENCE_S)
 
 
+def reader_left(_prompts: Path) -> int:
+    process = start("status", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    return process.wait(PATIENCE_S)
+
+
 CASES: dict[int, Callable[[Path], int]] = {
     0: done,
     2: wrong_usage,
@@ -102,6 +109,7 @@ CASES: dict[int, Callable[[Path], int]] = {
     77: no_permission,
     78: not_measured,
     130: lambda _: interrupted(signal.SIGINT),
+    141: reader_left,
     143: lambda _: interrupted(signal.SIGTERM),
 }
 

@@ -193,6 +193,21 @@ def test_a_closed_pipe_ends_a_run_with_one_message(prompts: Path) -> None:
     assert "standard output was closed" in stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("status",), ("status", "--json"), ("grid", "sources"), ("report", "--format", "sci")],
+)
+def test_a_reader_that_has_seen_enough_ends_what_is_shown_in_silence(
+    command: tuple[str, ...],
+) -> None:
+    with start(*command, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(PATIENCE_S) == 141
+
+
 def test_a_full_disk_under_standard_output_ends_a_command_with_one_message() -> None:
     with Path("/dev/full").open("wb") as full:
         process = start("status", stdout=full, stderr=subprocess.PIPE)
