@@ -12,6 +12,7 @@ from sprout.clock import to_text
 from sprout.config.sources import Config
 from sprout.grid.open import about
 from sprout.report import terminal
+from sprout.report.units import counted
 from sprout.state.grid_log import GridLog
 from sprout.state.intensities import Intensities
 from sprout.state.plans import Plans
@@ -152,7 +153,9 @@ def _show_runs(out: Out, store: Store) -> None:
         out.text(f"latest plan  {plan.id}: {mix}; preference from {plan.preference_source}")
     for run in latest:
         state = "finished" if run["finished_at"] else "unfinished"
-        rejected = f", {run['num_rejected']} lines rejected" if run["num_rejected"] else ""
+        rejected = (
+            f", {counted(run['num_rejected'], 'line')} rejected" if run["num_rejected"] else ""
+        )
         out.text(
             f"run  {run['run_id']} {state}: {run['num_answered']} answered, "
             f"{run['num_failed']} failed{rejected}; {run['input']} -> "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sprout.report.facts import Report
 from sprout.report.saved import Saved
-from sprout.report.units import count, percent, shares
+from sprout.report.units import count, counted, percent, shares
 
 NOTHING = "nothing was served in this period: `sprout run prompts.jsonl` serves a batch"
 
@@ -45,7 +45,7 @@ def _mixed(report: Report) -> Iterator[str]:
     if len(total.marks) > 1:
         yield f"intensities are of several kinds: {shares(total.marks)} of the answers"
     if len(details := sorted({str(each.detail) for each in report.intensity})) > 1:
-        yield f"intensities count different emissions ({' and '.join(details)}): totals mix them"
+        yield f"intensities count different emissions ({'; '.join(details)}): totals mix them"
     if len({each.name for each in report.embodied}) > 1:
         yield "embodied carbon was counted by several presets, which differ up to 60-fold"
 
@@ -63,11 +63,11 @@ def _of_choices(report: Report) -> Iterator[str]:
 def _partly_saved(found: Saved) -> Iterator[str]:
     if found.num_unknown:
         yield (
-            f"saved speaks of {count(found.num_counted)} answers; of {count(found.num_unknown)} "
-            "it is unknown, since no comparable request was served at L0"
+            f"saved speaks of {counted(found.num_counted, 'answer')}; it is unknown of "
+            f"{count(found.num_unknown)}, since no comparable request was served at L0"
         )
     if found.num_borrowed:
         yield (
-            f"{count(found.num_borrowed)} answers are of a task with too few requests at L0: the "
+            f"{counted(found.num_borrowed, 'answer')} of a task with too few requests at L0: the "
             "mean of its earlier ones, or of all tasks, stands in"
         )

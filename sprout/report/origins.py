@@ -73,7 +73,7 @@ class Origins:
             Origin(
                 f"{zone}: {source}",
                 mark,
-                f"{kind or 'kind not recorded'}, {factor or 'factors not recorded'}",
+                f"{kind or 'kind not recorded'}, {_factors(factor)}",
                 int(n),
                 joules,
                 op_g,
@@ -105,3 +105,9 @@ class Origins:
             so_far = found.get(key_of(under), [0.0] * len(sums))
             found[key_of(under)] = [a + b for a, b in zip(so_far, sums, strict=True)]
         return sorted(found.items(), key=lambda item: (-item[1][0], str(item[0])))
+
+
+def _factors(factor: str | None) -> str:
+    if factor is None:
+        return "factors not recorded"
+    return "factors unknown" if factor == "unknown" else factor

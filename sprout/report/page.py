@@ -15,7 +15,7 @@ from sprout.report.facts import By, Report
 from sprout.report.group import Group
 from sprout.report.origins import Origin
 from sprout.report.page_style import STYLE
-from sprout.report.units import count, grams, percent, points, shares, watt_hours
+from sprout.report.units import count, counted, grams, percent, points, shares, watt_hours
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -231,7 +231,7 @@ def _sources(report: Report) -> str:
         found += [_origin(name, each, total) for each in origins]
     for each in words.overall(report):
         mark = "prior" if each.is_prior else "judged"
-        found.append(("preference", each.source, f"{count(each.num_answered)} answers", mark))
+        found.append(("preference", each.source, counted(each.num_answered, "answer"), mark))
     title = "Where each number comes from"
     shown = "<p>There is no number to trace yet.</p>"
     if found:
@@ -249,7 +249,9 @@ def _origin(name: str, origin: Origin, total: float) -> tuple[str, str, str, str
         case "embodied carbon":
             part = f"{grams(origin.carbon_g)}, {percent(origin.carbon_g, total)}"
         case _:
-            part = f"{count(origin.num_answered)} answers, {percent(origin.num_answered, total)}"
+            part = (
+                f"{counted(origin.num_answered, 'answer')}, {percent(origin.num_answered, total)}"
+            )
     mean = f": {origin.mean:.0f} g/kWh on average" if name == "intensity" else ""
     return name, f"{origin.name}{detail}{mean}", part, origin.mark
 

@@ -46,6 +46,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 line", "2 lines"."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def shares(counts: Mapping[str, int]) -> str:
     """Return counts as "L0 50 %, L1 50 %"."""
     total = sum(counts.values())

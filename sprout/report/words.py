@@ -8,7 +8,17 @@ from sprout.report.facts import Report
 from sprout.report.origins import Origin
 from sprout.report.preferred import Preferred
 from sprout.report.saved import COUNTERFACTUAL, INTERVAL, Saved
-from sprout.report.units import count, digits, grams, percent, points, seconds, shares, watt_hours
+from sprout.report.units import (
+    count,
+    counted,
+    digits,
+    grams,
+    percent,
+    points,
+    seconds,
+    shares,
+    watt_hours,
+)
 
 CAR_G_PER_KM = 400 / 1.609344
 CAR_SOURCE = "US EPA, EPA-420-F-23-014 (2023): 400 g of CO2 from the tailpipe for each mile"
@@ -88,7 +98,7 @@ def _facts(report: Report) -> Iterator[Fact]:
 def _served(report: Report) -> str:
     total = report.total
     failed = f", {count(total.num_failed)} failed" if total.num_failed else ""
-    rejected = f", {count(report.num_rejected)} lines rejected" if report.num_rejected else ""
+    rejected = f", {counted(report.num_rejected, 'line')} rejected" if report.num_rejected else ""
     answered = f"{count(total.num_answered)} answered{failed}{rejected}"
     return f"{answered}; engine busy {seconds(total.busy_s)}" if total.num_answered else answered
 

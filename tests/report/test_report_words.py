@@ -12,6 +12,7 @@ from sprout.report import notes, page, prometheus, sci, tables, terminal_report,
 from sprout.report.facts import BYS, Report, step_for
 from sprout.report.timeline import interval
 from sprout.report.units import digits, grams, percent, seconds, watt_hours
+from sprout.state.runs import Runs
 from sprout.state.store import Store
 
 
@@ -87,6 +88,17 @@ def test_an_equivalent_names_its_source(store_path: Path) -> None:
     (equivalent,) = (fact.text for fact in words.facts(report) if fact.name == "equivalent")
     assert equivalent.startswith("1.00 km in a passenger car")
     assert "EPA-420-F-23-014" in equivalent
+
+
+def test_one_is_told_as_one(store_path: Path) -> None:
+    with Store.open(store_path) as store:
+        run = Writer(store, []).run(START, counting())
+        for level, task in (("L0", "qa"), ("L0", "qa"), ("L1", "maths")):
+            run.answer(START, level, task=task)
+        Runs(store).add_rejected(run.run_id, 1)
+        report = read(store)
+    assert any(note.startswith("1 answer of a task with too few") for note in notes.of(report))
+    assert words.facts(report)[0].text.startswith("3 answered, 1 line rejected; ")
 
 
 def test_a_clock_that_was_set_back_is_noted(store_path: Path) -> None:
@@ -238,7 +250,7 @@ def test_the_grid_is_told_with_its_factors_where_they_differ(store_path: Path) -
         ("average", "direct", 300.0),
         ("average", "lifecycle", 400.0),
     ]
-    assert any("average, direct and average, lifecycle" in note for note in notes.of(report))
+    assert any("(average, direct; average, lifecycle)" in note for note in notes.of(report))
 
 
 def test_the_grid_is_told_without_its_factors_where_all_are_alike(store_path: Path) -> None:

@@ -15,6 +15,7 @@ from sprout.directives import BASELINE, parted
 from sprout.planning.plan import Plan
 from sprout.report.foreign import showable
 from sprout.report.summary import Tally
+from sprout.report.units import counted
 from sprout.run import Turn, samples
 from sprout.state.completions import Completions
 from sprout.state.plans import Plans
@@ -115,7 +116,7 @@ class Recorder:
     def _drop_replaced(self, output: Path) -> None:
         num_replaced = outfile.keep_last_lines(output, self.changed)
         if num_replaced:
-            answers = "1 answer" if num_replaced == 1 else f"{num_replaced} answers"
+            answers = counted(num_replaced, "answer")
             self.out.warning(f"replaced {answers} in {output}: the prompts had changed since")
 
     def _model_name(self, served: Served) -> str:
