@@ -47,7 +47,7 @@ class Wanted:
         match self.form:
             case "text":
                 return chosen or (DEFAULT_BY,)
-            case "html":
+            case "html" | "sci":  # which show all that they have
                 return BYS
             case _:
                 return chosen or BYS

@@ -117,6 +117,11 @@ def test_sci_is_markdown_or_data() -> None:
     total = sum(part["carbon_g"] for part in data["parts"])
     assert total == pytest.approx(data["carbon_g"])
     assert data["num_requests"] == 10
+    # rows are nothing that it has: it names the models whatever --by says
+    assert (
+        sprout("report", "--format", "sci", "--by", "task", "--json").data["description"]
+        == (data["description"])
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
