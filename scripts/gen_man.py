@@ -98,10 +98,10 @@ JSON_KEYS = {
     "fingerprint, source, is_prior, kept (1 is all-L0's), half_width; counterfactual, "
     "interval and method in words",
     "runs": "num_runs, metered_j, idle_j, lost_j and operational_g: energy beside the requests'",
-    "evaluating": "num_evaluations, metered_j, operational_g, embodied_g; energy: for each energy "
-    "method its name, mark (measured, estimated), energy_j and operational_g; intensity: for each "
-    "source its name, mark (as above, or mixed), kind, factor and operational_g; null: none is "
-    "recorded",
+    "evaluating": "num_evaluations, metered_j, busy_s, operational_g, embodied_g; energy: for each "
+    "energy method its name, mark (measured, estimated), energy_j and operational_g; intensity: "
+    "for each source its name, mark (as above, or mixed), kind, factor and operational_g; null: "
+    "none is recorded",
     "waited": "num_runs, moved_g: what waiting for greener hours saved; null: no run may wait",
     "num_open": "prompts that were begun and are not finished",
     "num_ahead": "requests that finished later than made_at: a clock was set back",

@@ -192,6 +192,7 @@ class Evaluating:
     num_evaluations: int
     energy: tuple[Metered, ...]
     intensity: tuple[Emitted, ...]
+    busy_s: float
     embodied_g: float
 
     @property
@@ -210,10 +211,14 @@ class Evaluating:
         return self.operational_g + self.embodied_g
 
     @property
+    def operational_marks(self) -> tuple[str, ...]:
+        """Return what kinds of numbers its operational carbon rests on: energy and intensities."""
+        return tuple(dict.fromkeys(each.mark for each in (*self.energy, *self.intensity)))
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """Return what kinds of numbers its carbon rests on."""
-        known = [*(each.mark for each in self.energy), *(each.mark for each in self.intensity)]
-        marks = tuple(dict.fromkeys(known))
+        marks = self.operational_marks
         return (*marks, "modelled") if self.embodied_g else marks
 
     @property

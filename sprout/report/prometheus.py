@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from sprout import __version__
 from sprout.errors import DiskError, PermissionDeniedError
 from sprout.report import words
-from sprout.report.cells import NOT_RECORDED, Evaluating
+from sprout.report.cells import NOT_RECORDED
 from sprout.report.facts import Report
 from sprout.report.saved import INTERVAL
 
@@ -94,21 +94,12 @@ def registry(report: Report) -> CollectorRegistry:
     for known in words.overall(report):
         mark = "prior" if known.is_prior else "judged"
         put("sprout_preference_kept_ratio", known.kept, known.model, known.fingerprint, mark)
-    for labels, carbon_g in _evaluating(report.evaluating).items():
-        put("sprout_evaluating_carbon_grams", carbon_g, *labels)
+    if (judging := report.evaluating) is not None:
+        marks = ", ".join(judging.operational_marks)
+        put("sprout_evaluating_carbon_grams", judging.operational_g, "operational", marks)
+        put("sprout_evaluating_carbon_grams", judging.embodied_g, "embodied", "modelled")
     put("sprout_rejected_lines", report.num_rejected)
     put("sprout_open_prompts", report.num_open)
     put("sprout_report_timestamp_seconds", report.made_at.timestamp())
     put("sprout_info", 1, __version__)
     return found
-
-
-def _evaluating(found: Evaluating | None) -> dict[tuple[str, str], float]:
-    """Return what evaluations emitted, in gCO2eq, by component and mark."""
-    if found is None:
-        return {}
-    sums = {("embodied", "modelled"): found.embodied_g}
-    for each in found.energy:
-        key = ("operational", each.mark)
-        sums[key] = sums.get(key, 0.0) + each.operational_g
-    return sums

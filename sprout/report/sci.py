@@ -227,6 +227,11 @@ def _coefficients(report: Report) -> Iterator[Coefficient]:
     beyond_kwh = (report.runs.idle_j + report.runs.lost_j) / JOULES_PER_KWH
     beyond = "energy of idle time and unfinished work, without PUE"
     yield Coefficient("E", beyond, beyond_kwh, "kWh", _sources(report.energy))
+    if (judging := report.evaluating) is not None:
+        for each in judging.energy:
+            kwh = each.energy_j / JOULES_PER_KWH
+            told = "energy of evaluations, without PUE"
+            yield Coefficient("E", told, kwh, "kWh", words.named(each))
     for each in report.pue:
         yield Coefficient(
             "PUE", "overhead of the data centre", each.mean or 1.0, "1", "set (default 1)"
@@ -239,9 +244,10 @@ def _coefficients(report: Report) -> Iterator[Coefficient]:
         yield Coefficient(
             "TE/EL", "embodied carbon per busy second", each.mean or 0.0, "gCO2eq/s", source
         )
-    yield Coefficient(
-        "TiR", "busy seconds of requests", total.busy_s, "s", "measured by the engine"
-    )
+    by = "measured by the engine"
+    yield Coefficient("TiR", "busy seconds of requests", total.busy_s, "s", by)
+    if judging is not None:
+        yield Coefficient("TiR", "busy seconds of evaluations", judging.busy_s, "s", by)
 
 
 def _methods(report: Report) -> Iterator[tuple[str, str]]:

@@ -121,6 +121,7 @@ def _evaluating(found: Evaluating) -> dict[str, object]:
     return {
         "num_evaluations": found.num_evaluations,
         "metered_j": found.metered_j,
+        "busy_s": found.busy_s,
         "operational_g": found.operational_g,
         "embodied_g": found.embodied_g,
         "energy": [asdict(each) | {"mark": each.mark} for each in found.energy],

@@ -180,8 +180,9 @@ class Reports:
 
     def _evaluating(self) -> Evaluating | None:
         """Return what evaluations cost; None where none is recorded."""
-        num_evaluations, embodied_g = self._connection.execute(
-            "SELECT count(*), total(embodied_g) FROM evaluations WHERE started_at >= ?",
+        num_evaluations, busy_s, embodied_g = self._connection.execute(
+            "SELECT count(*), total(busy_s), total(embodied_g) FROM evaluations"
+            " WHERE started_at >= ?",
             (self.since,),
         ).fetchone()
         if not num_evaluations:
@@ -200,6 +201,7 @@ class Reports:
             num_evaluations=num_evaluations,
             energy=tuple(Metered(*row) for row in energy),
             intensity=tuple(Emitted(*row) for row in intensity),
+            busy_s=busy_s,
             embodied_g=embodied_g,
         )
 

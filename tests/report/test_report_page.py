@@ -126,7 +126,9 @@ def test_tiles_have_the_marks_of_all_that_their_numbers_rest_on(mixed: Report) -
     energy = (Metered("tdp_estimate", 8.0, 0.25),)
     report = replace(
         mixed,
-        evaluating=Evaluating(1, energy, (Emitted("DE", "eia (stale)", None, None, 0.25),), 0.25),
+        evaluating=Evaluating(
+            1, energy, (Emitted("DE", "eia (stale)", None, None, 0.25),), 1.0, 0.25
+        ),
     )
     text = page.render(report)
     (told,) = (fact.marks for fact in words.facts(report) if fact.name == "carbon")

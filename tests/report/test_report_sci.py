@@ -26,7 +26,7 @@ def mixed(tmp_path: Path) -> Report:
 
 def test_the_parts_sum_to_the_score(mixed: Report) -> None:
     report = dataclasses.replace(
-        mixed, evaluating=Evaluating(2, (Metered("rapl", 100.0, 0.01),), (), 0.002)
+        mixed, evaluating=Evaluating(2, (Metered("rapl", 100.0, 0.01),), (), 2.0, 0.002)
     )
     made = sci.make(report, WHO)
     assert made.per_request_g is not None
@@ -89,7 +89,9 @@ def test_evaluations_are_measured_only_where_their_energy_was(tmp_path: Path) ->
     assert "energy is measured" in sci.make(report, WHO).summary
     energy = (Metered("rapl", 5.0, 0.25), Metered("rapl+tdp_estimate", 7.0, 0.5))
     grid = (Emitted("DE", "yearly average", "average", "lifecycle", 0.75),)
-    made = sci.make(dataclasses.replace(report, evaluating=Evaluating(3, energy, grid, 0.25)), WHO)
+    made = sci.make(
+        dataclasses.replace(report, evaluating=Evaluating(3, energy, grid, 9.0, 0.25)), WHO
+    )
     kinds = {
         (part.name, part.term): (part.kind, part.carbon_g)
         for part in made.parts
@@ -103,6 +105,16 @@ def test_evaluations_are_measured_only_where_their_energy_was(tmp_path: Path) ->
     assert {part.method for part in made.parts if part.name == "evaluations, rapl"} == {
         "energy by rapl (measured), at the intensity when each evaluation began (yearly average)"
     }
+    told = [
+        (each.name, each.description, each.value, each.source)
+        for each in made.coefficients
+        if "evaluations" in each.description
+    ]
+    assert told == [
+        ("E", "energy of evaluations, without PUE", 5 / 3.6e6, "rapl (measured)"),
+        ("E", "energy of evaluations, without PUE", 7 / 3.6e6, "rapl+tdp_estimate (estimated)"),
+        ("TiR", "busy seconds of evaluations", 9.0, "measured by the engine"),
+    ]
     # the score holds them, so it is no measurement, and its methods name theirs
     assert "energy is an estimate" in made.summary
     assert dict(made.methods)["E"].startswith(

@@ -326,7 +326,8 @@ def test_the_cost_of_evaluations_is_read_by_energy_method(store: Store) -> None:
     assert found is not None
     assert found.energy == (Metered("rapl", 16.0, 0.5), Metered("tdp_estimate", 8.0, 0.25))
     assert [each.mark for each in found.energy] == ["measured", "estimated"]
-    assert (found.num_evaluations, found.metered_j, found.carbon_g) == (3, 24.0, 1.5)
+    assert (found.num_evaluations, found.metered_j, found.busy_s) == (3, 24.0, 3.0)
+    assert found.carbon_g == 1.5
     assert read(store, NOW).evaluating is None
 
 
