@@ -9,7 +9,7 @@ from sprout.report.group import Group
 from sprout.report.timeline import interval
 
 WIDTH = 920
-LEFT, RIGHT, TOP = 64, 16, 12
+LEFT, RIGHT, TOP = 84, 16, 12
 PLOT = WIDTH - LEFT - RIGHT
 MARKS_X = 6
 MAX_BAR = 44.0

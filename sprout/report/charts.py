@@ -105,7 +105,7 @@ def carbon(timeline: Sequence[Group]) -> str:
 def saved(groups: Sequence[Group], name: str) -> str:
     """Return what each group saved of all-L0, with its interval, as horizontal bars."""
     known = [g for g in groups if g.saved.percent is not None and g.saved.num_baseline_requests]
-    row, left = 30, 150
+    row, left = 30, 164
     height = row * len(known) + 8
     ends = [(g.saved.percent or 0.0) + (g.saved.half_width_percent or 0.0) for g in known]
     lows = [(g.saved.percent or 0.0) - (g.saved.half_width_percent or 0.0) for g in known]

@@ -103,12 +103,14 @@ th:first-child, td:first-child, .words td, .words th { text-align: left; }
 .mini { display: flex; width: 110px; height: 12px; border-radius: 3px; overflow: hidden;
   margin: 5px 0 0 auto; gap: 1px; }
 .mini i { min-width: 2px; }
-.words .mark:first-of-type { margin-left: 8px; } td .mark.only { margin-left: 0; }
+.words .mark:first-of-type { margin-left: 8px; }
 tbody th { color: var(--ink); font-weight: 600; }
-tfoot th, tfoot td { border-top: 2px solid var(--line); border-bottom: 0; font-weight: 650; }
+.numbers tbody th { min-width: 8rem; white-space: normal; }
+.numbers tbody th, .words td { overflow-wrap: anywhere; }
 details { margin: 8px 0 0; }
 summary { cursor: pointer; color: var(--accent); font-size: 14.5px; width: fit-content; }
 footer { color: var(--muted); font-size: 14px; padding-bottom: 48px; }
+@media screen and (max-width: 700px) { figure { overflow-x: auto; } .chart { min-width: 620px; } }
 @media print {
   :root { --page: #ffffff; }
   @page { margin: 14mm; }

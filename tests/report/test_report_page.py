@@ -322,16 +322,14 @@ def test_a_browser_draws_the_page_without_errors_and_without_any_request(
     assert len(seen.picture) > 50_000  # a blank page has a tenth of it
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get install chromium")
-def test_the_charts_have_a_size_in_a_browser(mixed: Report, tmp_path: Path) -> None:
-    # the page has no script; a frame around it may measure what was drawn
+def measured(report: Report, elements: str, size: str, tmp_path: Path) -> list[int]:
+    """What a browser says of elements of the page, which has no script: one is put in."""
     assert BROWSER is not None
-    inner = page.render(mixed).replace(page.POLICY, "")
+    inner = page.render(report).replace(page.POLICY, "")
     probe = (
         "<script>addEventListener('load', () => { document.title = JSON.stringify("
-        "[...document.querySelectorAll('svg')].map(s => Math.round(s.getBoundingClientRect().width)"
-        ")); });</script></body>"
+        f"[...document.querySelectorAll('{elements}')].map(e => Math.round({size}))"
+        "); });</script></body>"
     )
     file = tmp_path / "probe.html"
     file.write_text(inner.replace("</body>", probe), encoding="utf-8")
@@ -348,8 +346,29 @@ def test_the_charts_have_a_size_in_a_browser(mixed: Report, tmp_path: Path) -> N
         text=True,
         timeout=120,
     )
-    title = re.search(r"<title>\[([\d,]+)\]</title>", found.stdout)
+    title = re.search(r"<title>\[([-\d,]+)\]</title>", found.stdout)
     assert title is not None
-    widths = [int(width) for width in title.group(1).split(",")]
+    return [int(number) for number in title.group(1).split(",")]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get install chromium")
+def test_the_charts_have_a_size_in_a_browser(mixed: Report, tmp_path: Path) -> None:
+    widths = measured(mixed, "svg", "e.getBoundingClientRect().width", tmp_path)
     assert len(widths) >= 4
     assert min(widths) > 600
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get install chromium")
+def test_no_table_is_wider_than_the_page_for_a_long_name(tmp_path: Path) -> None:
+    name = "Llama-3.1-70B-Instruct-Q4_K_M-00001-of-00002"
+    with Store.open(tmp_path / "s.db") as store:
+        run = Writer(store, []).run(START, counting(ESTIMATED, model_name=name))
+        for number in range(400):
+            run.answer(START, ("L0", "q4_k_m/L1")[number % 2], task=f"{name} {number % 2}")
+        run.end(START)
+        report = read(store)
+    beyond = measured(report, ".scroll", "e.scrollWidth - e.clientWidth", tmp_path)
+    assert len(beyond) >= 5
+    assert max(beyond) <= 0
