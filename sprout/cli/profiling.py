@@ -26,7 +26,7 @@ from sprout.meter.estimate import EstimateMeter
 from sprout.meter.sampler import Sampler
 from sprout.metering import MeteredEngine
 from sprout.profile import Effort, Measured, idle_power_w
-from sprout.report import terminal
+from sprout.report.terminal_fit import fitted
 from sprout.state.profiles import Profiles
 from sprout.state.store import Store
 
@@ -166,7 +166,7 @@ def _show(
             data.append(_row_data(level, task, cost, base))
     out.data["levels"] = data
     marked = f"{method}, estimated" if known.is_energy_estimated else method
-    out.table(terminal.levels_table(rows, HEADERS, f"cost of a request ({marked})"))
+    out.table(fitted(HEADERS, rows, f"cost of a request ({marked})"))
     if idle_w is not None:
         out.text(f"idle {idle_w:.3g} W ({marked})")
 

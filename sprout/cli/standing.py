@@ -1,7 +1,9 @@
 """The body of `sprout status`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sprout.cli import wiring
 from sprout.cli.grid.asking import series, target_of
@@ -46,7 +48,9 @@ def _show_settings(out: Out, config: Config) -> None:
 def _show_grid(out: Out, config: Config, store: Store) -> None:
     # what is known, without asking anybody
     grid = outlook(store, config, None, wiring.utc_now(), fetches=False).reading
-    stored = Intensities(store).zones()
+    stored, provider = Intensities(store).zones(), _provider(config, store)
+    wanted = series(config.settings)
+    tested = None if wanted is None else GridLog(store).backtest(wanted)
     out.data["grid"] = {
         "zone": grid.intensity.zone,
         "intensity_g_per_kwh": grid.intensity.g_per_kwh,
@@ -56,8 +60,8 @@ def _show_grid(out: Out, config: Config, store: Store) -> None:
         "range_high_g_per_kwh": grid.range.high_g_per_kwh,
         "range_source": grid.range.source,
         "stored": [asdict(row) for row in stored],
-        "provider": _provider(config, store),
-        "backtest": _backtest(config, store),
+        "provider": provider,
+        "backtest": None if tested is None else backtest_data(tested),
         "notes": list(grid.notes),
     }
     out.text(
@@ -65,8 +69,10 @@ def _show_grid(out: Out, config: Config, store: Store) -> None:
         f"range {grid.range.low_g_per_kwh:.0f}-{grid.range.high_g_per_kwh:.0f} "
         f"({grid.range.source})"
     )
-    for line in _provider_lines(out.data["grid"]):
-        out.text(line)
+    if provider is not None:
+        out.text(_provider_line(provider))
+    if tested is not None:
+        out.text(f"forecast  {backtest_words(backtest_data(tested))}")
     for row in stored:
         kind = "" if row.kind == "average" else f"{row.kind} "
         out.text(
@@ -75,7 +81,7 @@ def _show_grid(out: Out, config: Config, store: Store) -> None:
         )
 
 
-def _provider(config: Config, store: Store) -> dict[str, object] | None:
+def _provider(config: Config, store: Store) -> dict[str, Any] | None:
     """Return the provider that is set, how its newest fetch went, and which keys there are."""
     settings = config.settings
     if settings.provider is None:
@@ -84,7 +90,7 @@ def _provider(config: Config, store: Store) -> dict[str, object] | None:
         name: config.keys.found[name].source if name in config.keys.found else None
         for name in about(settings.provider).key_names
     }
-    told: dict[str, object] = {"name": settings.provider, "keys_from": keys}
+    told = {"name": settings.provider, "keys_from": keys}
     if settings.zone is not None:
         state = GridLog(store).state(target_of(settings).asked)
         told |= {
@@ -94,44 +100,19 @@ def _provider(config: Config, store: Store) -> dict[str, object] | None:
     return told
 
 
-def _backtest(config: Config, store: Store) -> dict[str, object] | None:
-    wanted = series(config.settings)
-    tested = None if wanted is None else GridLog(store).backtest(wanted)
-    return None if tested is None else backtest_data(tested)
-
-
-def _provider_lines(grid: object) -> list[str]:
-    """Return what is told of the provider and of our forecast, for people."""
-    lines: list[str] = []
-    if not isinstance(grid, dict):
-        return lines
-    if told := grid["provider"]:
-        missing = [name for name, source in told["keys_from"].items() if source is None]
-        keys = f"; missing {', '.join(missing)}" if missing else ""
-        error = f"; last error: {told['error']}" if told.get("error") else ""
-        lines.append(
-            f"provider  {told['name']}, last fetched {told.get('fetched_at') or 'never'}"
-            f"{keys}{error}"
-        )
-    if tested := grid["backtest"]:
-        lines.append(f"forecast  {backtest_words(tested)}")
-    return lines
+def _provider_line(told: Mapping[str, Any]) -> str:
+    missing = [name for name, source in told["keys_from"].items() if source is None]
+    keys = f"; missing {', '.join(missing)}" if missing else ""
+    error = f"; last error: {told['error']}" if told.get("error") else ""
+    return (
+        f"provider  {told['name']}, last fetched {told.get('fetched_at') or 'never'}{keys}{error}"
+    )
 
 
 def _show_profiles(out: Out, store: Store) -> None:
     known = Profiles(store).known_conditions()
     out.data["profiles"] = [
-        {
-            "model": conditions.model,
-            "machine": conditions.machine,
-            "parallel": conditions.parallel,
-            "threads": conditions.threads,
-            "gpu_layers": conditions.gpu_layers,
-            "max_tokens": conditions.max_tokens,
-            "energy_method": conditions.energy_method,
-            "num_requests": count,
-            "updated_at": updated,
-        }
+        asdict(conditions) | {"num_requests": count, "updated_at": updated}
         for conditions, count, updated in known
     ]
     if not known:

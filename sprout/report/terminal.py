@@ -39,7 +39,7 @@ def plan_table(plan: Plan) -> Table:
         for level in plan.levels
     ]
     headers = ("level", "share", "J", "J ± SE", "busy s", "tokens", "mgCO2eq", "preferred", "n")
-    return levels_table(rows, headers, "mix of levels; cost per request, measured on n")
+    return fitted(headers, rows, "mix of levels; cost per request, measured on n")
 
 
 def classes_table(plan: Plan) -> Table:
@@ -58,7 +58,7 @@ def classes_table(plan: Plan) -> Table:
     ]
     levels = tuple(level.level for level in plan.levels)
     headers = ("task", "demand", *levels, "preferred", "of L0", "floor", "judged")
-    return levels_table(rows, headers, f"mix of each task ({plan.policy})")
+    return fitted(headers, rows, f"mix of each task ({plan.policy})")
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -142,11 +142,6 @@ def estimate_lines(plan: Plan, expected: Estimate) -> list[str]:
         f"({grams(expected.baseline_g)} at all-L0)",
         *plan_lines(plan),
     ]
-
-
-def levels_table(rows: Iterable[tuple[str, ...]], headers: tuple[str, ...], title: str) -> Table:
-    """Return a table of texts, the first column flush left; no number is cut."""
-    return fitted(headers, rows, title)
 
 
 def _levels(tally: Tally) -> str:

@@ -49,7 +49,7 @@ def cells(shown: list[str]) -> list[list[str]]:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_number_of_a_profile_is_cut_or_folded(width: int) -> None:
-    shown = lines(terminal.levels_table(ROWS, HEADERS, "cost of a request"), width=width)
+    shown = lines(fitted(HEADERS, ROWS, "cost of a request"), width=width)
     assert max(map(len, shown)) <= width
     assert "…" not in "".join(shown)
     found = cells(shown)

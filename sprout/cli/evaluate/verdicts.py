@@ -15,10 +15,11 @@ from sprout.quality.judge import Card
 from sprout.quality.pairwise import Pairwise
 from sprout.quality.ruling import evidence
 from sprout.quality.trust import MOST_UNREAD, TRUST_BELOW_P
-from sprout.report import facts, terminal, words
+from sprout.report import facts, words
 from sprout.report.cells import mark_of
 from sprout.report.facts import Period
 from sprout.report.group import Group
+from sprout.report.terminal_fit import fitted
 from sprout.report.units import JOULES_PER_WH, grams
 from sprout.state import reports
 from sprout.state.evaluations import Evaluations
@@ -177,7 +178,7 @@ def _tell_rows(out: Out, rows: list[Row]) -> None:
         out.text("no verdicts yet about this model at these levels: `sprout evaluate`")
         return
     headers = ("task", "level", "preferred", "95 % low", "high", "n", "judge", "trusted")
-    out.table(terminal.levels_table(cells, headers, "share of prompts whose best answer it is"))
+    out.table(fitted(headers, cells, "share of prompts whose best answer it is"))
 
 
 def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:

@@ -114,7 +114,7 @@ def _test(wanted: Series, rows: list[Intensity], now: datetime) -> Tested:
 
 
 def _show(out: Out, tests: list[Tested]) -> None:
-    from sprout.report.terminal import levels_table
+    from sprout.report.terminal_fit import fitted
 
     out.data["zones"] = [backtest_data(tested) for tested in tests]
     rows = [
@@ -131,7 +131,7 @@ def _show(out: Out, tests: list[Tested]) -> None:
     headers = ("zone", "model %", "persistence %", "as yesterday %")
     leads = ("1 h %", "6 h %", "12 h %", "24 h %", "forecasts")
     title = "mean absolute error / mean intensity, leads of 1-24 h"
-    out.table(levels_table(rows, (*headers, *leads), title))
+    out.table(fitted((*headers, *leads), rows, title))
 
 
 def _percent(error: float | None) -> str:

@@ -168,7 +168,7 @@ def _draw(
     import math
 
     from sprout.grid.timeline import hourly
-    from sprout.report.terminal import levels_table
+    from sprout.report.terminal_fit import fitted
 
     start = now.replace(minute=0, second=0, microsecond=0) - PAST
     num_past, num_hours = PAST // HOUR, (PAST + AHEAD) // HOUR
@@ -191,7 +191,7 @@ def _draw(
             )
         )
     title = "mean of three hours from, UTC"
-    out.table(levels_table(rows, ("from", "g/kWh", "what"), title))
+    out.table(fitted(("from", "g/kWh", "what"), rows, title))
 
 
 def _sources(rows: tuple[Intensity, ...]) -> str:
