@@ -90,7 +90,7 @@ def _provider(config: Config, store: Store) -> dict[str, Any] | None:
         name: config.keys.found[name].source if name in config.keys.found else None
         for name in about(settings.provider).key_names
     }
-    told = {"name": settings.provider, "keys_from": keys}
+    told: dict[str, Any] = {"name": settings.provider, "keys_from": keys}
     if settings.zone is not None:
         state = GridLog(store).state(target_of(settings).asked)
         told |= {

@@ -213,7 +213,8 @@ class Evaluating:
     @property
     def operational_marks(self) -> tuple[str, ...]:
         """Return what kinds of numbers its operational carbon rests on: energy and intensities."""
-        return tuple(dict.fromkeys(each.mark for each in (*self.energy, *self.intensity)))
+        of_intensities = (each.mark for each in self.intensity)
+        return tuple(dict.fromkeys([*(each.mark for each in self.energy), *of_intensities]))
 
     @property
     def marks(self) -> tuple[str, ...]:

@@ -115,8 +115,9 @@ def make(report: Report, who: Who) -> Sci:
             "Included: energy of the processors that the energy method sees, while requests were "
             "served and while the runs were idle, times PUE; embodied carbon of the reserved "
             "hardware for its busy time; evaluations of answers. Excluded: training, data, "
-            "loading the model, storage, network, clients; embodied carbon of idle hardware. No "
-            "offsets, certificates or power purchase agreements are counted."
+            "loading the model and measuring its levels, storage, network, clients; embodied "
+            "carbon of idle hardware. No offsets, certificates or power purchase agreements are "
+            "counted."
         ),
         num_requests=num,
         num_tokens=tokens,
@@ -228,10 +229,10 @@ def _coefficients(report: Report) -> Iterator[Coefficient]:
     beyond = "energy of idle time and unfinished work, without PUE"
     yield Coefficient("E", beyond, beyond_kwh, "kWh", _sources(report.energy))
     if (judging := report.evaluating) is not None:
-        for each in judging.energy:
-            kwh = each.energy_j / JOULES_PER_KWH
+        for method in judging.energy:
+            kwh = method.energy_j / JOULES_PER_KWH
             told = "energy of evaluations, without PUE"
-            yield Coefficient("E", told, kwh, "kWh", words.named(each))
+            yield Coefficient("E", told, kwh, "kWh", words.named(method))
     for each in report.pue:
         yield Coefficient(
             "PUE", "overhead of the data centre", each.mean or 1.0, "1", "set (default 1)"

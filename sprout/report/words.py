@@ -28,7 +28,8 @@ METHOD = (
     "request, with the intensity in force when it was admitted (SCI, ISO/IEC 21031). Energy is the "
     "request's share of what the counters saw, by tokens processed. Intensity is location-based. "
     "Embodied carbon is counted for busy time. Not counted: RAM, disks and network, unless the "
-    "energy method sees them; cooling, unless PUE says so; loading the model; training; clients."
+    "energy method sees them; cooling, unless PUE says so; loading the model; measuring its "
+    "levels; training; clients."
 )
 SAVED_METHOD = (
     "Level L0 is the bare prompt; the other levels add an instruction to be brief. Preference is "
