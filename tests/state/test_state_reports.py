@@ -10,12 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from plain_records import KEYS, a_plan, admission, prompt, served
+from plain_records import KEYS, UNDER, a_plan, admission, prompt, served
 from report.report_stores import NOW, START, Writer, counting, read, write_mixed
 
 from sprout.batch.answers import Grid
 from sprout.carbon import Footprint
-from sprout.report import words
+from sprout.report import cells, words
 from sprout.report.cells import Emitted, Metered
 from sprout.report.facts import Report
 from sprout.state import reports
@@ -292,6 +292,25 @@ def test_what_waiting_moved_is_told_by_the_intensity_of_the_beginning(store: Sto
     assert found is not None
     assert found.moved_g == pytest.approx(1e-5 * (counting().pue + 2.0) * (400 - 100))
     assert read(store, NOW).waited is None
+
+
+def test_what_l0_costs_is_that_of_finished_runs_and_ones_own(store: Store) -> None:
+    writer = Writer(store, [])
+    for energy_j, under, is_finished in (
+        (10.0, UNDER, True),
+        (20.0, UNDER, False),  # of another run, which may be long
+        (30.0, UNDER, False),
+        (40.0, replace(UNDER, parallel=1), True),
+    ):
+        run = writer.run(START, counting(under), is_finished=is_finished)
+        for at_l0 in (True, True, False):
+            run.answer(START, "L0" if at_l0 else "L1", task="qa", energy_j=energy_j)
+        run.answer(START, "L0", is_pinned=True, energy_j=1000.0)
+        run.end(START)
+    found = reports.baselines(store, UNDER, "run-2").find((cells.comparable(UNDER), "qa"))
+    assert found is not None
+    assert found.baseline.num_requests == 4
+    assert found.baseline.energy_j == pytest.approx((2 * 10 + 2 * 30) / 4)
 
 
 def test_the_rounding_of_sums_is_no_lost_work(store: Store) -> None:
