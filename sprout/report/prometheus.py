@@ -17,6 +17,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sprout_tokens": ("Tokens read and written.", ("kind",)),
     "sprout_energy_joules": ("Energy of requests, without PUE.", ("method", "mark")),
     "sprout_beyond_requests_joules": ("Energy of idle time and unfinished work.", ("kind",)),
+    "sprout_beyond_requests_carbon_grams": ("Carbon of that energy, in gCO2eq.", ()),
     "sprout_busy_seconds": ("Seconds that the engine worked on requests.", ()),
     "sprout_carbon_grams": ("Carbon of requests, in gCO2eq.", ("component", "zone")),
     "sprout_intensity_grams_per_kwh": (
@@ -82,6 +83,8 @@ def registry(report: Report) -> CollectorRegistry:
         put("sprout_energy_joules", each.energy_j, each.name, each.mark)
     put("sprout_beyond_requests_joules", report.runs.idle_j, "idle")
     put("sprout_beyond_requests_joules", report.runs.lost_j, "lost")
+    beyond_g = report.runs.operational_g if report.runs.num_runs else None
+    put("sprout_beyond_requests_carbon_grams", beyond_g)
     put("sprout_busy_seconds", total.busy_s)
     for group in report.groups["zone"]:
         put("sprout_carbon_grams", group.operational_g, "operational", group.key)

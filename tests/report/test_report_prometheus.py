@@ -25,6 +25,8 @@ def test_metrics_are_read_by_prometheus_own_parser(mixed: Report) -> None:
     grams_ = sum(sample.value for sample in families["sprout_carbon_grams"].samples)
     assert grams_ == pytest.approx(mixed.total.carbon_g)
     assert families["sprout_saved_grams"].samples[0].value == mixed.total.saved.saved_g
+    (beyond,) = families["sprout_beyond_requests_carbon_grams"].samples
+    assert beyond.value == pytest.approx(mixed.runs.operational_g) != 0
 
 
 def test_lifecycle_and_direct_factors_of_a_zone_are_metrics_of_their_own(store_path: Path) -> None:
@@ -134,4 +136,5 @@ def test_what_is_not_known_has_no_sample(store_path: Path) -> None:
     with Store.open(store_path) as store:
         text = generate_latest(prometheus.registry(read(store))).decode()
     assert "sprout_saved_grams" not in text
+    assert "sprout_beyond_requests_carbon_grams" not in text
     assert "sprout_evaluating" not in text
