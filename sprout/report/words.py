@@ -142,27 +142,17 @@ def _carbon(report: Report) -> str:
 
 def saved(found: Saved) -> str:
     """Return what requests saved, with its interval and what it is held against."""
-    why = why_unknown(found)
-    if why is not None:
-        return why
-    if not found.num_baseline_requests:
+    if found.saved_g is None:
+        return _why_unknown(found)
+    num = found.num_baseline_requests
+    if num == 0:
         return "nothing: every request was served at L0"
-    mean = by_the_mean(found.num_baseline_requests, has_interval=found.half_width_g is not None)
-    return f"{grams(found.saved_g or 0.0)}CO2eq{_of_baseline(found)} against all-L0, {mean}"
+    interval = "" if found.half_width_g is None else " (± its 95 % interval)"
+    mean = "the one request" if num == 1 else f"the mean{interval} of {count(num)} requests"
+    return f"{grams(found.saved_g)}CO2eq{_of_baseline(found)} against all-L0, by {mean} at L0"
 
 
-def by_the_mean(num_requests: int, *, has_interval: bool) -> str:
-    """Return what a saving rests on, and what its interval is of."""
-    if num_requests == 1:
-        return "by the one request at L0"
-    interval = " (± its 95 % interval)" if has_interval else ""
-    return f"by the mean{interval} of {count(num_requests)} requests at L0"
-
-
-def why_unknown(found: Saved) -> str | None:
-    """Return why it is not known what was saved; None when it is."""
-    if found.saved_g is not None:
-        return None
+def _why_unknown(found: Saved) -> str:
     if found.num_unknown:
         return "unknown: no comparable request was served at L0"
     if found.num_pinned:
