@@ -14,7 +14,8 @@ from sprout.state.store import Store
 from sprout.state.verdicts import Verdicts
 
 MIN_JUDGED = 20
-"""Fewer judged prompts than this steer nothing: a handful of verdicts is worse than a prior."""
+"""Judged prompts that are worth fewer than this, as they fade, steer nothing: a handful of verdicts
+is worse than a prior. Nor are they weighed by what is served where that leaves so few."""
 
 
 def known_preference(
@@ -48,20 +49,23 @@ def _judged(
     """Return what trusted judges said who compared exactly these levels, or the prior."""
     keys = [directive.key for directive in directives.directives]
     table, half_life = Verdicts(store), timedelta(days=settings.verdict_half_life_d)
-    rulings = table.rulings(conditions.model, keys)
+    rulings, about = table.rulings(conditions.model, keys), "prompts"
     own = [ruling for ruling in rulings if ruling.origin != "bundled"]
-    found, about = evidence(own, keys, now, half_life), "prompts"
-    if found.num_prompts < MIN_JUDGED:
-        found = evidence(rulings, keys, now, half_life)
-        about = "prompts, packaged ones included" if len(own) < len(rulings) else about
-    names = {judge.key: judge.name for judge in table.judges()}
-    if found.num_prompts < MIN_JUDGED:
+    found = evidence(own, keys, now, half_life)
+    if found.worth >= MIN_JUDGED:
+        rulings = own
+    elif len(own) < len(rulings):
+        found, about = evidence(rulings, keys, now, half_life), "prompts, packaged ones included"
+    if found.worth < MIN_JUDGED:
         return _prior(directives, _why_prior(table, conditions.model, keys, found))
+    overall = found.as_served(served_counts(store, conditions.model))
+    if overall.worth < MIN_JUDGED:
+        overall, about = found, f"{about}, weighed alike (too few are of what is served)"
+    names = {judge.key: judge.name for judge in table.judges()}
     by = ", ".join(sorted({names[ruling.judge_key] for ruling in rulings}))
     classes = sorted(set(found.tasks) - {OTHER, ""})
-    counts = served_counts(store, conditions.model)
     return Preference(
-        overall=found.as_served(counts).shares(directives.levels),
+        overall=overall.shares(directives.levels),
         by_class={task: found.of_class(task).shares(directives.levels) for task in classes},
         source=f"judged by {by}: {found.num_prompts} {about}",
         is_prior=False,
@@ -81,7 +85,8 @@ def _prior(directives: DirectiveSet, why: str = "") -> Preference:
 def _why_prior(table: Verdicts, model: str, keys: list[str], found: Evidence) -> str:
     """Return in brackets what keeps verdicts that there are from standing in the prior's place."""
     if found.num_prompts:
-        return f" ({found.num_prompts} prompts are judged; from {MIN_JUDGED} on they count)"
+        faded = f", faded to the worth of {found.worth}" if found.worth < found.num_prompts else ""
+        return f" ({found.num_prompts} prompts are judged{faded}; from {MIN_JUDGED} on they count)"
     doubted = [
         judge.name
         for judge in table.judges()

@@ -15,7 +15,7 @@ split. Drawing prompts again instead (bootstrap) held the truth in as few as 3 o
 import math
 from dataclasses import dataclass
 
-from sprout.quality.preference import FloatArray
+from sprout.quality.preference import FloatArray, worth
 
 Z_95 = 1.959964
 NUM_FULLY_DIFFERENT = 4  # k: 3 held the truth in 86 of 100 samples where 4 did in 99
@@ -54,7 +54,7 @@ def of_shares(credits_: FloatArray, weights: FloatArray) -> tuple[Interval, ...]
         credits_: [n, v], each from 0 to 1, n >= 1; weights: [n], positive.
     """
     total = weights.sum()
-    num = float(total**2 / (weights**2).sum())  # Kish's effective number
+    num = worth(weights)
     mean = weights @ credits_ / total
     variance = weights @ (credits_ - mean) ** 2 / total
     return tuple(

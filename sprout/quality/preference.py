@@ -60,6 +60,11 @@ def prior(shares: Mapping[str, float]) -> Shares:
     return Shares(tuple(shares), np.array(list(shares.values())), None, None)
 
 
+def worth(weights: FloatArray) -> float:
+    """Return how many prompts of one weight such weights are worth (Kish)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
 def estimate(levels: tuple[str, ...], credits_: FloatArray, weights: FloatArray) -> Shares:
     """Return the preference that judged prompts show.
 
@@ -76,7 +81,7 @@ def estimate(levels: tuple[str, ...], credits_: FloatArray, weights: FloatArray)
         raise ValueError("each prompt hands out one unit of credit, and weighs more than nothing")
     total = weights.sum()
     mean = weights @ credits_ / total
-    num_prompts = float(total**2 / (weights**2).sum())
+    num_prompts = worth(weights)
     if num_prompts < 1 + 1e-9:
         return Shares(levels, mean, None, num_prompts)
     deviations = weights[:, None] * (credits_ - mean)

@@ -5,6 +5,7 @@ prompts fade, w = 2^(-age / half-life). The overall share counts each task as of
 (post-stratification), so that evaluating every task alike does not bend it.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ import numpy as np
 
 from sprout.quality.comparison import Ballot, Reading, credits_of
 from sprout.quality.judge import Fault
-from sprout.quality.preference import FloatArray, Shares, estimate
+from sprout.quality.preference import FloatArray, Shares, estimate, worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Evidence:
     def num_prompts(self) -> int:
         """Return how many prompts were judged."""
         return len(self.tasks)
+
+    @property
+    def worth(self) -> int:
+        """Return how many prompts of one weight these are worth, to the nearest."""
+        return math.floor(worth(self.weights) + 0.5) if self.tasks else 0
 
     def of_class(self, task: str) -> "Evidence":
         """Return the rows of one class."""

@@ -16,6 +16,7 @@ from sprout.quality.judge import Card
 from sprout.quality.preference import Preference
 from sprout.quality.reference import ReferenceJudge
 from sprout.quality.ruling import Ruling
+from sprout.quality.trust import Trust
 from sprout.state.completions import Completions
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
@@ -83,15 +84,39 @@ def test_verdicts_give_shares_of_all_and_of_each_class_with_their_covariance(sto
     assert qa.covariance[0, 0] == pytest.approx(0.75 * 0.25 / 19)
 
 
+def serve(store: Store, *tasks: str) -> None:
+    """Serve one request of each of these tasks."""
+    Runs(store).start(Run("r", NOW, "-", None, UNDER.model, "m", "DE", "rapl", 1.0, "server", 0.0))
+    for number, task in enumerate(tasks):
+        row = served(admission(prompt(f"p{number}", task=task)))
+        Completions(store, "r").admit([row.admission], NOW)
+        Completions(store, "r").complete([row], NOW)
+
+
 def test_overall_weighs_tasks_as_they_are_served(store: Store) -> None:
     judged(store, 0, 20, task="qa")
     judged(store, 2, 20, task="maths")
-    Runs(store).start(Run("r", NOW, "-", None, UNDER.model, "m", "DE", "rapl", 1.0, "server", 0.0))
-    for number in range(4):
-        row = served(admission(prompt(f"p{number}", task="qa" if number else "maths")))
-        Completions(store, "r").admit([row.admission], NOW)
-        Completions(store, "r").complete([row], NOW)
+    serve(store, "maths", "qa", "qa", "qa")
     assert found(store).overall.mean == pytest.approx([0.75, 0, 0.25])
+
+
+def test_a_handful_of_verdicts_on_what_is_served_does_not_stand_for_all(store: Store) -> None:
+    judged(store, 0, 38, task="maths")
+    judged(store, 2, 2, task="qa")
+    serve(store, *["qa"] * 9, "maths")
+    known = found(store)
+    # as served they would be worth (38 * 1/38 + 2 * 9/2)^2 / (38 / 38^2 + 2 * (9/2)^2) = 2.5
+    assert known.overall.mean == pytest.approx([0.95, 0, 0.05])
+    assert known.source.endswith("40 prompts, weighed alike (too few are of what is served)")
+
+
+def test_one_new_verdict_among_faded_ones_does_not_steer_alone(store: Store) -> None:
+    judged(store, 0, 30, days=300)  # ten half-lives
+    judged(store, 2, 1)
+    known = found(store)
+    assert known.is_prior
+    # (1 + 30/1024)^2 / (1 + 30/1024^2) = 1.06
+    assert "(31 prompts are judged, faded to the worth of 1; from 20 on they count)" in known.source
 
 
 def test_old_verdicts_fade(store: Store) -> None:
@@ -117,6 +142,14 @@ def test_packaged_prompts_count_only_until_there_are_others(store: Store) -> Non
     known = found(store)
     assert known.source == f"judged by reference: {MIN_JUDGED} prompts"
     assert known.overall.mean == pytest.approx([0, 1, 0])
+
+
+def test_only_judges_whose_verdicts_count_are_named(store: Store) -> None:
+    other = Card("local:tiny", "local", "", {})
+    judged(store, 0, 30, origin="bundled", card=other)
+    Verdicts(store).set_trust(other.key, Trust(66, 0, 0, 0), NOW)
+    judged(store, 1, MIN_JUDGED)
+    assert found(store).source == f"judged by reference: {MIN_JUDGED} prompts"
 
 
 def test_a_judge_without_trust_is_named_and_not_heard(store: Store) -> None:
