@@ -87,9 +87,5 @@ def _why_prior(table: Verdicts, model: str, keys: list[str], found: Evidence) ->
     if found.num_prompts:
         faded = f", faded to the worth of {found.worth}" if found.worth < found.num_prompts else ""
         return f" ({found.num_prompts} prompts are judged{faded}; from {MIN_JUDGED} on they count)"
-    doubted = [
-        judge.name
-        for judge in table.judges()
-        if not judge.is_trusted and table.rulings(model, keys, judge_key=judge.key)
-    ]
+    doubted = table.doubted(model, keys)
     return f" (not trusted, so not counted: {', '.join(doubted)})" if doubted else ""

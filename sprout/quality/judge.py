@@ -11,6 +11,11 @@ Fault = Literal["unparsed", "refused", "too_long"]
 """Why a judge named nothing: words in no form, a refusal, or no room for the question."""
 
 
+def key_of(definition: str) -> str:
+    """Return the 16 hex digits that a judge of this definition has as its key."""
+    return hashlib.sha256(definition.encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """Who a judge is: everything that could change its verdicts, and nothing secret.
@@ -35,7 +40,7 @@ class Card:
     @property
     def key(self) -> str:
         """Return 16 hex digits of it all; verdicts of other keys are another judge's."""
-        return hashlib.sha256(self.definition.encode()).hexdigest()[:16]
+        return key_of(self.definition)
 
     @property
     def must_earn_trust(self) -> bool:

@@ -17,7 +17,7 @@ from sqlite3 import Row
 from sprout.clock import to_text
 from sprout.quality.case import Case
 from sprout.quality.comparison import Ballot
-from sprout.quality.judge import Card, Opinion, Usage
+from sprout.quality.judge import Card, Opinion, Usage, key_of
 from sprout.quality.ruling import Ruling
 from sprout.quality.trust import Trust
 from sprout.state.store import Store
@@ -36,11 +36,16 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class KnownJudge:
-    """A judge in the store. `trust` is None for one that was never tested."""
+    """A judge in the store.
+
+    Args:
+        tested_at: on all control pairs; None for one that was not, and so has no `trust`.
+    """
 
     key: str
     name: str
     kind: str
+    tested_at: datetime | None
     trust: Trust | None
     is_trusted: bool
 
@@ -71,13 +76,25 @@ class Verdicts:
                 (card.key, card.name, card.kind, card.definition, int(not card.must_earn_trust)),
             )
 
-    def trust(self, judge_key: str) -> Trust | None:
-        """Return how a judge did on the control pairs; None when it was not tested."""
-        with self._store.read() as connection:
-            row = connection.execute(
-                "SELECT * FROM judges WHERE judge_key = ?", (judge_key,)
+    def set_aside(self, judge_key: str) -> None:
+        """Make a judge that was tested another one, with all that it said and what that cost.
+
+        The judge of that key is then a new one, to be tested and asked anew.
+        """
+        with self._store.write() as connection:
+            definition, tested_at = connection.execute(
+                "SELECT definition, tested_at FROM judges WHERE judge_key = ?", (judge_key,)
             ).fetchone()
-        return None if row is None else _trust(row)
+            aside = json.dumps(from_json(definition) | {"set_aside": tested_at}, sort_keys=True)
+            key = key_of(aside)
+            connection.execute(
+                "UPDATE judges SET judge_key = ?, definition = ? WHERE judge_key = ?",
+                (key, aside, judge_key),
+            )
+            for table in ("verdicts", "evaluations"):
+                connection.execute(
+                    f"UPDATE {table} SET judge_key = ? WHERE judge_key = ?", (key, judge_key)
+                )
 
     def set_trust(self, judge_key: str, trust: Trust, now: datetime) -> None:
         """Record how a judge did on the control pairs."""
@@ -100,12 +117,21 @@ class Verdicts:
         """Return every judge, by name."""
         with self._store.read() as connection:
             rows = connection.execute("SELECT * FROM judges ORDER BY name, judge_key").fetchall()
-        return [
-            KnownJudge(
-                row["judge_key"], row["name"], row["kind"], _trust(row), bool(row["is_trusted"])
-            )
-            for row in rows
-        ]
+        return [_judge(row) for row in rows]
+
+    def judge(self, judge_key: str) -> KnownJudge | None:
+        """Return one judge; None when it was never introduced."""
+        return next((each for each in self.judges() if each.key == judge_key), None)
+
+    def doubted(self, model: str, keys: Sequence[str]) -> list[str]:
+        """Return the judges without trust that evaluated a model at these directives, by name."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT name FROM judges JOIN evaluations USING (judge_key)"
+                " WHERE is_trusted = 0 AND model = ? AND levels_key = ? ORDER BY name",
+                (model, levels_key(keys)),
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def recall(self, judge_key: str, prompt_hash: str, ballot: Ballot) -> Opinion | None:
         """Return what a judge said to this question before; None when it was never asked."""
@@ -235,10 +261,18 @@ class Verdicts:
         return Spending(*row)
 
 
-def _trust(row: Row) -> Trust | None:
-    if row["tested_at"] is None:
-        return None
-    return Trust(row["num_right"], row["num_wrong"], row["num_split"], row["num_failed"])
+def _judge(row: Row) -> KnownJudge:
+    tested_at, trust = row["tested_at"], None
+    if tested_at is not None:
+        trust = Trust(row["num_right"], row["num_wrong"], row["num_split"], row["num_failed"])
+    return KnownJudge(
+        key=row["judge_key"],
+        name=row["name"],
+        kind=row["kind"],
+        tested_at=None if tested_at is None else from_text(tested_at),
+        trust=trust,
+        is_trusted=bool(row["is_trusted"]),
+    )
 
 
 def _row(ruling: Ruling) -> dict[str, object]:

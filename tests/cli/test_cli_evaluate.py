@@ -313,21 +313,66 @@ def test_no_question_is_asked_twice(
     assert more.data["num_prompts"] == 6
 
 
-def test_a_judge_that_names_the_first_slot_is_not_trusted_and_steers_nothing(
-    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+def test_a_judge_that_names_the_first_slot_is_not_trusted_and_asked_nothing_else(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
 ) -> None:
     server.chooser = lambda _question, _answers: "A"
-    found = sprout("evaluate", prompt_file(), *replay, *endpoint)
-    assert found.code == 0
-    assert "endpoint:judge-1 is NOT trusted" in found.stdout
-    assert "first slot chosen  100 %" in found.stdout
+    command = ("evaluate", prompt_file(), *replay, *endpoint)
+    found = sprout(*command)
+    assert found.code == 78
+    assert "endpoint:judge-1 is NOT trusted" in found.stderr
+    assert "66 contradictory" in found.stderr
+    assert "--retest once its server is mended" in found.stderr
+    assert len(server.asked) == 2 * NUM_PAIRS
+    # nor was anything answered for it
+    assert select(store, "SELECT count(*) FROM answers") == [(0,)]
+    again = sprout(*command, "--json")
+    assert (again.code, len(server.asked)) == (78, 2 * NUM_PAIRS)
+    assert select(store, "SELECT count(*) FROM evaluations") == [(1,)]
     shown = sprout("evaluate", "--show", *replay, "--json").data
-    assert {row["trusted"] for row in shown["rows"]} == {False}
-    assert shown["is_preference_prior"] is True
+    assert shown["rows"] == []
+    (judge,) = shown["judges"]
+    assert (judge["trusted"], judge["control_pairs"]["num_split"]) == (False, NUM_PAIRS)
     assert shown["preference_source"] == (
         f"{PRIOR_SOURCE} (not trusted, so not counted: endpoint:judge-1)"
     )
-    assert shown["judges"][0]["pairwise"][0]["flip_rate"] == 1
+    assert "endpoint:judge-1 is NOT trusted" in sprout("evaluate", "--show", *replay).stdout
+
+
+def test_a_judge_whose_server_was_mended_is_tested_again_when_asked_for(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    command = ("evaluate", prompt_file(2), *replay, *endpoint, "--no-pairwise", "--json")
+    server.chooser = lambda _question, _answers: "A"
+    assert sprout(*command).code == 78
+    server.chooser = wise
+    assert sprout(*command).code == 78
+    found = sprout(*command, "--retest")
+    assert found.code == 0, found.stderr
+    assert found.data["judge"]["trusted"] is True
+    assert len(server.asked) == 2 * 2 * NUM_PAIRS + 2
+    # one that is trusted is not tested again
+    assert sprout(*command, "--retest").code == 0
+    assert len(server.asked) == 2 * 2 * NUM_PAIRS + 2
+    # what was said before, and what it cost, stays that of a judge without trust
+    shown = sprout("evaluate", "--show", *replay, "--json").data["judges"]
+    assert {judge["judge"] for judge in shown} == {"endpoint:judge-1"}
+    asked = {judge["trusted"]: judge["spending"]["num_asked"] for judge in shown}
+    assert asked == {False: 2 * NUM_PAIRS, True: 2 * NUM_PAIRS + 2}
+
+
+def test_a_judge_without_room_for_its_test_is_asked_nothing_else(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
+) -> None:
+    command = ("evaluate", prompt_file(2), *replay, *endpoint, "--no-pairwise")
+    server.script = [Reply(400, error("too long", "context_length_exceeded"))]
+    found = sprout(*command)
+    assert found.code == 78
+    assert "cannot be tested: 1 questions do not fit into the judge's context" in found.stderr
+    assert select(store, "SELECT count(*) FROM answers") == [(0,)]
+    # with more room that question is asked, and no other of the test
+    assert sprout(*command).code == 0
+    assert len(server.asked) == 2 * NUM_PAIRS + 1 + 2
 
 
 def test_what_names_nothing_is_counted_with_its_words_and_never_a_tie(
@@ -359,12 +404,12 @@ def test_a_judge_that_keeps_to_no_form_is_not_trusted(
         return right if len(server.asked) % 8 else f"I think that {right} is the best."
 
     server.chooser = chatty
-    found = sprout("evaluate", prompt_file(30), *replay, *endpoint, "--no-pairwise")
+    found = sprout("evaluate", prompt_file(30), *replay, *endpoint)
+    assert found.code == 78
     # every eighth of the 132: 16 pairs
-    assert "50 right in both orders, 0 wrong, 0 contradictory, 16 unread (p = " in found.stdout
-    assert "NOT trusted" in found.stdout
-    assert "at most 10 % unread. Its verdicts steer nothing." in found.stdout
-    assert "no verdict in 4 of 30 answers (13 %" in found.stdout
+    assert "50 right in both orders, 0 wrong, 0 contradictory, 16 unread (p = " in found.stderr
+    assert "NOT trusted" in found.stderr
+    assert "at most 10 % unread. It is asked nothing else, and steers nothing" in found.stderr
 
 
 BROKEN = [Reply(500, error("boom"), {"Retry-After": "0.001"})] * MAX_TRIES

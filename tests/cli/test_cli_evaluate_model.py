@@ -30,13 +30,16 @@ def test_the_default_model_does_not_earn_trust_as_a_judge(model_path: Path, stor
     lines = [{"prompt": "What is the capital of France?"}, {"prompt": "Why is the sky blue?"}]
     prompts = write_lines(Path("two.jsonl"), lines)
     options = ("--judge", "local", "--no-pairwise", "--max-tokens", 24, "--model", model_path)
-    found = sprout("evaluate", prompts, *options, "--json")
-    assert found.code == 0, found.stderr
-    judge = found.data["judge"]
+    found = sprout("evaluate", prompts, *options)
+    assert found.code == 78
+    assert "NOT trusted" in found.stderr
+    shown = sprout("evaluate", "--show", "--model", model_path, "--json").data
+    (judge,) = shown["judges"]
     assert judge["trusted"] is False
     # It nearly always names what is shown first. The README tells the figures.
     assert judge["control_pairs"]["num_split"] >= 60
-    assert found.data["is_preference_prior"] is True
-    assert select(store, "SELECT count(*) FROM verdicts WHERE reading = 'control'") == [(132,)]
-    # local judging is metered: far more than the six short answers
-    assert found.data["cost"]["busy_s"] > 5
+    assert shown["is_preference_prior"] is True
+    assert select(store, "SELECT reading, count(*) FROM verdicts") == [("control", 132)]
+    # local judging is metered
+    (past,) = shown["history"]
+    assert past["busy_s"] > 5

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from plain_records import KEYS, LEVELS, NOW, UNDER, admission, prompt, served
 
+from sprout.batch.answers import Grid
 from sprout.cli.preference import MIN_JUDGED, known_preference
 from sprout.config.sources import load
 from sprout.directives import PRIOR_SOURCE
@@ -18,11 +19,13 @@ from sprout.quality.reference import ReferenceJudge
 from sprout.quality.ruling import Ruling
 from sprout.quality.trust import Trust
 from sprout.state.completions import Completions
+from sprout.state.evaluations import Evaluation, Evaluations
 from sprout.state.runs import Run, Runs
 from sprout.state.store import Store
 from sprout.state.verdicts import Verdicts, levels_key
 
 COMPARED = list(KEYS.values())
+TINY = Card("local:tiny", "local", "", {})
 BALLOT = Ballot("best", tuple((key,) for key in COMPARED), ("a", "b", "c"))
 
 
@@ -145,15 +148,20 @@ def test_packaged_prompts_count_only_until_there_are_others(store: Store) -> Non
 
 
 def test_only_judges_whose_verdicts_count_are_named(store: Store) -> None:
-    other = Card("local:tiny", "local", "", {})
-    judged(store, 0, 30, origin="bundled", card=other)
-    Verdicts(store).set_trust(other.key, Trust(66, 0, 0, 0), NOW)
+    judged(store, 0, 30, origin="bundled", card=TINY)
+    Verdicts(store).set_trust(TINY.key, Trust(66, 0, 0, 0), NOW)
     judged(store, 1, MIN_JUDGED)
     assert found(store).source == f"judged by reference: {MIN_JUDGED} prompts"
 
 
 def test_a_judge_without_trust_is_named_and_not_heard(store: Store) -> None:
-    judged(store, 2, 100, card=Card("local:tiny", "local", "", {}))
+    judged(store, 2, 100, card=TINY)
+    Evaluations(store).start(
+        Evaluation(
+            "e", TINY.key, UNDER.model, levels_key(COMPARED), "served", "asked for", ("p",), NOW,
+            "m", "rapl", Grid("DE", 1.0, "a source"),
+        )
+    )  # fmt: skip
     known = found(store)
     assert known.is_prior
     assert known.source == f"{PRIOR_SOURCE} (not trusted, so not counted: local:tiny)"

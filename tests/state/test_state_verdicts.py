@@ -95,7 +95,9 @@ def test_only_trusted_judges_are_heard(store: Store) -> None:
     assert table.rulings("model", COMPARED) == []
     table.set_trust(CARD.key, Trust(60, 1, 5, 0), NOW)
     assert len(table.rulings("model", COMPARED)) == 1
-    assert table.trust(CARD.key) == Trust(60, 1, 5, 0)
+    judge = table.judge(CARD.key)
+    assert judge is not None
+    assert (judge.trust, judge.tested_at) == (Trust(60, 1, 5, 0), NOW)
     add(store, "q", card=ReferenceJudge().card)
     assert len(table.rulings("model", COMPARED)) == 2
     assert {judge.name: judge.is_trusted for judge in table.judges()} == {
@@ -109,6 +111,24 @@ def test_introducing_a_judge_again_does_not_make_it_forget_its_test(store: Store
     Verdicts(store).set_trust(CARD.key, Trust(60, 1, 5, 0), NOW)
     Verdicts(store).introduce(CARD)
     assert Verdicts(store).judges()[0].is_trusted
+
+
+def test_a_judge_that_is_set_aside_keeps_what_it_said_and_is_met_anew(store: Store) -> None:
+    table = Verdicts(store)
+    add(store)
+    table.set_trust(CARD.key, Trust(3, 3, 60, 0), NOW)
+    table.set_aside(CARD.key)
+    assert table.judge(CARD.key) is None
+    assert table.recall(CARD.key, "p", BALLOT) is None
+    table.introduce(CARD)
+    old, new = sorted(table.judges(), key=lambda judge: judge.tested_at is None)
+    assert (old.name, old.trust) == (new.name, Trust(3, 3, 60, 0))
+    assert (new.key, new.trust) == (CARD.key, None)
+    assert [table.spending(each.key).num_asked for each in (old, new)] == [1, 0]
+    # and once more, at another time
+    table.set_trust(CARD.key, Trust(3, 3, 60, 0), NOW + timedelta(days=1))
+    table.set_aside(CARD.key)
+    assert len(table.judges()) == 2
 
 
 def test_words_are_kept_only_when_text_is(store: Store) -> None:

@@ -33,6 +33,9 @@ def evaluate(
         bool,
         typer.Option("--pairwise/--no-pairwise", help="Compare with L0 in both orders as well."),
     ] = True,
+    retest: Annotated[
+        bool, typer.Option("--retest", help="Test a judge that failed its test once more.")
+    ] = False,
     when_green: Annotated[
         bool,
         typer.Option(
@@ -84,9 +87,10 @@ def evaluate(
 
     A judge that may err is tested first on 66 control pairs in both orders. One that does not beat
     chance (sign test, p < 0.01), or leaves more than a tenth of the pairs without a verdict, is not
-    trusted, and its verdicts steer nothing. SmolLM2-135M as a
-    local judge is not: it names the first answer 99 times in 100, right in both orders for 1 pair,
-    wrong for 0 and contradicting itself for 65 (p = 0.5).
+    trusted: the command ends with 78, before any answer is made or another question asked, and does
+    so until --retest, for an endpoint whose server was mended. SmolLM2-135M as a local judge is not
+    trusted: it names the first answer 99 times in 100, right in both orders for 1 pair, wrong for 0
+    and contradicting itself for 65 (p = 0.5).
 
     Killed at any moment, the same command continues; no question is asked, or paid for, twice.
     With --when-green the command ends with status 0 whether it ran or not, and says why.
@@ -122,6 +126,7 @@ def evaluate(
             num_prompts=prompts,
             seed=seed,
             pairwise=pairwise,
+            retests=retest,
             intensity=intensity,
             waits_for_green=when_green,
         )

@@ -1,17 +1,16 @@
 """The body of `sprout evaluate`."""
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from sprout.batch.answers import Grid
 from sprout.cli import interrupt, wiring
-from sprout.cli.evaluate import drawing, judges, verdicts
-from sprout.cli.evaluate.judging import Session, ask
+from sprout.cli.evaluate import drawing, judges, judging, verdicts
+from sprout.cli.evaluate.judging import Session
 from sprout.cli.evaluate.moment import judge_moment
 from sprout.cli.locking import held
 from sprout.cli.output import PARTIAL, Out
@@ -43,6 +42,7 @@ class Flags:
     num_prompts: int
     seed: int
     pairwise: bool
+    retests: bool
     intensity: float | None
     waits_for_green: bool
 
@@ -53,11 +53,15 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
     with ExitStack() as stack:
         stop = stack.enter_context(interrupt.catching())
         store = stack.enter_context(Store.open(settings.state))
-        stack.enter_context(locked(settings.state.parent / "locks"))
+        stack.enter_context(
+            held(
+                settings.state.parent / "locks" / "evaluate.lock",
+                "another evaluation of this store is running: wait for it",
+            )
+        )
         power = wiring.open_power(config)
         known = wiring.know(store, config, power, flags.intensity)
-        now = wiring.utc_now()
-        reason = "asked for"
+        now, reason = wiring.utc_now(), "asked for"
         if flags.waits_for_green:
             moment = judge_moment(store, config, known.conditions.model, flags.intensity, now)
             reason = moment.reason
@@ -73,25 +77,36 @@ def evaluate(out: Out, flags: Flags, config: Config) -> None:
             Grid.of(wiring.grid_reading(store, config, flags.intensity, now)),
             wiring.embodied_rate(settings, len(power.gpu_uuids)).g_per_s,
         )
-        if len(session.keys) < MIN_LEVELS:
-            raise InputError(
-                f"the directive set {known.directives.name!r} has one level: nothing to compare"
-            )
-        if session.card.must_earn_trust and len(session.keys) > len(LETTERS):
-            raise InputError(
-                f"{len(session.keys)} levels: a judge is shown at most {len(LETTERS)} answers at a "
-                "time: name fewer variants, or a smaller directive set"
-            )
+        _check_levels(session)
         for warning in wiring.warnings(config):
             out.warning(warning)
         for note in (*power.notes, *_warnings(settings)):
             out.note(note)
+        judging.refuse_untrusted(session, retests=flags.retests)
         cases = _begin(session, flags, reason, now)
         sampler = stack.enter_context(Sampler(power.meter))
+        judging.test(session, sampler)
         answers = _answer(session, sampler)
         if not stop.came():
-            ask(session, cases, answers, sampler, seed=flags.seed, pairwise=flags.pairwise)
+            judging.ask(session, cases, answers, sampler, seed=flags.seed, pairwise=flags.pairwise)
     _close(session, cases, config)
+
+
+def _check_levels(session: Session) -> None:
+    """Check that a judge can compare these levels.
+
+    Raises:
+        InputError: there is one, or more than it has labels for.
+    """
+    num = len(session.keys)
+    if num < MIN_LEVELS:
+        name = session.known.directives.name
+        raise InputError(f"the directive set {name!r} has one level: nothing to compare")
+    if session.card.must_earn_trust and num > len(LETTERS):
+        raise InputError(
+            f"{num} levels: a judge is shown at most {len(LETTERS)} answers at a time: name fewer "
+            "variants, or a smaller directive set"
+        )
 
 
 def _warnings(settings: Settings) -> list[str]:
@@ -99,18 +114,6 @@ def _warnings(settings: Settings) -> list[str]:
     if settings.judge == "local" and settings.judge_model is None:
         return ["the judge is the model that it judges: models prefer what they would have written"]
     return []
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock that only one evaluation of a store may have.
-
-    Raises:
-        TryLaterError: another evaluation is running.
-        PermissionDeniedError, DiskError: the lock file cannot be made.
-    """
-    with held(folder / "evaluate.lock", "another evaluation of this store is running: wait for it"):
-        yield
 
 
 def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[Case, ...]:
@@ -255,10 +258,6 @@ def _close(session: Session, cases: tuple[Case, ...], config: Config) -> None:
         out.error(f"stopped after {session.num_new} verdicts; the same command continues")
         out.finish(stop.exit_code, ("interrupted",))
     if session.num_too_long:
-        raised = "raise it on its server" if settings.judge == "endpoint" else "raise --ctx"
-        message = (
-            f"{session.num_too_long} questions do not fit into the judge's context: {raised}, "
-            "or lower --max-tokens"
-        )
+        message = f"{judging.too_long(session)}, or lower --max-tokens"
         out.error(message)
         out.finish(PARTIAL, (message,))

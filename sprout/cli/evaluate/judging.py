@@ -1,15 +1,18 @@
 """Asks the judge of an evaluation, storing and charging every verdict as it comes."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from sprout.batch.answers import Grid
 from sprout.carbon import footprint
 from sprout.cli import interrupt, wiring
 from sprout.cli.evaluate import judges
+from sprout.cli.evaluate.verdicts import trust_line
 from sprout.cli.output import Out
 from sprout.cli.progress import progress
+from sprout.errors import NotReadyError
 from sprout.evaluate import Answers, Asking, Judged, control, judge, trust_of
 from sprout.meter.sampler import Sampler
 from sprout.quality.case import Case
@@ -74,6 +77,52 @@ class Session:
             table.add_cost(self.evaluation_id, metered_j, busy_s, carbon)
 
 
+def refuse_untrusted(session: Session, *, retests: bool = False) -> None:
+    """Ask nothing of a judge that failed its test, and make no answers for it.
+
+    Args:
+        retests: set what it said aside instead, so that it is tested again.
+
+    Raises:
+        NotReadyError: this judge failed.
+    """
+    table = Verdicts(session.known.store)
+    judge = table.judge(session.card.key)
+    if judge is None or judge.trust is None or judge.is_trusted:
+        return
+    if retests:
+        table.set_aside(judge.key)
+        return
+    again = ", or pass --retest once its server is mended" if judge.kind == "endpoint" else ""
+    raise NotReadyError(f"{trust_line(judge)}. Name another judge{again}")
+
+
+def test(session: Session, sampler: Sampler) -> None:
+    """Let a judge that may err and was never tested earn its trust on the control pairs.
+
+    Raises:
+        NotReadyError: it does not, or has no room for them.
+    """
+    card, table = session.card, Verdicts(session.known.store)
+    known = table.judge(card.key)
+    is_tested = not card.must_earn_trust or (known is not None and known.trust is not None)
+    if is_tested or session.stop.came():
+        return
+    pairs = judges.controls()
+    session.out.note(f"testing {card.name} on {len(pairs)} control pairs")
+    rulings: list[Ruling] = []
+    with _opened(session) as asking, progress(session.out, "testing the judge") as bar:
+        for row in _heard(session, control(pairs, asking), sampler, model=""):
+            rulings.append(row.ruling)
+            bar.update(len(rulings), 2 * len(pairs), "")
+    if session.stop.came():
+        return
+    if session.num_too_long:
+        raise NotReadyError(f"{card.name} cannot be tested: {too_long(session)}")
+    table.set_trust(card.key, trust_of(rulings), wiring.utc_now())
+    refuse_untrusted(session)
+
+
 def ask(
     session: Session,
     cases: tuple[Case, ...],
@@ -83,61 +132,50 @@ def ask(
     seed: int,
     pairwise: bool,
 ) -> None:
-    """Test the judge when it was never tested, and let it judge; store each verdict at once."""
-    known, table = session.known, Verdicts(session.known.store)
-    with suppress(StoppedError), judges.opened(known.config, session.sleep) as by:
-        asking = Asking(
-            by,
-            lambda prompt_hash, ballot: table.recall(by.card.key, prompt_hash, ballot),
-            wiring.utc_now,
-            seed,
-            pairwise,
-        )
-        if by.card.must_earn_trust and table.trust(by.card.key) is None:
-            _test(session, asking, sampler)
-        if session.stop.came():
-            return
+    """Let the judge judge, storing each verdict at once."""
+    with (
+        _opened(session, seed=seed, pairwise=pairwise) as asking,
+        progress(session.out, "judging") as bar,
+    ):
         # the drawn ones first; answers that are not stored are not made for the others
-        rows = judge((*cases, *session.to_reread), known.directives, answers, asking)
-        with progress(session.out, "judging") as bar:
-            judged: set[str] = set()
-            for row in _metered(session, rows, sampler, is_local=by.card.kind == "local"):
-                _store(session, row, model=known.conditions.model)
-                judged.add(row.ruling.prompt_hash)
-                num = len(cases) + len(session.to_reread)
-                bar.update(len(judged), num, f"{session.num_new} verdicts")
-                if session.stop.came():
-                    break
+        wanted, judged = (*cases, *session.to_reread), set[str]()
+        rows = judge(wanted, session.known.directives, answers, asking)
+        for row in _heard(session, rows, sampler, model=session.known.conditions.model):
+            judged.add(row.ruling.prompt_hash)
+            bar.update(len(judged), len(wanted), f"{session.num_new} verdicts")
 
 
-def _test(session: Session, asking: Asking, sampler: Sampler) -> None:
-    """Let a judge earn its trust on the control pairs."""
-    table, pairs, by = Verdicts(session.known.store), judges.controls(), asking.by
-    session.out.note(f"testing {by.card.name} on {len(pairs)} control pairs")
-    rulings: list[Ruling] = []
-    rows = control(pairs, asking)
-    with progress(session.out, "testing the judge") as bar:
-        for row in _metered(session, rows, sampler, is_local=by.card.kind == "local"):
-            _store(session, row, model="")
-            rulings.append(row.ruling)
-            bar.update(len(rulings), 2 * len(pairs), "")
-            if session.stop.came():
-                return
-    if not any(ruling.fault == "too_long" for ruling in rulings):
-        table.set_trust(by.card.key, trust_of(rulings), wiring.utc_now())
+def too_long(session: Session) -> str:
+    """Return what to do about questions that had no room."""
+    where = "raise it on its server" if session.card.kind == "endpoint" else "raise --ctx"
+    return f"{session.num_too_long} questions do not fit into the judge's context: {where}"
 
 
-def _metered(
-    session: Session, rows: Iterator[Judged], sampler: Sampler, *, is_local: bool
+@contextmanager
+def _opened(session: Session, *, seed: int = 0, pairwise: bool = True) -> Iterator[Asking]:
+    """Open the judge; a signal that comes while it is awaited ends the block."""
+    recall = partial(Verdicts(session.known.store).recall, session.card.key)
+    with suppress(StoppedError), judges.opened(session.known.config, session.sleep) as by:
+        yield Asking(by, recall, wiring.utc_now, seed, pairwise)
+
+
+def _heard(
+    session: Session, rows: Iterator[Judged], sampler: Sampler, *, model: str
 ) -> Iterator[Judged]:
-    """Pass verdicts on, charging what a local judge used for each; an endpoint's use is its own."""
+    """Pass verdicts on, each stored, until a signal comes.
+
+    What a local judge used is charged for each; an endpoint's use is its own.
+    """
     started_s, start_j = sampler.read_now()
     for row in rows:
-        if is_local and row.is_new:
+        if session.card.kind == "local" and row.is_new:
             now_s, now_j = sampler.read_now()
             session.charge(now_j - start_j, now_s - started_s)
         sampler.drain()
+        _store(session, row, model=model)
         yield row
+        if session.stop.came():
+            return
         started_s, start_j = sampler.read_now()
 
 

@@ -185,7 +185,7 @@ def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:
     found, spending = _diagnose(known, judge), Verdicts(known.store).spending(judge.key)
     names = {directive.key: directive.level for directive in known.directives.directives}
     if judge.kind != "reference":
-        out.text(_trust_line(judge))
+        out.text(trust_line(judge))
     if found.num_none:
         out.text(f"no level matched the reference: {found.num_none} prompts, counted apart")
     if found.num_failed:
@@ -206,7 +206,8 @@ def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:
         )
 
 
-def _trust_line(judge: KnownJudge) -> str:
+def trust_line(judge: KnownJudge) -> str:
+    """Return how far a judge is trusted, and why."""
     trust = judge.trust
     if trust is None:
         return f"{judge.name} was not tested on all control pairs yet: its verdicts steer nothing"
@@ -219,7 +220,7 @@ def _trust_line(judge: KnownJudge) -> str:
         return f"{judge.name} is trusted: {did}"
     return (
         f"{judge.name} is NOT trusted: {did}; needed: p < {TRUST_BELOW_P:g} and at most "
-        f"{100 * MOST_UNREAD:.0f} % unread. Its verdicts steer nothing."
+        f"{100 * MOST_UNREAD:.0f} % unread. It is asked nothing else, and steers nothing"
     )
 
 
