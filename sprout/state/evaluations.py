@@ -166,10 +166,10 @@ class Evaluations:
 
 
 _SUMMARY = (
-    "SELECT e.evaluation_id, j.name AS judge, j.is_trusted, e.source, e.reason, e.started_at,"
-    " e.finished_at, json_array_length(e.drawn) AS num_drawn, e.model, e.energy_method, e.zone,"
-    " e.g_per_kwh, e.intensity_source, e.intensity_kind, e.intensity_factor, e.metered_j,"
-    " e.busy_s, e.operational_g, e.embodied_g,"
+    "SELECT e.evaluation_id, e.judge_key, j.name AS judge, j.is_trusted, e.source, e.reason,"
+    " e.started_at, e.finished_at, json_array_length(e.drawn) AS num_drawn, e.model,"
+    " e.energy_method, e.zone, e.g_per_kwh, e.intensity_source, e.intensity_kind,"
+    " e.intensity_factor, e.metered_j, e.busy_s, e.operational_g, e.embodied_g,"
     " count(v.prompt_hash) AS num_verdicts, sum(v.price_usd) AS price_usd"
     " FROM evaluations e JOIN judges j USING (judge_key)"
     " LEFT JOIN verdicts v ON v.evaluation_id = e.evaluation_id"

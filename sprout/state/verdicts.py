@@ -26,11 +26,17 @@ from sprout.state.values import from_json, from_text
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a judge's questions came to; None where it said nothing of it."""
+    """What a judge's questions came to; None where it said nothing of it.
+
+    Args:
+        num_counted, num_priced: of the questions asked, those whose tokens, or price, are known.
+    """
 
     num_asked: int
+    num_counted: int
     num_prompt_tokens: int | None
     num_new_tokens: int | None
+    num_priced: int
     price_usd: float | None
 
 
@@ -253,9 +259,12 @@ class Verdicts:
         """Return what this judge's questions came to in all."""
         with self._store.read() as connection:
             row = connection.execute(
-                "SELECT count(DISTINCT prompt_hash || answers_hash), sum(num_prompt_tokens),"
-                " sum(num_new_tokens), sum(price_usd)"
-                " FROM verdicts WHERE judge_key = ? AND json_array_length(levels) > 1",
+                "SELECT count(DISTINCT question),"
+                " count(DISTINCT iif(num_prompt_tokens IS NULL, NULL, question)),"
+                " sum(num_prompt_tokens), sum(num_new_tokens),"
+                " count(DISTINCT iif(price_usd IS NULL, NULL, question)), sum(price_usd)"
+                " FROM (SELECT *, prompt_hash || answers_hash AS question FROM verdicts)"
+                " WHERE judge_key = ? AND json_array_length(levels) > 1",
                 (judge_key,),
             ).fetchone()
         return Spending(*row)

@@ -355,10 +355,52 @@ def test_a_judge_whose_server_was_mended_is_tested_again_when_asked_for(
     assert sprout(*command, "--retest").code == 0
     assert len(server.asked) == 2 * 2 * NUM_PAIRS + 2
     # what was said before, and what it cost, stays that of a judge without trust
-    shown = sprout("evaluate", "--show", *replay, "--json").data["judges"]
-    assert {judge["judge"] for judge in shown} == {"endpoint:judge-1"}
-    asked = {judge["trusted"]: judge["spending"]["num_asked"] for judge in shown}
+    shown = sprout("evaluate", "--show", *replay, "--json").data
+    assert {judge["judge"] for judge in shown["judges"]} == {"endpoint:judge-1"}
+    asked = {judge["trusted"]: judge["spending"]["num_asked"] for judge in shown["judges"]}
     assert asked == {False: 2 * NUM_PAIRS, True: 2 * NUM_PAIRS + 2}
+    # which is which, and when it was tested
+    keys = {judge["trusted"]: judge["judge_key"] for judge in shown["judges"]}
+    assert {row["judge_key"] for row in shown["rows"]} == {keys[True]}
+    told = sprout("evaluate", "--show", *replay).stdout
+    for is_trusted, verdict in ((False, "is NOT trusted"), (True, "is trusted")):
+        label = f"endpoint:judge-1 {keys[is_trusted][:8]}"
+        assert f"{label} {verdict}, tested 20" in told
+        assert f"by {label}, " in told
+
+
+def test_what_an_endpoint_cost_is_told_of_the_questions_that_it_is_known_of(
+    replay: tuple[str, str],
+    endpoint: tuple[str, ...],
+    server: JudgeServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def told(num_prompts: int) -> str:
+        command = ("evaluate", prompt_file(num_prompts), *replay, *endpoint, "--no-pairwise")
+        (line,) = [x for x in sprout(*command).stdout.splitlines() if x.startswith("asked so far")]
+        return line.removeprefix("asked so far  ")
+
+    without = {name: part for name, part in completion("A").items() if name != "usage"}
+    server.script = [Reply(body=without)]
+    assert told(1) == "133 questions, 26400 + 396 tokens for 132 of them, price unknown"
+    monkeypatch.setenv("SPROUT_JUDGE_PRICE_IN", "10")
+    monkeypatch.setenv("SPROUT_JUDGE_PRICE_OUT", "10")
+    # 203 tokens at 10 USD per million
+    assert told(2) == (
+        "134 questions, 26600 + 399 tokens for 133 of them, 0.00203 USD for 1 of them"
+    )
+
+
+def test_an_endpoint_that_counts_no_tokens_was_asked_all_the_same(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    labels = [
+        wise("", list(shown)) for c in CONTROLS for shown in ((c.good, c.bad), (c.bad, c.good))
+    ]
+    uncounted = [completion(label) | {"usage": None} for label in (*labels, "A")]
+    server.script = [Reply(body=body) for body in uncounted]
+    found = sprout("evaluate", prompt_file(1), *replay, *endpoint, "--no-pairwise")
+    assert "asked so far  133 questions, tokens unknown, price unknown\n" in found.stdout
 
 
 def test_a_judge_without_room_for_its_test_is_asked_nothing_else(

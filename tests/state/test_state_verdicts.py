@@ -59,7 +59,7 @@ def test_a_verdict_comes_back_as_it_was_given(store: Store) -> None:
     # what was paid is paid once
     assert recalled == Opinion("B", (1,), None, Usage())
     assert Verdicts(store).judged(CARD.key, "model", COMPARED) == {("p", None)}
-    assert Verdicts(store).spending(CARD.key) == Spending(1, 200, 3, 0.01)
+    assert Verdicts(store).spending(CARD.key) == Spending(1, 1, 200, 3, 1, 0.01)
 
 
 @pytest.mark.parametrize("what", ["judge", "prompt", "order", "text"])
@@ -187,13 +187,20 @@ def test_a_question_that_counts_for_two_readings_was_asked_once(store: Store) ->
     add(store)
     add(store, ballot=replace(BALLOT, reading="pair"), opinion=Opinion("B", (1,)))
     assert len(Verdicts(store).rulings("model", COMPARED, judge_key=CARD.key)) == 2
-    assert Verdicts(store).spending(CARD.key) == Spending(1, 200, 3, 0.01)
+    assert Verdicts(store).spending(CARD.key) == Spending(1, 1, 200, 3, 1, 0.01)
 
 
 def test_what_a_repeated_verdict_was_paid_stays(store: Store) -> None:
     add(store)
     add(store, opinion=Opinion("B", (1,)))
-    assert Verdicts(store).spending(CARD.key) == Spending(1, 200, 3, 0.01)
+    assert Verdicts(store).spending(CARD.key) == Spending(1, 1, 200, 3, 1, 0.01)
+
+
+def test_a_price_that_is_known_of_some_questions_is_not_that_of_all(store: Store) -> None:
+    add(store)
+    add(store, "q", opinion=Opinion("B", (1,), None, Usage(200, 3)))
+    add(store, "r", opinion=Opinion("I cannot", (), "refused"))
+    assert Verdicts(store).spending(CARD.key) == Spending(3, 2, 400, 6, 1, 0.01)
 
 
 def test_a_corrected_label_is_that_of_all_verdicts_on_its_prompt(store: Store) -> None:

@@ -94,7 +94,7 @@ def refuse_untrusted(session: Session, *, retests: bool = False) -> None:
         table.set_aside(judge.key)
         return
     again = ", or pass --retest once its server is mended" if judge.kind == "endpoint" else ""
-    raise NotReadyError(f"{trust_line(judge)}. Name another judge{again}")
+    raise NotReadyError(f"{trust_line(judge, judge.name)}. Name another judge{again}")
 
 
 def test(session: Session, sampler: Sampler) -> None:

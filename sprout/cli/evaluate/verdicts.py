@@ -1,30 +1,28 @@
 """What evaluations found, for people and programs: `sprout evaluate` and its --show."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from dataclasses import asdict, replace
 from typing import Any
 
 from sprout.cli import wiring
+from sprout.cli.evaluate.findings import Finding, findings, judge_data
 from sprout.cli.output import Out
 from sprout.cli.preference import known_preference
 from sprout.config.sources import Config
-from sprout.quality import interval
-from sprout.quality.diagnostics import Diagnostics, diagnose
+from sprout.quality.diagnostics import Diagnostics
 from sprout.quality.judge import Card
 from sprout.quality.pairwise import Pairwise
-from sprout.quality.ruling import evidence
 from sprout.quality.trust import MOST_UNREAD, TRUST_BELOW_P
 from sprout.report import facts, words
 from sprout.report.cells import mark_of
 from sprout.report.facts import Period
 from sprout.report.group import Group
 from sprout.report.terminal_fit import fitted
-from sprout.report.units import JOULES_PER_WH, grams
+from sprout.report.units import digits, grams, watt_hours
 from sprout.state import reports
 from sprout.state.evaluations import Evaluations
 from sprout.state.store import Store
-from sprout.state.verdicts import KnownJudge, Verdicts
+from sprout.state.verdicts import KnownJudge, Spending, Verdicts
 
 NUM_HISTORY = 10
 _COST = (
@@ -42,39 +40,26 @@ _COST = (
 SHOWN_CHARS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A level's preference in one class. `task` is None for all of them together."""
-
-    task: str | None
-    level: str
-    preference: float
-    low: float
-    high: float
-    n: int
-    judge: str
-    trusted: bool
-
-
 def show(out: Out, config: Config) -> None:
     """Show what every judge found, and the evaluations so far."""
     with Store.open(config.settings.state) as store:
         power = wiring.open_power(config)
         known = wiring.know(store, config, power, None)
-        judges = Verdicts(store).judges()
-        rows = [row for judge in judges for row in _rows(known, judge)]
-        out.data["rows"] = [asdict(row) for row in rows]
-        out.data["judges"] = [_judge_data(known, judge) for judge in judges]
+        found = findings(known)
+        out.data["rows"] = [asdict(row) for finding in found for row in finding.rows]
+        out.data["judges"] = [judge_data(known, finding) for finding in found]
         history = Evaluations(store).newest(NUM_HISTORY)
         out.data["history"] = history
-        _tell_rows(out, rows)
-        for judge in judges:
-            _tell_judge(out, known, judge)
+        _tell_rows(out, found, ": `sprout evaluate`")
+        for finding in found:
+            _tell_judge(out, known, finding)
+        labels = {finding.judge.key: finding.label for finding in found}
         for past in history:
             state = "finished" if past["finished_at"] else "unfinished"
+            by = labels.get(past["judge_key"], past["judge"])
             out.text(
-                f"evaluation  {past['started_at'][:16]} {state}: {past['num_drawn']} prompts "
-                f"({past['source']}) by {past['judge']}, {_carbon(past)}; {past['reason']}"
+                f"evaluation  {past['started_at'][:16]}Z {state}: {past['num_drawn']} prompts "
+                f"({past['source']}) by {by}, {_carbon(past)}; {past['reason']}"
             )
         _tell_cost(out, known)
         _tell_steering(out, known)
@@ -83,19 +68,18 @@ def show(out: Out, config: Config) -> None:
 def report(out: Out, store: Store, known: wiring.Known, card: Card, evaluation_id: str) -> None:
     """Show what this judge has found so far, with all its verdicts of before."""
     known = replace(known, store=store)
-    judge = next(each for each in Verdicts(store).judges() if each.key == card.key)
-    rows = _rows(known, judge)
-    out.data["rows"] = [asdict(row) for row in rows]
-    out.data["judge"] = _judge_data(known, judge)
+    finding = next(each for each in findings(known) if each.judge.key == card.key)
+    out.data["rows"] = [asdict(row) for row in finding.rows]
+    out.data["judge"] = judge_data(known, finding)
     past = Evaluations(store).summary(evaluation_id)
     out.data["cost"] = past and {name: past[name] for name in _COST}
-    _tell_rows(out, rows)
-    _tell_judge(out, known, judge)
+    _tell_rows(out, [finding])
+    _tell_judge(out, known, finding)
     if past is not None:  # pruned meanwhile otherwise
-        joules = past["metered_j"] / JOULES_PER_WH
         is_estimated = known.is_energy_estimated
         marked = f"{known.conditions.energy_method}{', estimated' if is_estimated else ''}"
-        out.text(f"this evaluation  {joules:.3g} Wh ({marked}), {_carbon(past)}")
+        used = watt_hours(past["metered_j"])
+        out.text(f"this evaluation  {used} ({marked}), {_carbon(past)}")
     _tell_cost(out, known)
     _tell_steering(out, known)
 
@@ -106,61 +90,7 @@ def _carbon(past: Mapping[str, Any]) -> str:
     return f"{mass}CO2eq at {past['g_per_kwh']:.0f} g/kWh ({mark_of(past['intensity_source'])})"
 
 
-def _rows(known: wiring.Known, judge: KnownJudge) -> list[Row]:
-    """Return the preference of each level, of all prompts and of each class, by one judge."""
-    levels = known.directives.levels
-    keys = [directive.key for directive in known.directives.directives]
-    rulings = Verdicts(known.store).rulings(known.conditions.model, keys, judge_key=judge.key)
-    half_life = timedelta(days=known.config.settings.verdict_half_life_d)
-    found = evidence(rulings, keys, wiring.utc_now(), half_life)
-    rows = []
-    for task in (None, *sorted(set(found.tasks))):
-        part = found if task is None else found.of_class(task)
-        if not part.num_prompts:
-            continue
-        shares = part.shares(levels)
-        ends = interval.of_shares(part.credits_, part.weights)
-        rows += [
-            Row(
-                task, level, min(1.0, float(mean)), each.low, each.high, part.num_prompts,
-                judge.name, judge.is_trusted,
-            )
-            for level, mean, each in zip(levels, shares.mean, ends, strict=True)
-        ]  # fmt: skip
-    return rows
-
-
-def _diagnose(known: wiring.Known, judge: KnownJudge) -> Diagnostics:
-    keys = [directive.key for directive in known.directives.directives]
-    rulings = Verdicts(known.store).rulings(known.conditions.model, keys, judge_key=judge.key)
-    return diagnose(rulings, keys[0], keys[1:])
-
-
-def _judge_data(known: wiring.Known, judge: KnownJudge) -> dict[str, object]:
-    found, spending = _diagnose(known, judge), Verdicts(known.store).spending(judge.key)
-    names = {directive.key: directive.level for directive in known.directives.directives}
-    first = found.first_slot
-    return {
-        "judge": judge.name,
-        "judge_key": judge.key,
-        "kind": judge.kind,
-        "trusted": judge.is_trusted,
-        "control_pairs": asdict(judge.trust) | {"p_value": judge.trust.p_value}
-        if judge.trust
-        else None,
-        "num_asked": found.num_asked,
-        "num_failed": found.num_failed,
-        "num_no_match": found.num_none,
-        "first_slot": asdict(first) | {"rate": first.rate} if first else None,
-        "pairwise": [
-            asdict(pair) | {"level": names[pair.key], "flip_rate": pair.flip_rate}
-            for pair in found.pairwise
-        ],
-        "spending": asdict(spending),
-    }
-
-
-def _tell_rows(out: Out, rows: list[Row]) -> None:
+def _tell_rows(out: Out, found: list[Finding], advice: str = "") -> None:
     cells = [
         (
             "all" if row.task is None else row.task or "none",
@@ -169,23 +99,24 @@ def _tell_rows(out: Out, rows: list[Row]) -> None:
             f"{row.low:.3f}",
             f"{row.high:.3f}",
             str(row.n),
-            row.judge,
+            finding.label,
             "yes" if row.trusted else "NO",
         )
-        for row in rows
+        for finding in found
+        for row in finding.rows
     ]
     if not cells:
-        out.text("no verdicts yet about this model at these levels: `sprout evaluate`")
+        out.text(f"no verdicts yet about this model at these levels{advice}")
         return
     headers = ("task", "level", "preferred", "95 % low", "high", "n", "judge", "trusted")
     out.table(fitted(headers, cells, "share of prompts whose best answer it is"))
 
 
-def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:
-    found, spending = _diagnose(known, judge), Verdicts(known.store).spending(judge.key)
+def _tell_judge(out: Out, known: wiring.Known, finding: Finding) -> None:
+    judge, found = finding.judge, finding.diagnostics
     names = {directive.key: directive.level for directive in known.directives.directives}
     if judge.kind != "reference":
-        out.text(trust_line(judge))
+        out.text(trust_line(judge, finding.label))
     if found.num_none:
         out.text(f"no level matched the reference: {found.num_none} prompts, counted apart")
     if found.num_failed:
@@ -198,28 +129,39 @@ def _tell_judge(out: Out, known: wiring.Known, judge: KnownJudge) -> None:
         )
     for pair in found.pairwise:
         out.text(_pair_line(names[pair.key], pair))
+    if judge.kind == "endpoint" and finding.spending.num_asked:
+        out.text(_spending_line(finding.spending))
+
+
+def _spending_line(spending: Spending) -> str:
+    """Return what an endpoint's questions came to, as far as it said, and of how many it did."""
+
+    def told(what: str, num: int) -> str:
+        return what if num == spending.num_asked else f"{what} for {num} of them"
+
+    tokens, price = "tokens unknown", "price unknown"
     if spending.num_prompt_tokens is not None:
-        price = "price unknown" if spending.price_usd is None else f"{spending.price_usd:.4f} USD"
-        out.text(
-            f"asked so far  {spending.num_asked} questions, {spending.num_prompt_tokens} + "
-            f"{spending.num_new_tokens or 0} tokens, {price}"
-        )
+        new = "unknown" if spending.num_new_tokens is None else str(spending.num_new_tokens)
+        tokens = told(f"{spending.num_prompt_tokens} + {new} tokens", spending.num_counted)
+    if spending.price_usd is not None:
+        price = told(f"{digits(spending.price_usd)} USD", spending.num_priced)
+    return f"asked so far  {spending.num_asked} questions, {tokens}, {price}"
 
 
-def trust_line(judge: KnownJudge) -> str:
+def trust_line(judge: KnownJudge, label: str) -> str:
     """Return how far a judge is trusted, and why."""
-    trust = judge.trust
-    if trust is None:
-        return f"{judge.name} was not tested on all control pairs yet: its verdicts steer nothing"
+    trust, tested_at = judge.trust, judge.tested_at
+    if trust is None or tested_at is None:
+        return f"{label} was not tested on all control pairs yet: its verdicts steer nothing"
     did = (
-        f"of {trust.num_pairs} control pairs {trust.num_right} right in both orders, "
-        f"{trust.num_wrong} wrong, {trust.num_split} contradictory, {trust.num_failed} unread "
-        f"(p = {trust.p_value:.2g})"
+        f"tested {tested_at:%Y-%m-%d}: of {trust.num_pairs} control pairs {trust.num_right} right "
+        f"in both orders, {trust.num_wrong} wrong, {trust.num_split} contradictory, "
+        f"{trust.num_failed} unread (p = {trust.p_value:.2g})"
     )
     if judge.is_trusted:
-        return f"{judge.name} is trusted: {did}"
+        return f"{label} is trusted, {did}"
     return (
-        f"{judge.name} is NOT trusted: {did}; needed: p < {TRUST_BELOW_P:g} and at most "
+        f"{label} is NOT trusted, {did}; needed: p < {TRUST_BELOW_P:g} and at most "
         f"{100 * MOST_UNREAD:.0f} % unread. It is asked nothing else, and steers nothing"
     )
 
