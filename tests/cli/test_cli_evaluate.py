@@ -474,6 +474,17 @@ def test_an_endpoint_that_breaks_off_keeps_what_it_said(
     assert len(server.asked) == num_asked + 2 * NUM_PAIRS - 3 + 3 * 5
 
 
+def test_an_evaluation_that_drew_more_than_is_asked_for_is_not_continued(
+    replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer
+) -> None:
+    server.script = [*BROKEN]
+    command = ("evaluate", prompt_file(5), *replay, *endpoint, "--no-pairwise", "--json")
+    assert sprout(*command).code == 75
+    fewer = sprout(*command, "--prompts", 2).data
+    assert (fewer["is_continued"], fewer["num_prompts"]) == (False, 2)
+    assert len(server.asked) == MAX_TRIES + 2 * NUM_PAIRS + 2
+
+
 def test_an_evaluation_older_than_many_newer_ones_is_continued(
     replay: tuple[str, str], endpoint: tuple[str, ...], server: JudgeServer, store: Path
 ) -> None:

@@ -26,6 +26,15 @@ def test_thirty_prompts_are_judged_by_their_references_in_under_three_minutes(
     assert select(store, "SELECT count(*) FROM answers") == [(90,)]
 
 
+def test_prompts_that_do_not_fit_are_left_out_and_said(model_path: Path) -> None:
+    lines = [{"prompt": text, "reference": "5"} for text in ("Say 5.", "word " * 400)]
+    command = ("evaluate", write_lines(Path("two.jsonl"), lines), "--model", model_path)
+    found = sprout(*command, "--ctx", 256, "--parallel", 1, "--max-tokens", 8, "--json")
+    assert found.code == 3
+    assert (found.data["num_prompts"], found.data["num_unanswered"]) == (2, 1)
+    assert "1 prompts got no answer at every level, as at L" in found.stderr
+
+
 def test_the_default_model_does_not_earn_trust_as_a_judge(model_path: Path, store: Path) -> None:
     lines = [{"prompt": "What is the capital of France?"}, {"prompt": "Why is the sky blue?"}]
     prompts = write_lines(Path("two.jsonl"), lines)

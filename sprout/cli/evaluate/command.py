@@ -93,7 +93,7 @@ def evaluate(
     and contradicting itself for 65 (p = 0.5).
 
     Killed at any moment, the same command continues; no question is asked, or paid for, twice.
-    With --when-green the command ends with status 0 whether it ran or not, and says why.
+    With --when-green a moment that is not green is no failure: status 0, and why.
 
     Example: sprout evaluate --prompts 30
     """

@@ -117,7 +117,10 @@ def _warnings(settings: Settings) -> list[str]:
 
 
 def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[Case, ...]:
-    """Draw the prompts and record the evaluation; continue the newest one when it is unfinished."""
+    """Draw the prompts and record the evaluation.
+
+    The newest one is continued instead, if it is unfinished and drew no more than is asked for.
+    """
     known, card = session.known, session.card
     settings, model = known.config.settings, known.conditions.model
     reservoir = Reservoir(known.store, settings.reservoir)
@@ -128,35 +131,22 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
     rulings = Verdicts(known.store)
     rulings.introduce(card)
     Profiles(known.store).name_directives(known.directives.directives)
-    table, compared = Evaluations(known.store), levels_key(session.keys)
     by_hash = {case.prompt_hash: case for case in pool.cases}
     rulings.relabel(by_hash.values())
     judged = rulings.judged(card.key, model, session.keys)
     settled = _settled(pool.cases, judged, card, keeps_text=settings.keep_text)
-    past = table.unfinished(card.key, model, compared, pool.source)
-    if past is not None and past[1] and all(name in by_hash for name in past[1]):
-        session.out.note(f"continuing {past[0]}")
+    table = Evaluations(known.store)
+    past = table.unfinished(card.key, model, levels_key(session.keys), pool.source)
+    names = () if past is None or len(past[1]) > flags.num_prompts else past[1]
+    is_continued = bool(names) and all(name in by_hash for name in names)
+    if past is not None and is_continued:
         session.evaluation_id = past[0]
-        table.continue_at(past[0], session.grid)
-        drawn = tuple(by_hash[name] for name in past[1])
+        session.out.note(f"continuing {session.evaluation_id}")
+        table.continue_at(session.evaluation_id, session.grid)
+        drawn = tuple(by_hash[name] for name in names)
     else:
         drawn = draw(pool.cases, settled, flags.num_prompts, flags.seed)
-        session.evaluation_id = f"eval-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        table.start(
-            Evaluation(
-                id=session.evaluation_id,
-                judge_key=card.key,
-                model=model,
-                levels_key=compared,
-                source=pool.source,
-                reason=reason,
-                drawn=tuple(case.prompt_hash for case in drawn),
-                started_at=now,
-                machine=known.conditions.machine,
-                energy_method=known.conditions.energy_method,
-                grid=session.grid,
-            )
-        )
+        _start(session, drawn, pool.source, reason, now)
     session.to_answer = drawn
     if not settings.keep_text:  # without stored answers a verdict is all there is to know them by
         session.to_answer = tuple(case for case in drawn if case.prompt_hash not in settled)
@@ -168,10 +158,33 @@ def _begin(session: Session, flags: Flags, reason: str, now: datetime) -> tuple[
         "reason": reason,
         "evaluation_id": session.evaluation_id,
         "source": pool.source,
-        "is_continued": past is not None and drawn and session.evaluation_id == past[0],
+        "is_continued": is_continued,
         "notes": list(pool.notes),
     }
     return drawn
+
+
+def _start(
+    session: Session, drawn: tuple[Case, ...], source: str, reason: str, now: datetime
+) -> None:
+    """Record a new evaluation of these prompts."""
+    conditions = session.known.conditions
+    session.evaluation_id = f"eval-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    Evaluations(session.known.store).start(
+        Evaluation(
+            id=session.evaluation_id,
+            judge_key=session.card.key,
+            model=conditions.model,
+            levels_key=levels_key(session.keys),
+            source=source,
+            reason=reason,
+            drawn=tuple(case.prompt_hash for case in drawn),
+            started_at=now,
+            machine=conditions.machine,
+            energy_method=conditions.energy_method,
+            grid=session.grid,
+        )
+    )
 
 
 def _settled(
@@ -204,7 +217,6 @@ def _answer(session: Session, sampler: Sampler) -> Answers:
     if not num_missing or session.stop.came():
         return answers
     engine = open_engine(model_path(settings), wiring.engine_options(settings), wiring.utc_now())
-    failed: set[str] = set()
     num_done, unstored_j = 0, 0.0
     try:
         rows = answer(
@@ -224,15 +236,14 @@ def _answer(session: Session, sampler: Sampler) -> Answers:
                         session.charge(unstored_j, row.busy_s)
                     unstored_j = 0.0
                 answers |= _by_key(row.answers)
-                failed |= {prompt_hash for prompt_hash, _, _ in row.failures}
-                for _, level, why in row.failures:
+                for prompt_hash, level, why in row.failures:
+                    session.failures[prompt_hash] = (level, why)
                     session.out.note(f"no answer at {level}: {why}")
                 num_done += len(row.answers) + len(row.failures)
                 bar.update(num_done, num_missing, f"{num_reused} answers reused")
     finally:
         session.charge(unstored_j, 0.0)
         engine.close()
-    session.num_unanswered = len(failed)
     return answers
 
 
@@ -249,7 +260,7 @@ def _close(session: Session, cases: tuple[Case, ...], config: Config) -> None:
             Evaluations(store).finish(session.evaluation_id, wiring.utc_now())
         out.data |= {
             "num_prompts": len(cases),
-            "num_unanswered": session.num_unanswered,
+            "num_unanswered": len(session.failures),
             "num_too_long": session.num_too_long,
             "num_asked": session.num_new,
         }
@@ -257,7 +268,14 @@ def _close(session: Session, cases: tuple[Case, ...], config: Config) -> None:
     if stop.exit_code is not None:
         out.error(f"stopped after {session.num_new} verdicts; the same command continues")
         out.finish(stop.exit_code, ("interrupted",))
+    left_out = []
+    if session.failures:
+        level, why = next(iter(session.failures.values()))
+        num = len(session.failures)
+        left_out.append(f"{num} prompts got no answer at every level, as at {level}: {why}")
     if session.num_too_long:
-        message = f"{judging.too_long(session)}, or lower --max-tokens"
+        left_out.append(f"{judging.too_long(session)}, or lower --max-tokens")
+    for message in left_out:
         out.error(message)
-        out.finish(PARTIAL, (message,))
+    if left_out:
+        out.finish(PARTIAL, tuple(left_out))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from sprout.batch.answers import Grid
@@ -33,6 +33,7 @@ class Session:
     Args:
         to_answer: drawn prompts whose answers the judge is to be shown.
         to_reread: prompts that were judged before, whose reference may have been corrected.
+        failures: (level, why) of each prompt that was not answered at it, by hash.
     """
 
     out: Out
@@ -44,7 +45,7 @@ class Session:
     evaluation_id: str = ""
     to_answer: tuple[Case, ...] = ()
     to_reread: tuple[Case, ...] = ()
-    num_unanswered: int = 0
+    failures: dict[str, tuple[str, str]] = field(default_factory=dict)
     num_too_long: int = 0
     num_new: int = 0
 
