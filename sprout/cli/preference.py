@@ -69,6 +69,7 @@ def _judged(
         by_class={task: found.of_class(task).shares(directives.levels) for task in classes},
         source=f"judged by {by}: {found.num_prompts} {about}",
         is_prior=False,
+        parts=overall.parts,
     )
 
 

@@ -44,6 +44,8 @@ class TaskClass:
         task: None is everything that has no class of its own.
         costs: one per level.
         demand: its part of all requests, in (0, 1].
+        part: of what is known of the preference of everything else, the part that rests on this
+            task's verdicts, from 0 to 1; 0 for everything else itself.
         obstacle: why no other level may be preferred to L0; None when one may.
     """
 
@@ -51,6 +53,7 @@ class TaskClass:
     shares: Shares
     costs: tuple[Cost, ...]
     demand: float
+    part: float
     obstacle: str | None
 
     def preference(self, directives: DirectiveSet) -> tuple[float | None, ...]:
@@ -119,7 +122,8 @@ def _class_of(
 ) -> TaskClass:
     shares = preference.overall if task is None else preference.by_class[task]
     costs = _costs(task, table, directives)
-    return TaskClass(task, shares, costs, demand, _obstacle(shares, costs, directives))
+    part = 0.0 if task is None else preference.parts.get(task, 0.0)
+    return TaskClass(task, shares, costs, demand, part, _obstacle(shares, costs, directives))
 
 
 def _costs(task: str | None, table: CostTable, directives: DirectiveSet) -> tuple[Cost, ...]:

@@ -2,7 +2,9 @@
 
 q is estimated, and a programme that minimises leans on whatever the estimate flatters.
 With a[c,v] the amount x[c,v], minus the floor's factor times the demand on L0, a floor says
-q a >= 0, and the estimate of q a has the variance sum over c of a[c]^T Cov[c] a[c]. A robust scheme
+q a >= 0, and the estimate of q a has the variance sum over c of a[c]^T Cov[c] a[c], plus twice the
+sum of overlap[c] a[c]^T Cov[c] a[o], where the class of everything else, o, has the preference of
+all: the part overlap[c] of that rests on the verdicts of c, and errs with them. A robust scheme
 asks for q a >= z times its standard deviation, z being `confidence`. The deviation depends on the
 mix, so solve -> margin -> solve is repeated to a fixed point. Where that misses a floor with its
 margin, L0 takes over as much as is needed: nobody can doubt that it is as good as L0.
@@ -131,7 +133,12 @@ def deviations(outlook: Outlook, window: IntArray, amount: FloatArray) -> FloatA
     together = np.add.reduceat(_beyond(problem, amount, factor[:, None]), first, axis=0)
     if outlook.past is not None:
         together = together + outlook.past
-    variance = _quadratic(together, _covariance(outlook)[first]).sum(axis=1)
+    covariance = _covariance(outlook)[first]
+    variance = _quadratic(together, covariance).sum(axis=1)
+    if outlook.overlap is not None:
+        errs_with = (covariance @ together[:, -1:, :, None])[..., 0]
+        variance = variance + 2 * (together * errs_with).sum(axis=2) @ outlook.overlap
+        variance = np.maximum(variance, 0.0)
     deviation: FloatArray = np.sqrt(variance) / sums(window, problem.demand.sum(axis=1))
     return deviation
 

@@ -37,6 +37,8 @@ class Outlook:
         problem: without floors.
         position: [t], where the intensity stands in its range, in [0, 1].
         covariance: [c, v, v] or [t, c, v, v] of the preference; None where nobody can say.
+        overlap: [c], the part of the last class's preference that rests on the verdicts of each
+            other one, with which it errs; None where classes share none.
         window: [t], the window that a slot belongs to: 0, 1, ... without a gap, in order.
         earned: [w], preference times demand that windows have beyond their floors from slots that
             were served before; None is nothing.
@@ -51,6 +53,7 @@ class Outlook:
     limits: Limits
     window: IntArray
     covariance: FloatArray | None = None
+    overlap: FloatArray | None = None
     earned: FloatArray | None = None
     past: FloatArray | None = None
     reference_g_per_kwh: float | None = None

@@ -77,6 +77,7 @@ def outlook_of(
         limits=Limits(options.tolerance, options.class_floor, options.confidence),
         window=np.zeros(len(readings), dtype=np.int64),
         covariance=_covariance(formed, directives),
+        overlap=np.array([each.part for each in formed]),
         reference_g_per_kwh=readings[0].range.middle_g_per_kwh,
     )
 

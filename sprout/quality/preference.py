@@ -10,7 +10,7 @@ the paper's preference (section 3), and sums to 1. Old verdicts fade by their we
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,12 +47,15 @@ class Preference:
         by_class: of each task class that was judged; may be empty.
         source: who judged what, or that it is a prior.
         is_prior: whether nobody judged this model's answers.
+        parts: of `overall`, the part that rests on the verdicts of each class, from 0 to 1: by so
+            much it errs with that class.
     """
 
     overall: Shares
     by_class: Mapping[str, Shares]
     source: str
     is_prior: bool
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def prior(shares: Mapping[str, float]) -> Shares:

@@ -82,6 +82,16 @@ class Evidence:
         """Return how many prompts of one weight these are worth, to the nearest."""
         return math.floor(worth(self.weights) + 0.5) if self.tasks else 0
 
+    @property
+    def parts(self) -> dict[str, float]:
+        """Return the part of all weight that each class has."""
+        parts = dict.fromkeys(self.tasks, 0.0)
+        for task, weight in zip(
+            self.tasks, (self.weights / self.weights.sum()).tolist(), strict=True
+        ):
+            parts[task] += weight
+        return parts
+
     def of_class(self, task: str) -> "Evidence":
         """Return the rows of one class."""
         rows = [i for i, each in enumerate(self.tasks) if each == task]

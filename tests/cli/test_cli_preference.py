@@ -101,6 +101,7 @@ def test_overall_weighs_tasks_as_they_are_served(store: Store) -> None:
     judged(store, 2, 20, task="maths")
     serve(store, "maths", "qa", "qa", "qa")
     assert found(store).overall.mean == pytest.approx([0.75, 0, 0.25])
+    assert found(store).parts == pytest.approx({"qa": 0.75, "maths": 0.25})
 
 
 def test_a_handful_of_verdicts_on_what_is_served_does_not_stand_for_all(store: Store) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from plain_records import KEYS, LEVELS, cost, levels, sample
@@ -5,6 +7,9 @@ from plain_records import KEYS, LEVELS, cost, levels, sample
 from sprout.costs import ALL_TASKS, Cost, learn
 from sprout.errors import NotReadyError
 from sprout.planning.classes import MIN_JUDGED, MIN_MEASURED, covariance, form, judged_tasks
+from sprout.planning.margins import deviations
+from sprout.planning.outlook import Limits, Outlook
+from sprout.planning.problem import Problem
 from sprout.quality.preference import Preference, Shares, estimate, prior
 
 NAMES = ("L0", "L1", "L2")
@@ -39,6 +44,47 @@ def test_a_task_with_verdicts_is_a_class_and_the_rest_is_one_more() -> None:
     assert [each.task for each in formed] == ["maths", "qa", None]
     assert formed[0].shares.num_prompts == 60
     assert formed[2].shares.num_prompts is None
+
+
+def test_the_rest_errs_with_the_classes_whose_verdicts_it_rests_on() -> None:
+    """One task has 200 verdicts and unlabelled prompts 100; the rest has the preference of all."""
+    amount = np.array([[[0.1, 0.4], [0.2, 0.3]]])
+    problem = Problem(
+        energy_kwh=np.ones((2, 2)),
+        time_s=np.ones((2, 2)),
+        preference=np.full((2, 2), 0.5),
+        intensity_g_per_kwh=np.ones(1),
+        embodied_g_per_s=0.0,
+        demand=np.array([[0.5, 0.5]]),
+    )
+    of_one_verdict = np.array([[0.25, -0.25], [-0.25, 0.25]])
+    known = Outlook(
+        problem,
+        np.ones(1),
+        Limits(tolerance=0.1),
+        np.array([0]),
+        np.array([of_one_verdict / 200, of_one_verdict / 300]),
+        np.array([200 / 300, 0]),
+    )
+    # by drawing the verdicts again and again: what is beyond a floor of 0.9 of L0's own
+    rng = np.random.default_rng(3)
+    of_task = rng.binomial(200, 0.5, 100_000)
+    of_all = (of_task + rng.binomial(100, 0.5, 100_000)) / 300
+    of_task = of_task / 200
+    beyond = (
+        (0.1 - 0.45) * of_task + 0.4 * (1 - of_task) + (0.2 - 0.45) * of_all + 0.3 * (1 - of_all)
+    )
+    found = deviations(known, known.window, amount)
+    assert found == pytest.approx([beyond.std()], rel=0.01)
+    # as if they erred apart, it would be far less
+    apart = deviations(replace(known, overlap=None), known.window, amount)
+    assert apart < 0.8 * found
+
+
+def test_classes_know_how_much_of_the_rest_is_theirs() -> None:
+    known = replace(preference(qa=judged(60), maths=judged(60)), parts={"qa": 0.5, "few": 0.5})
+    formed = form(known, costs(), LEVELS, apart=True)
+    assert {each.task: each.part for each in formed} == {"maths": 0.0, "qa": 0.5, None: 0.0}
 
 
 def test_one_mix_for_all_needs_no_classes() -> None:
