@@ -81,16 +81,14 @@ def _naive_bayes(texts: Sequence[str], tasks: Sequence[str]) -> _Probabilities:
     for text, task in zip(texts, tasks, strict=True):
         for word, count in Counter(_words(text)).items():
             counts[names.index(task), words[word]] += count
+    # without a prior, a text of unknown words is as likely of every class
     log_likely = np.log(counts / counts.sum(axis=1, keepdims=True))
-    sizes = Counter(tasks)
-    log_prior = np.log(np.array([sizes[name] / len(tasks) for name in names]))
 
     def probabilities(wanted: Sequence[str]) -> FloatArray:
         rows = []
         for text in wanted:
             known = [words[word] for word in _words(text) if word in words]
-            evidence = log_likely[:, known].sum(axis=1) / np.sqrt(max(1, len(known)))
-            scores = log_prior + evidence
+            scores = log_likely[:, known].sum(axis=1) / np.sqrt(max(1, len(known)))
             likely = np.exp(scores - scores.max())
             rows.append(likely / likely.sum())
         return np.array(rows)

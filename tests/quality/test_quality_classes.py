@@ -29,9 +29,9 @@ def test_the_class_is_read_from_the_words(*, plain: bool) -> None:
 
 @BOTH
 def test_what_is_unlike_all_of_them_is_other(*, plain: bool) -> None:
-    classify = train(TEXTS, TASKS, plain=plain)
-    assert classify(["Zebras graze beside rivers."]) == [OTHER]
-    assert classify([""]) == [OTHER]
+    # nor does it take after a task that most prompts have
+    classify = train(SUMS * 5 + CODE, ["sums"] * 100 + ["code"] * 20, plain=plain)
+    assert classify(["Zebras graze beside rivers", ""]) == [OTHER, OTHER]
 
 
 @pytest.mark.parametrize(("texts", "tasks"), [([], []), (SUMS, ["sums"] * 20)])

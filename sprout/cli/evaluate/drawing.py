@@ -123,7 +123,7 @@ def _classified(cases: Sequence[Case], sampled: Sequence[Case]) -> tuple[Case, .
     unknown = [case for case in cases if not case.given_task]
     if not unknown:
         return tuple(cases)
-    labelled = [case for case in {*_keyed(sampled), *_keyed(cases)} if case[1]]
+    labelled = sorted(case for case in {*_keyed(sampled), *_keyed(cases)} if case[1])
     classify = train([text for text, _ in labelled], [task for _, task in labelled])
     names = iter(classify([case.text for case in unknown]))
     return tuple(case if case.given_task else replace(case, task=next(names)) for case in cases)
