@@ -2,8 +2,9 @@
 
 POST {base URL}/chat/completions with model, messages, temperature 0 and max_tokens; read from the
 answer: choices[0].message.content or .refusal, finish_reason, usage.prompt_tokens,
-usage.completion_tokens, and usage.cost in USD where the endpoint states one. Not promised: that
-the endpoint says the same twice.
+usage.completion_tokens, and usage.cost in USD where the endpoint states one. A model that takes no
+max_tokens, or no temperature, as those of OpenAI that reason, is asked with max_completion_tokens
+and by its own temperature. Not promised: that the endpoint says the same twice.
 
 One that is away, busy or failing, or answers something else, is asked again, at most MAX_TRIES
 times in all, after the time that Retry-After names or else twice as long as before. One that wants
@@ -22,6 +23,9 @@ from sprout.errors import NotReadyError, PermissionDeniedError, SproutError, Try
 from sprout.quality.http import Http, NoReplyError, Reply
 from sprout.quality.judge import Fault, Usage
 
+MAX_NEW_TOKENS = 1024
+"""A label takes 3; the rest is for models that think first."""
+
 MAX_TRIES = 5
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
@@ -38,6 +42,7 @@ _TOO_LONG = (
     "context window",
     "too long",
 )
+_UNSUPPORTED = ("unsupported_parameter", "unsupported_value")  # OpenAI, with the parameter's name
 _FILTERED = ("content_filter", "content_policy_violation")  # Azure, OpenAI
 _SHOWN_CHARS = 200
 _KEPT_CHARS = 1 << 16
@@ -91,9 +96,10 @@ class Completions:
         self._http = Http(address.base_url, address.key, address.timeout_s)
         self._sleep = sleep
         self._now = now
+        self._options: dict[str, int] = {"temperature": 0, "max_tokens": MAX_NEW_TOKENS}
         self._place = f"the judge at {address.base_url}"
 
-    def ask(self, text: str, max_tokens: int) -> Completion:
+    def ask(self, text: str) -> Completion:
         """Return what it says to a text.
 
         Raises:
@@ -107,9 +113,12 @@ class Completions:
                 self._sleep(pause_s)
             pause_s = FIRST_PAUSE_S * 2**number
             try:
-                reply = self.post(text, max_tokens)
+                reply = self._post(text)
             except NoReplyError as error:
                 reason = str(error)
+                continue
+            if self._adapts(reply):
+                pause_s = 0.0
                 continue
             completion = self._read(reply)
             if completion is not None:
@@ -122,20 +131,6 @@ class Completions:
                 raise self._away(f"wants to be asked again in {pause_s:.0f} s ({reason})")
         raise self._away(f"does not answer after {MAX_TRIES} tries ({reason})")
 
-    def post(self, text: str, max_tokens: int) -> Reply:
-        """Return the reply to one request.
-
-        Raises:
-            NoReplyError: there is none.
-        """
-        body = {
-            "model": self.address.model,
-            "messages": [{"role": "user", "content": text}],
-            "temperature": 0,
-            "max_tokens": max_tokens,
-        }
-        return self._http.post("/chat/completions", body)
-
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
@@ -145,6 +140,26 @@ class Completions:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _post(self, text: str) -> Reply:
+        messages = [{"role": "user", "content": text}]
+        body = {"model": self.address.model, "messages": messages, **self._options}
+        return self._http.post("/chat/completions", body)
+
+    def _adapts(self, reply: Reply) -> bool:
+        """Return whether a parameter was refused that can be left out; it is, from then on."""
+        try:
+            told = json.loads(reply.body)["error"]
+            code, name = told["code"], told["param"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return False
+        if code not in _UNSUPPORTED or name not in ("temperature", "max_tokens"):
+            return False
+        if self._options.pop(name, None) is None:
+            return False
+        if name == "max_tokens":
+            self._options["max_completion_tokens"] = MAX_NEW_TOKENS
+        return True
 
     def _read(self, reply: Reply) -> Completion | None:
         """Return what a reply says; None for one that is worth another try."""

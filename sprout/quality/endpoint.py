@@ -1,12 +1,9 @@
 """A judge behind an OpenAI-compatible endpoint: the choice is read from what it says."""
 
 from sprout.quality.comparison import MARKED_TEMPLATE, question_text
-from sprout.quality.completions import Address, Completions
+from sprout.quality.completions import MAX_NEW_TOKENS, Address, Completions
 from sprout.quality.judge import Card, Opinion, Question
 from sprout.quality.wording import choice_in
-
-MAX_NEW_TOKENS = 1024
-"""A label takes 3; the rest is for models that think first."""
 
 
 def card(address: Address) -> Card:
@@ -34,7 +31,7 @@ class EndpointJudge:
 
     def ask(self, question: Question) -> Opinion:
         """Return its opinion; raises what `Completions.ask` raises."""
-        said = self._endpoint.ask(question_text(self._card, question), MAX_NEW_TOKENS)
+        said = self._endpoint.ask(question_text(self._card, question))
         if said.fault is not None:
             return Opinion(said.text, (), said.fault, said.usage)
         slot = choice_in(said.text, len(question.answers))

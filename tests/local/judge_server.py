@@ -59,9 +59,30 @@ def completion(content: str | None, finish_reason: str = "stop", **message: Any)
     }
 
 
-def error(message: str, code: str | None = None, kind: str = "invalid_request_error") -> Json:
+def error(
+    message: str,
+    code: str | None = None,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+) -> Json:
     """Return the body of an error, in OpenAI's exact shape."""
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+_REFUSALS = {
+    "max_tokens": error(
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens' instead.",
+        "unsupported_parameter",
+        param="max_tokens",
+    ),
+    "temperature": error(
+        "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) "
+        "value is supported.",
+        "unsupported_value",
+        param="temperature",
+    ),
+}
 
 
 @dataclass
@@ -71,12 +92,16 @@ class JudgeServer:
     Args:
         script: replies for the next requests, in order; then `chooser` speaks.
         needs_key: whether requests must carry KEY.
+        reasons: whether its model takes neither max_tokens nor a temperature, as some of OpenAI's.
+        options: the parameters of each request, beside model and messages.
     """
 
     url: str = ""
     script: list[Reply] = field(default_factory=list)
     chooser: Chooser = lambda _question, _answers: "A"
     needs_key: bool = True
+    reasons: bool = False
+    options: list[dict[str, int]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -86,6 +111,8 @@ class JudgeServer:
         with self.lock:
             body = self._checked(request, data)
             question = body["messages"][-1]["content"]
+            if self.reasons and (refused := next(filter(body.__contains__, _REFUSALS), None)):
+                return Reply(400, _REFUSALS[refused])
             self.asked.append(question)
             if self.script:
                 return self.script.pop(0)
@@ -100,11 +127,14 @@ class JudgeServer:
                 request.headers["Authorization"],
                 f"Bearer {KEY}" if self.needs_key else None,
             ),
-            "keys": (sorted(body), ["max_tokens", "messages", "model", "temperature"]),
             "model": (body.get("model"), "judge-1"),
-            "temperature": (body.get("temperature"), 0),
             "roles": ([sorted(m) for m in body["messages"]], [["content", "role"]]),
         }
+        self.options.append(
+            {name: body[name] for name in body if name not in ("model", "messages")}
+        )
+        if not self.reasons:
+            wanted["options"] = (self.options[-1], {"temperature": 0, "max_tokens": 1024})
         self.faults += [f"{name}: {got!r}" for name, (got, want) in wanted.items() if got != want]
         return body
 

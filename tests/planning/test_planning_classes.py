@@ -68,9 +68,9 @@ def test_the_rest_errs_with_the_classes_whose_verdicts_it_rests_on() -> None:
     )
     # by drawing the verdicts again and again: what is beyond a floor of 0.9 of L0's own
     rng = np.random.default_rng(3)
-    of_task = rng.binomial(200, 0.5, 100_000)
-    of_all = (of_task + rng.binomial(100, 0.5, 100_000)) / 300
-    of_task = of_task / 200
+    chose_l0 = rng.binomial(200, 0.5, 100_000)
+    of_all = (chose_l0 + rng.binomial(100, 0.5, 100_000)) / 300
+    of_task = chose_l0 / 200
     beyond = (
         (0.1 - 0.45) * of_task + 0.4 * (1 - of_task) + (0.2 - 0.45) * of_all + 0.3 * (1 - of_all)
     )

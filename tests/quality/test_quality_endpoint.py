@@ -192,6 +192,33 @@ def test_a_wrong_key_is_said_at_once_and_not_shown(
     assert naps.taken == []
 
 
+def test_a_model_that_takes_no_such_parameters_is_asked_without_them(
+    judge: EndpointJudge, server: JudgeServer, naps: Naps
+) -> None:
+    server.reasons = True
+    server.chooser = lambda _question, _answers: "[[B]]"
+    assert [judge.ask(QUESTION).chosen for _ in range(2)] == [(1,), (1,)]
+    assert server.options == [
+        {"temperature": 0, "max_tokens": 1024},
+        {"temperature": 0, "max_completion_tokens": 1024},
+        {"max_completion_tokens": 1024},
+        {"max_completion_tokens": 1024},
+    ]
+    assert sum(naps.taken) == 0
+
+
+@pytest.mark.parametrize("param", ["model", None, [], "temperature"])
+def test_another_parameter_that_is_refused_is_said(
+    param: object, judge: EndpointJudge, server: JudgeServer
+) -> None:
+    body = error("Unsupported", "unsupported_value")
+    body["error"]["param"] = param
+    server.script = [Reply(400, body)]
+    server.reasons = param == "temperature"  # that is left out already
+    with pytest.raises(NotReadyError, match="Unsupported"):
+        judge.ask(QUESTION)
+
+
 def test_an_unknown_model_names_the_settings_to_check(
     judge: EndpointJudge, server: JudgeServer
 ) -> None:
