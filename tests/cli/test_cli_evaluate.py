@@ -670,6 +670,17 @@ def test_a_file_without_anything_to_judge_is_bad_data() -> None:
     assert "3 prompts have no `reference`" in found.stderr
 
 
+def test_lines_that_cannot_be_served_are_left_out_and_the_first_is_named(
+    replay: tuple[str, str],
+) -> None:
+    lines: list[Json] = [{"prompt": "A?", "reference": "L1"}, {"prompt": "B?", "referense": "L1"}]
+    found = sprout("evaluate", write_lines(Path("judged.jsonl"), lines), *replay, "--json")
+    assert found.code == 0
+    assert found.data["num_prompts"] == 1
+    (note,) = found.data["notes"]
+    assert note.startswith("1 lines of judged.jsonl cannot be served, left out: line 2: referense")
+
+
 def test_a_set_of_one_level_has_nothing_to_compare() -> None:
     Path("one.toml").write_text('[one]\n[[one.directives]]\nlevel = "L0"\ntext = ""\n')
     found = sprout("evaluate", *REPLAY, "--directives", "one.toml")

@@ -80,8 +80,11 @@ def _from_file(
     with open_prompts(source, None, settings, directives.levels, look) as (_, rows):
         found = list(rows)
     prompts = [row for row in found if isinstance(row, Prompt)]
-    num_bad = len(found) - len(prompts)
-    notes = [f"{num_bad} lines of {source} cannot be served: left out"] if num_bad else []
+    bad = [row for row in found if not isinstance(row, Prompt)]
+    notes = []
+    if bad:
+        first = f"line {bad[0].line_no}: {bad[0].reason}"
+        notes.append(f"{len(bad)} lines of {source} cannot be served, left out: {first}")
     return [_case(prompt, "file") for prompt in prompts], notes
 
 
