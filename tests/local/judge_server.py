@@ -120,7 +120,7 @@ class JudgeServer:
 
     def _checked(self, request: BaseHTTPRequestHandler, data: bytes) -> Json:
         body: Json = json.loads(data)
-        wanted = {
+        wanted: dict[str, tuple[object, object]] = {
             "path": (request.path, "/v1/chat/completions"),
             "content type": (request.headers["Content-Type"], "application/json"),
             "key": (

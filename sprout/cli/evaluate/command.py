@@ -34,7 +34,7 @@ def evaluate(
         typer.Option("--pairwise/--no-pairwise", help="Compare with L0 in both orders as well."),
     ] = True,
     retest: Annotated[
-        bool, typer.Option("--retest", help="Test a judge that failed its test once more.")
+        bool, typer.Option("--retest", help="Test once more a judge that failed its test.")
     ] = False,
     when_green: Annotated[
         bool,
