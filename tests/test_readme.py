@@ -10,6 +10,8 @@ import pytest
 from cli.program import RECORDING, sprout, write_prompts
 from local import grid_server, judge_server
 
+from sprout.cli.evaluate.judges import controls
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PAGES = [ROOT / "man" / f"sprout-{name}.7" for name in ("howto", "levels", "carbon")]
@@ -85,11 +87,17 @@ def test_a_command_that_is_shown_runs(
         if words == ["grid", "show"]:
             assert sprout("grid", "fetch").code == 0
         with judge_server.serving() as judge:
-            judge.needs_key = False
+            judge.needs_key, judge.chooser = False, wise
             words = [{"http://host:8000/v1": judge.url, "NAME": "judge-1"}.get(w, w) for w in words]
             found = sprout(*words, stdin=stdin)
     # a recording answers, but it has no logits that a judge could be read from
     assert found.code == (69 if "local" in words else 0), (words, found.stderr)
+
+
+def wise(_question: str, answers: list[str]) -> str:
+    """Name the better answer of a control pair, or else the first."""
+    better = {each.good for each in controls()}
+    return next((label for label, text in zip("ABC", answers, strict=False) if text in better), "A")
 
 
 def placed(word: str) -> str:

@@ -113,7 +113,7 @@ class Completions:
                 self._sleep(pause_s)
             pause_s = FIRST_PAUSE_S * 2**number
             try:
-                reply = self._post(text)
+                reply = self.post(text)
             except NoReplyError as error:
                 reason = str(error)
                 continue
@@ -131,6 +131,16 @@ class Completions:
                 raise self._away(f"wants to be asked again in {pause_s:.0f} s ({reason})")
         raise self._away(f"does not answer after {MAX_TRIES} tries ({reason})")
 
+    def post(self, text: str) -> Reply:
+        """Return the reply to one request.
+
+        Raises:
+            NoReplyError: there is none.
+        """
+        messages = [{"role": "user", "content": text}]
+        body = {"model": self.address.model, "messages": messages, **self._options}
+        return self._http.post("/chat/completions", body)
+
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
@@ -140,11 +150,6 @@ class Completions:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-    def _post(self, text: str) -> Reply:
-        messages = [{"role": "user", "content": text}]
-        body = {"model": self.address.model, "messages": messages, **self._options}
-        return self._http.post("/chat/completions", body)
 
     def _adapts(self, reply: Reply) -> bool:
         """Return whether a parameter was refused that can be left out; it is, from then on."""

@@ -441,6 +441,7 @@ _JUDGED = tuple(
             "usage": {"prompt_tokens": 200, "completion_tokens": 3, "cost": 0.001},
         },
         {"error": {"message": f"Incorrect key {SECRET}", "code": "context_length_exceeded"}},
+        {"error": {"message": SECRET, "code": "unsupported_value", "param": "temperature"}},
     )
 )
 _VERDICTS = (
@@ -455,7 +456,7 @@ class _Overheard(Completions):
         super().__init__(address, lambda _seconds: None, lambda: NOW)
         self._body = body
 
-    def post(self, _text: str, _max_tokens: int) -> Reply:
+    def post(self, _text: str) -> Reply:
         status = {0: 400, 1: 401, 2: 429, 3: 500, 4: 302}.get(zlib.crc32(self._body) % 20, 200)
         said = self._body[:30].decode("latin-1")
         return Reply(status, {"Retry-After": said}, self._body)
