@@ -22,16 +22,11 @@ class EndpointJudge:
 
     def __init__(self, endpoint: Completions) -> None:
         self._endpoint = endpoint
-        self._card = card(endpoint.address)
-
-    @property
-    def card(self) -> Card:
-        """Who it is; not the key."""
-        return self._card
+        self.card = card(endpoint.address)
 
     def ask(self, question: Question) -> Opinion:
         """Return its opinion; raises what `Completions.ask` raises."""
-        said = self._endpoint.ask(question_text(self._card, question))
+        said = self._endpoint.ask(question_text(self.card, question))
         if said.fault is not None:
             return Opinion(said.text, (), said.fault, said.usage)
         slot = choice_in(said.text, len(question.answers))

@@ -23,23 +23,17 @@ class LocalJudge:
 
     Args:
         chooser: the open model.
-        name: of the model, for people.
-        fingerprint: of its file, which is part of who the judge is.
+        card: who it is as a judge.
     """
 
-    def __init__(self, chooser: Chooser, name: str, fingerprint: str) -> None:
+    def __init__(self, chooser: Chooser, card: Card) -> None:
         self._chooser = chooser
-        self._card = card(name, fingerprint)
-
-    @property
-    def card(self) -> Card:
-        """Who it is."""
-        return self._card
+        self.card = card
 
     def ask(self, question: Question) -> Opinion:
         """Return the label that the model would write next."""
         names = labels(len(question.answers))
-        chat = (Message("user", question_text(self._card, question)),)
+        chat = (Message("user", question_text(self.card, question)),)
         try:
             scores = self._chooser.option_logits(chat, names)
         except InputError as error:

@@ -45,7 +45,7 @@ def judged(
     origin: str = "served",
     card: Card | None = None,
 ) -> None:
-    who = card or ReferenceJudge().card
+    who = card or ReferenceJudge.card
     Verdicts(store).introduce(who)
     for number in range(count):
         ruling = Ruling(

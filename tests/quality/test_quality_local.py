@@ -37,7 +37,7 @@ class Cramped(Scripted):
 
 
 def judge(chooser: Chooser) -> LocalJudge:
-    return LocalJudge(chooser, "tiny", "0123")
+    return LocalJudge(chooser, card("tiny", "0123"))
 
 
 def test_the_likeliest_label_is_the_choice_and_the_numbers_are_kept() -> None:

@@ -98,7 +98,7 @@ def test_only_trusted_judges_are_heard(store: Store) -> None:
     judge = table.judge(CARD.key)
     assert judge is not None
     assert (judge.trust, judge.tested_at) == (Trust(60, 1, 5, 0), NOW)
-    add(store, "q", card=ReferenceJudge().card)
+    add(store, "q", card=ReferenceJudge.card)
     assert len(table.rulings("model", COMPARED)) == 2
     assert {judge.name: judge.is_trusted for judge in table.judges()} == {
         "endpoint:j": True,
@@ -139,7 +139,7 @@ def test_words_are_kept_only_when_text_is(store: Store) -> None:
 
 
 def test_a_verdict_that_comes_out_otherwise_replaces_the_stored_one(store: Store) -> None:
-    card, later = ReferenceJudge().card, NOW + timedelta(days=1)
+    card, later = ReferenceJudge.card, NOW + timedelta(days=1)
     first = add(store, card=card, opinion=Opinion("matches: []", ()))
     # the same again keeps its time: it shall fade
     add(store, card=card, opinion=Opinion("matches: []", ()), now=later)
@@ -154,7 +154,7 @@ ANOTHER = Ballot("best", BALLOT.levels, ("other", "answers", "here"))
 
 
 def test_a_verdict_knows_the_reference_that_it_compared_with_last(store: Store) -> None:
-    card, later, table = ReferenceJudge().card, NOW + timedelta(days=1), Verdicts(store)
+    card, later, table = ReferenceJudge.card, NOW + timedelta(days=1), Verdicts(store)
 
     def judged() -> set[tuple[str, str | None]]:
         return table.judged(card.key, "model", COMPARED)
@@ -169,7 +169,7 @@ def test_a_verdict_knows_the_reference_that_it_compared_with_last(store: Store) 
 
 
 def test_verdicts_by_a_reference_that_was_corrected_are_gone(store: Store) -> None:
-    card, table = ReferenceJudge().card, Verdicts(store)
+    card, table = ReferenceJudge.card, Verdicts(store)
     add(store, card=card, opinion=NONE, reference_hash="wrong")
     kept = [
         add(store, "q", card=card, opinion=NONE, reference_hash="wrong"),
@@ -204,7 +204,7 @@ def test_a_price_that_is_known_of_some_questions_is_not_that_of_all(store: Store
 
 
 def test_a_corrected_label_is_that_of_all_verdicts_on_its_prompt(store: Store) -> None:
-    first, others = add(store), [add(store, "q"), add(store, card=ReferenceJudge().card)]
+    first, others = add(store), [add(store, "q"), add(store, card=ReferenceJudge.card)]
     Verdicts(store).set_trust(CARD.key, Trust(60, 1, 5, 0), NOW)
     case = Case("p", (Message("user", "?"),), Sampling(), "maths", "maths", None, "file")
     Verdicts(store).relabel([case, replace(case, prompt_hash="never judged")])

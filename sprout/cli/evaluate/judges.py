@@ -31,7 +31,7 @@ def card_of(settings: Settings) -> Card:
     """Return who the judge is, without loading a model."""
     match settings.judge:
         case "reference":
-            return ReferenceJudge().card
+            return ReferenceJudge.card
         case "local":
             path = _judge_path(settings)
             return local.card(path.stem, fingerprint(path))
@@ -55,10 +55,9 @@ def opened(config: Config, sleep: Callable[[float], None]) -> Iterator[Judge]:
         case "reference":
             yield ReferenceJudge()
         case "local":
-            path = _judge_path(settings)
-            chooser = open_chooser(path, engine_options(settings), utc_now())
+            chooser = open_chooser(_judge_path(settings), engine_options(settings), utc_now())
             try:
-                yield local.LocalJudge(chooser, path.stem, fingerprint(path))
+                yield local.LocalJudge(chooser, card_of(settings))
             finally:
                 chooser.close()
         case "endpoint":
