@@ -64,15 +64,6 @@ class _Chains:
     price: FloatArray
 
 
-def solve(problem: Problem, floors: Floors) -> FloatArray:
-    """Return the amounts [t, c, v] of least carbon that keep the floors.
-
-    Raises:
-        ValueError: the problem has what this method does not know.
-    """
-    return Frontier(problem).solve(floors)
-
-
 class Frontier:
     """The chains of a problem, for one set of floors after another.
 
@@ -92,15 +83,11 @@ class Frontier:
         self._start_preference = np.take_along_axis(preference, start, axis=2)[..., 0]
         self._order: tuple[IntArray, IntArray] | None = None
 
-    def solve(self, floors: Floors) -> FloatArray:
-        """Return the amounts [t, c, v] of least carbon that keep the floors."""
-        return self.solve_with_price(floors)[0]
+    def solve(self, floors: Floors) -> tuple[FloatArray, FloatArray]:
+        """Return the amounts [t, c, v] of least carbon that keep the floors, and their prices.
 
-    def solve_with_price(self, floors: Floors) -> tuple[FloatArray, FloatArray]:
-        """Return the amounts, and [w] what the last unit of preference cost in each window.
-
-        A unit is of preference times demand; 0 where a floor holds by itself, inf where it is out
-        of reach.
+        A price [w] is what the last unit of preference times demand cost in a window: 0 where a
+        floor holds by itself, inf where it is out of reach.
         """
         chains, demand = self._chains, self._problem.demand
         used = _use_for_cells(chains, self._start_preference, floors)

@@ -20,14 +20,11 @@ from sprout.planning.problem import FloatArray, Problem
 MAX_ROUNDS = 12
 """Of solve -> margin -> solve."""
 
-
 SLOPES = (-4.0, -0.5)
 """Between what a secant's slope is believed; -1 is a margin that does not move the mix."""
 
-
 HALVINGS = 10
 """Of the way to all-L0, where a floor wants it."""
-
 
 SETTLED = 1e-5
 """A change of a margin, in preference, that is no change: far below what a judge can tell."""
@@ -36,40 +33,24 @@ SETTLED = 1e-5
 def choose_safely(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
     """Return the fixed point of solve -> margin -> solve.
 
-    Where nothing but floors binds, the margins are found by `sprout.planning.frontier`, whose
-    optimum is the programme's, and the programme is solved once.
+    The margins are found by `sprout.planning.frontier`, whose optimum is the programme's, and the
+    programme is solved once.
     """
-    margins, amount = _settle(outlook, floors, fastest(outlook.problem, solver))
+    margins, amount = _settle(outlook, floors)
     price_g: tuple[float, ...] | None = None
     if solver is not by_frontier:
         amount, price_g = solver(outlook.problem)(_like(floors, _flat(floors) + margins))
     kept = _keep_promises(outlook, floors, amount)
-    return Choice(kept, floors, _like(floors, margins), price_g if kept is amount else None)
+    of_windows = margins[: len(floors.overall)]
+    return Choice(kept, floors, of_windows, price_g if kept is amount else None)
 
 
-def fastest(problem: Problem, solver: Solver) -> Solver:
-    """Return `by_frontier` where its optimum is the programme's, and otherwise the solver."""
-    return by_frontier if _falls_apart(problem) else solver
-
-
-def _falls_apart(problem: Problem) -> bool:
-    """Return whether floors alone bind, beside exploration shares."""
-    least, most = problem.share_bounds
-    is_free_or_explored = (most >= 1) | (most <= least)
-    return (
-        problem.capacity_s is None
-        and not problem.deferrable
-        and bool(is_free_or_explored.all())
-        and bool((least.sum(axis=1) < 1).all())
-    )
-
-
-def _settle(outlook: Outlook, floors: Floors, solver: Solver) -> tuple[FloatArray, FloatArray]:
+def _settle(outlook: Outlook, floors: Floors) -> tuple[FloatArray, FloatArray]:
     """Return the margins in one row, each found by secants, and the amounts that have them."""
     least = _flat(floors)
     margins, slopes = np.zeros_like(least), np.full_like(least, -1.0)
     last: tuple[FloatArray, FloatArray] | None = None
-    solve = solver(outlook.problem)
+    solve = by_frontier(outlook.problem)
     amount, _ = solve(floors)
     for number in range(MAX_ROUNDS):
         change = _flat(_margins(outlook, floors, amount)) - margins
@@ -128,9 +109,10 @@ def _margins(outlook: Outlook, floors: Floors, amount: FloatArray) -> Floors:
 def deviations(outlook: Outlook, window: IntArray, amount: FloatArray) -> FloatArray:
     """Return [w], the standard deviation of the mean preference that `amount` has beyond floors."""
     problem = outlook.problem
-    factor = 1 - outlook.position * outlook.limits.tolerance
     first = np.flatnonzero(np.diff(window, prepend=-1))
-    together = np.add.reduceat(_beyond(problem, amount, factor[:, None]), first, axis=0)
+    together = np.add.reduceat(
+        _beyond(problem, amount, outlook.floor_factor[:, None]), first, axis=0
+    )
     if outlook.past is not None:
         together = together + outlook.past
     covariance = _covariance(outlook)[first]

@@ -11,7 +11,7 @@ which is convex in the mix. At its least, one more unit of preference costs as m
 saves in charges: price = charge * P(shortfall), the critical fractile of the newsvendor problem
 (Arrow, Harris and Marschak 1951). So a floor may be missed with the probability
 
-    P(shortfall) = price / charge,   at most one half
+    P(shortfall) = price / charge,   at most one half, as no margin is negative
 
 where the price is the programme's dual: sure where preference is cheap, as in green hours, less so
 where it is dear. The charge is set by `confidence`: P(shortfall) = P(e > confidence) where a
@@ -30,9 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sprout.planning.frontier import Floors, IntArray
-from sprout.planning.margins import deviations, fastest
+from sprout.planning.margins import deviations
 from sprout.planning.optimizer import PREFERENCE_POINT
-from sprout.planning.outlook import Choice, Outlook, Solved, Solver, all_l0, sums
+from sprout.planning.outlook import Choice, Outlook, Solver, all_l0, by_frontier, sums
 from sprout.planning.problem import FloatArray
 
 BoolArray = NDArray[np.bool_]
@@ -45,8 +45,6 @@ BLEND_HALVINGS = 10
 
 SMALLEST_BLEND = 1e-3
 SMALLEST_DEVIATION = 1e-12
-EVEN = 0.5
-"""A floor that is met as an estimate is missed that often."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,18 +90,15 @@ class _Stakes:
 def choose_by_price(outlook: Outlook, floors: Floors, solver: Solver) -> Choice:
     """Return the amounts whose margins on the windows' floors are worth what they cost.
 
-    Where nothing but floors binds, the margins are found by `sprout.planning.frontier`, whose
-    optimum is the programme's, and the programme is solved once.
+    The margins are found by `sprout.planning.frontier`, whose optimum is the programme's, and the
+    programme is solved once.
     """
     stakes = _stakes(outlook, floors)
-    inner = fastest(outlook.problem, solver)
-    margins = _margins(stakes, inner)
+    margins = _margins(stakes)
     raised = Floors(floors.window, floors.overall + margins, None)
     amount, price_g = solver(outlook.problem)(raised)
     kept = _blended(stakes, amount)
-    return Choice(
-        kept, floors, Floors(floors.window, margins, None), price_g if kept is amount else None
-    )
+    return Choice(kept, floors, margins, price_g if kept is amount else None)
 
 
 def _stakes(outlook: Outlook, floors: Floors) -> _Stakes:
@@ -124,7 +119,7 @@ def _stakes(outlook: Outlook, floors: Floors) -> _Stakes:
     return _Stakes(outlook, floors, charge_g / chance, sums(window, problem.demand.sum(axis=1)))
 
 
-def _margins(stakes: _Stakes, solver: Solver) -> FloatArray:
+def _margins(stakes: _Stakes) -> FloatArray:
     """Return [w], the margins at which the price is what the chance of a shortfall is worth."""
     problem, floors = stakes.outlook.problem, stakes.floors
     best = sums(
@@ -132,26 +127,22 @@ def _margins(stakes: _Stakes, solver: Solver) -> FloatArray:
     )
     low = np.zeros_like(floors.overall)
     high = np.maximum(best / stakes.served - floors.overall, 0.0)
-    solve = solver(problem)
+    solve = by_frontier(problem)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        solved = solve(Floors(floors.window, floors.overall + middle, None))
-        is_worth_more = _is_worth_more(stakes, solved)
+        amount, price_g = solve(Floors(floors.window, floors.overall + middle, None))
+        is_worth_more = _is_worth_more(stakes, amount, price_g)
         low = np.where(is_worth_more, middle, low)
         high = np.where(is_worth_more, high, middle)
     return high
 
 
-def _is_worth_more(stakes: _Stakes, solved: Solved) -> BoolArray:
+def _is_worth_more(stakes: _Stakes, amount: FloatArray, price_g: tuple[float, ...]) -> BoolArray:
     """Return [w], whether another unit of preference saves more in charges than it costs."""
-    amount, price_g = solved
     score, _ = stakes.standard(amount)
-    if price_g is None:  # out of reach
-        return np.zeros(len(score), dtype=bool)
     price = np.array(price_g) / (PREFERENCE_POINT * stakes.served)
-    allowed = np.minimum(price, EVEN * stakes.charge_g)
-    worth: BoolArray = stakes.charge_g * _exceeded(score) > allowed
-    return worth & np.isfinite(price)
+    worth: BoolArray = stakes.charge_g * _exceeded(score) > price
+    return worth
 
 
 def _blended(stakes: _Stakes, amount: FloatArray) -> FloatArray:

@@ -58,6 +58,14 @@ class Outlook:
     past: FloatArray | None = None
     reference_g_per_kwh: float | None = None
 
+    @property
+    def floor_factor(self) -> FloatArray:
+        """Return [t], the part of L0's preference that the paper's floor keeps: 1 - position xi.
+
+        Section 3: q_lb = (1 - position xi) q[0]. The dirtier the grid, the more may be given up.
+        """
+        return 1 - self.position * self.limits.tolerance
+
 
 Solved = tuple[FloatArray, tuple[float, ...] | None]
 """The amounts [t, c, v] of least carbon and, where known, the price of each window's floor."""
@@ -74,13 +82,13 @@ class Choice:
     Args:
         amount: [t, c, v].
         floors: that were promised, without their margins.
-        margins: on those floors, in preference.
+        margins: [w], on the floors of windows, in preference.
         price_g: of each window's floor, where it was solved for, in gCO2eq per preference point.
     """
 
     amount: FloatArray
     floors: Floors
-    margins: Floors
+    margins: FloatArray
     price_g: tuple[float, ...] | None
 
 
@@ -95,16 +103,19 @@ def by_programme(problem: Problem) -> Callable[[Floors], Solved]:
     return solve
 
 
-def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
+def by_frontier(problem: Problem) -> Callable[[Floors], tuple[FloatArray, tuple[float, ...]]]:
     """Solve the same for many slots at once, where nothing but floors binds.
 
     What must be explored is served first; the floors then hold for the rest.
+
+    Raises:
+        ValueError: something else binds.
     """
     if problem.min_share is None and problem.max_share is None:
         whole = frontier.Frontier(problem)
 
-        def solve_whole(floors: Floors) -> Solved:
-            amount, price = whole.solve_with_price(floors)
+        def solve_whole(floors: Floors) -> tuple[FloatArray, tuple[float, ...]]:
+            amount, price = whole.solve(floors)
             return amount, _price_g(price, sums(floors.window, problem.demand.sum(axis=1)))
 
         return solve_whole
@@ -112,6 +123,8 @@ def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
     preference, rest = problem.preference_by_slot, 1 - least.sum(axis=1)
     explored = problem.demand[..., None] * least
     is_free = most > least
+    if not ((most >= 1) | ~is_free).all():
+        raise ValueError("only levels that are free, or explored and no more, are chains")
     free = replace(
         problem,
         # a level that is only explored is dearer than any other, and nobody prefers it
@@ -125,7 +138,7 @@ def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
     by_level = preference * least
     chains = frontier.Frontier(free)
 
-    def solve(floors: Floors) -> Solved:
+    def solve(floors: Floors) -> tuple[FloatArray, tuple[float, ...]]:
         reached = sums(floors.window, (problem.demand * by_level.sum(axis=2)).sum(axis=1))
         served = sums(floors.window, problem.demand.sum(axis=1))
         left = sums(floors.window, free.demand.sum(axis=1))
@@ -133,7 +146,7 @@ def by_frontier(problem: Problem) -> Callable[[Floors], Solved]:
         if floors.by_class is not None:
             by_class = (floors.by_class - by_level.sum(axis=2)) / rest
         overall = (floors.overall * served - reached) / left
-        amount, price = chains.solve_with_price(Floors(floors.window, overall, by_class))
+        amount, price = chains.solve(Floors(floors.window, overall, by_class))
         return explored + amount, _price_g(price, served)
 
     return solve
@@ -172,20 +185,8 @@ def sums(window: IntArray, values: FloatArray) -> FloatArray:
 
 
 def all_l0(problem: Problem) -> FloatArray:
-    """Return the amounts [t, c, v] of BASE."""
-    shares = _first_levels(problem)
-    amount = problem.demand[:, :, None] * shares
-    for deferrable in problem.deferrable:
-        served = deferrable.amount * shares[deferrable.task_class]
-        amount[deferrable.first_slot, deferrable.task_class] += served
-    return amount
-
-
-def _first_levels(problem: Problem) -> FloatArray:
-    """Return shares [c, v]: each level's least, and the rest to the first levels with room."""
-    least, most = problem.share_bounds
-    room = most - least
-    rest = 1 - least.sum(axis=1, keepdims=True)
-    taken_before = np.cumsum(room, axis=1) - room
-    shares: FloatArray = least + np.clip(rest - taken_before, 0.0, room)
-    return shares
+    """Return the amounts [t, c, v] of BASE: each level's least share, and the rest to L0."""
+    least, _ = problem.share_bounds
+    shares = least.copy()
+    shares[:, 0] += 1 - least.sum(axis=1)
+    return problem.demand[:, :, None] * shares

@@ -182,7 +182,7 @@ def _outcome(outlook: Outlook, mix: Mix, choice: Choice, window_h: float | None)
         is_floor_met=mix.is_floor_met,
         # the dual is what all that the window serves would emit more
         floor_price_g=choice.price_g[0] / served if choice.price_g else None,
-        margin=float(choice.margins.overall[0]),
+        margin=float(choice.margins[0]),
         window_h=window_h,
     )
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sprout.planning import optimizer
 from sprout.planning.frontier import Floors
 from sprout.planning.margins import choose_safely
 from sprout.planning.newsvendor import choose_by_price
@@ -103,7 +102,7 @@ def choose(name: str, outlook: Outlook, solver: Solver = by_programme) -> Choice
     """Return what a scheme does with what is known."""
     policy, problem = POLICIES[name], outlook.problem
     floors = _floors(policy, outlook)
-    no_margins = _no_margins(floors)
+    no_margins = np.zeros_like(floors.overall)
     if name == "base":
         return Choice(all_l0(problem), floors, no_margins, None)
     if name == "co2-opt":
@@ -128,31 +127,12 @@ def decide(name: str, outlook: Outlook) -> tuple[Mix, Choice]:
     return mix_of(problem, choice.amount, choice.price_g), choice
 
 
-def base(problem: Problem) -> Mix:
-    """Return the mix of BASE: all L0, deferrable demand in the first slot of its window.
-
-    Where `min_share` or `max_share` keeps L0 from serving all, the next levels serve the rest.
-    """
-    return mix_of(problem, all_l0(problem), None)
-
-
-def co2_opt(problem: Problem) -> Mix:
-    """Return the mix of CO2_OPT: the level and slot of least carbon, whatever is preferred."""
-    return mix_of(problem, optimizer.solve(replace(problem, floors=())).amount, None)
-
-
-def sprout(problem: Problem) -> Mix:
-    """Return the mix of SPROUT: least carbon that keeps the preference floors."""
-    return optimizer.solve(problem)
-
-
 def _floors(policy: Policy, outlook: Outlook) -> Floors:
     """Return the floors that a scheme promises."""
     problem, window = outlook.problem, outlook.window
     if not policy.spans_window:
         window = np.arange(len(window))
-    factor = 1 - outlook.position * outlook.limits.tolerance
-    by_cell = held(problem, factor[:, None])
+    by_cell = held(problem, outlook.floor_factor[:, None])
     weights = problem.demand / sums(window, problem.demand.sum(axis=1))[window][:, None]
     overall = sums(window, (weights * by_cell).sum(axis=1))
     if policy.spans_window and outlook.earned is not None:
@@ -176,11 +156,6 @@ def held(problem: Problem, factor: FloatArray) -> FloatArray:
         preference[:, :, 1:] * least[:, 1:]
     ).sum(axis=2)
     return held
-
-
-def _no_margins(floors: Floors) -> Floors:
-    by_class = None if floors.by_class is None else np.zeros_like(floors.by_class)
-    return Floors(floors.window, np.zeros_like(floors.overall), by_class)
 
 
 def _rounded(amount: FloatArray) -> FloatArray:

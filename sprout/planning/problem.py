@@ -111,7 +111,6 @@ class Mix:
         share: [t, c, v] of what (t, c) serves, sums to 1 over v; all 0 where nothing is served.
         amount: [t, c, v] in units of demand.
         carbon_g: expected, of all demand.
-        baseline_carbon_g: the same with L0 only, deferrable demand in the first slot of its window.
         preference: mean of a unit of demand.
         is_floor_met: whether every floor holds.
         floor_price_g: per floor, the dual value: the gCO2eq that all demand together emits more for
@@ -121,35 +120,18 @@ class Mix:
     share: FloatArray
     amount: FloatArray
     carbon_g: float
-    baseline_carbon_g: float
     preference: float
     is_floor_met: bool
     floor_price_g: tuple[float, ...] | None
 
 
-def paper_floor(position: float, tolerance: float, base_preference: float) -> float:
-    """Return the paper's least preference of a slot: q_lb = (1 - position * xi) * q[0].
-
-    Section 3. `position` in [0, 1] is where the intensity stands in its range, xi is `tolerance`
-    and q[0] is `base_preference`, the one of L0: the dirtier the grid, the more may be given up.
-    """
-    if not (0 <= position <= 1 and 0 <= tolerance <= 1):
-        raise ValueError(f"position {position} and tolerance {tolerance} must be within 0 and 1")
-    return (1 - position * tolerance) * base_preference
-
-
 def mix_of(problem: Problem, amount: FloatArray, floor_price_g: tuple[float, ...] | None) -> Mix:
     """Return what serving `amount` [t, c, v] of the problem's demand comes to."""
     served = amount.sum(axis=2, keepdims=True)
-    cost_g = problem.cost_g
-    baseline_g = float((problem.demand * cost_g[:, :, 0]).sum()) + sum(
-        d.amount * float(cost_g[d.first_slot, d.task_class, 0]) for d in problem.deferrable
-    )
     return Mix(
         share=np.divide(amount, served, out=np.zeros_like(amount), where=served > 0),
         amount=amount,
-        carbon_g=float((cost_g * amount).sum()),
-        baseline_carbon_g=baseline_g,
+        carbon_g=float((problem.cost_g * amount).sum()),
         preference=float((problem.preference * amount).sum() / served.sum()),
         is_floor_met=all(_is_met(problem, amount, floor) for floor in problem.floors),
         floor_price_g=floor_price_g,

@@ -112,11 +112,10 @@ def spread(
 
 def _floors(kinds: tuple[Kind, ...], outlook: Outlook) -> tuple[Floor, ...]:
     """Return the floor of each kind in each slot; what is pinned to a level has none."""
-    factor = 1 - outlook.position * outlook.limits.tolerance
-    least = held(outlook.problem, factor[:, None])
+    least = held(outlook.problem, outlook.floor_factor[:, None])
     return tuple(
         Floor((t,), (row,), float(least[t, kind.task_class]))
-        for t in range(len(factor))
+        for t in range(len(least))
         for row, kind in enumerate(kinds)
         if kind.level is None
     )

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprout.planning import frontier
-from sprout.planning.frontier import Floors
+from sprout.planning.frontier import Floors, Frontier
 from sprout.planning.outlook import as_floors, by_programme
 from sprout.planning.problem import Deferrable, FloatArray, Problem
 
@@ -28,6 +27,11 @@ def floors(overall: float, by_class: list[float] | None = None) -> Floors:
     return Floors(np.array([0]), np.array([overall]), least)
 
 
+def served(problem: Problem, least: Floors) -> FloatArray:
+    """Return the amounts [t, c, v]."""
+    return Frontier(problem).solve(least)[0]
+
+
 TWO = one_slot(
     np.array([[0.10, 0.02], [0.10, 0.04]]),
     np.array([[0.6, 0.4], [0.7, 0.3]]),
@@ -38,33 +42,33 @@ TWO = one_slot(
 def test_the_cheapest_preference_is_bought_first() -> None:
     # All cheapest: 0.4 + 0.3 = 0.7 of 2 requests. Class 0 buys at 0.08 / 0.2 = 0.4 g a unit, class
     # 1 at 0.06 / 0.4 = 0.15. For 0.5 on average 0.3 are missing: 0.75 of class 1's 0.4.
-    amount = frontier.solve(TWO, floors(0.5))
+    amount = served(TWO, floors(0.5))
     assert amount[0].tolist() == [pytest.approx([0, 1]), pytest.approx([0.75, 0.25])]
     # For 0.6 class 1 gives all of its 0.4 and class 0 half of its 0.2.
-    amount = frontier.solve(TWO, floors(0.6))
+    amount = served(TWO, floors(0.6))
     assert amount[0].tolist() == [pytest.approx([0.5, 0.5]), pytest.approx([1, 0])]
 
 
 def test_a_class_floor_is_bought_whatever_it_costs() -> None:
     # Class 0 must reach 0.55: 0.75 of its 0.2. 0.15 are missing then: 0.375 of class 1's 0.4.
-    amount = frontier.solve(TWO, floors(0.5, [0.55, 0.0]))
+    amount = served(TWO, floors(0.5, [0.55, 0.0]))
     assert amount[0].tolist() == [pytest.approx([0.75, 0.25]), pytest.approx([0.375, 0.625])]
 
 
 def test_floors_out_of_reach_leave_the_most_preferred_levels() -> None:
-    amount = frontier.solve(TWO, floors(0.9, [0.8, 0.8]))
+    amount = served(TWO, floors(0.9, [0.8, 0.8]))
     assert amount[0].tolist() == [[1, 0], [1, 0]]
 
 
 def test_levels_above_the_hull_serve_nothing() -> None:
     # From 0.1 at 0.02 g to 0.5 at 0.06 g; the middle level costs 0.05 g for 0.3, the line 0.04 g.
     problem = one_slot(np.array([[0.02, 0.05, 0.06]]), np.array([[0.1, 0.3, 0.5]]), np.array([1.0]))
-    assert frontier.solve(problem, floors(0.3))[0, 0].tolist() == pytest.approx([0.5, 0, 0.5])
+    assert served(problem, floors(0.3))[0, 0].tolist() == pytest.approx([0.5, 0, 0.5])
 
 
 def test_of_equally_cheap_levels_the_preferred_one_serves() -> None:
     problem = one_slot(np.array([[0.02, 0.02, 0.06]]), np.array([[0.1, 0.3, 0.5]]), np.array([2.0]))
-    assert frontier.solve(problem, floors(0.0))[0, 0].tolist() == [0, 2, 0]
+    assert served(problem, floors(0.0))[0, 0].tolist() == [0, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def test_of_equally_cheap_levels_the_preferred_one_serves() -> None:
 )
 def test_what_does_not_fall_apart_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="only"):
-        frontier.solve(replace(TWO, **changes), floors(0.5))  # type: ignore[arg-type]
+        served(replace(TWO, **changes), floors(0.5))  # type: ignore[arg-type]
 
 
 def random_case(seed: int) -> tuple[Problem, Floors]:
@@ -121,7 +125,7 @@ def shortfall(problem: Problem, least: Floors, amount: FloatArray) -> float:
 
 def check(seed: int) -> None:
     problem, least = random_case(seed)
-    amount = frontier.solve(problem, least)
+    amount = served(problem, least)
     programme, _ = by_programme(problem)(least)
     assert amount.min() >= 0
     assert np.allclose(amount.sum(axis=2), problem.demand)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprout.planning.outlook import Limits, Outlook, by_frontier
-from sprout.planning.policies import base, choose
+from sprout.planning.outlook import Limits, Outlook, all_l0, by_frontier
+from sprout.planning.policies import choose
 from sprout.planning.problem import FloatArray, Problem
 
 ONE = Problem(
@@ -60,12 +60,12 @@ def test_a_margin_lets_a_floor_be_missed_as_often_as_preference_is_worth_its_pri
     # beyond its floor, and its deviation is sqrt(0.0024) (1.9 - 2 x):
     # 0.2 x - 0.14 = 0.0412308 (1.9 - 2 x), x = 0.218339 / 0.282462 = 0.772985
     choice = choose("class-robust", outlook(ONE, ONE_COVARIANCE, 1.2815516))
-    assert choice.margins.overall.tolist() == pytest.approx([0.2 * 0.772985 - 0.14], abs=6e-5)
+    assert choice.margins.tolist() == pytest.approx([0.2 * 0.772985 - 0.14], abs=6e-5)
     # Half as clean: 0.25 g a unit of preference, 0.1 may be missed: 1.281552 deviations,
     # 0.2 x - 0.14 = 0.0627830 (1.9 - 2 x), x = 0.259288 / 0.325566 = 0.796422
     cleaner = replace(ONE, intensity_g_per_kwh=np.array([250.0]))
     choice = choose("class-robust", outlook(cleaner, ONE_COVARIANCE, 1.2815516))
-    assert choice.margins.overall.tolist() == pytest.approx([0.2 * 0.796422 - 0.14], abs=6e-5)
+    assert choice.margins.tolist() == pytest.approx([0.2 * 0.796422 - 0.14], abs=6e-5)
 
 
 def test_l0_takes_over_as_much_as_lowers_what_is_expected_to_be_lost() -> None:
@@ -132,13 +132,13 @@ def test_the_greener_the_hour_the_surer_the_floor() -> None:
         intensity_g_per_kwh=np.array([600.0, 200.0, 30.0]),
         demand=np.tile(TASKS.demand, (3, 1)),
     )
-    found = choose("class-robust", outlook(hours, covariance, None)).margins.overall
+    found = choose("class-robust", outlook(hours, covariance, None)).margins
     assert found[0] < found[1] < found[2]
 
 
 def test_the_margin_shrinks_as_verdicts_come_in() -> None:
     margins = [
-        choose("class-robust", outlook(TASKS, spread(TASKS.preference, n), None)).margins.overall[0]
+        choose("class-robust", outlook(TASKS, spread(TASKS.preference, n), None)).margins[0]
         for n in (50, 500, 5000)
     ]
     assert margins[0] > 1.5 * margins[1] > 3 * margins[2] > 0
@@ -148,7 +148,7 @@ def test_what_is_hardly_known_l0_serves() -> None:
     # no tolerance, a dozen verdicts, and a charge far above all carbon
     known = outlook(TASKS, spread(TASKS.preference, 12), 5.0)
     choice = choose("class-robust", replace(known, limits=Limits(tolerance=0.0, confidence=5.0)))
-    assert np.allclose(choice.amount, base(TASKS).amount, atol=0.2)
+    assert np.allclose(choice.amount, all_l0(TASKS), atol=0.2)
     assert choice.price_g is None  # no solved floor is behind what L0 took over
 
 

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sprout.planning.outlook import Limits, Outlook, by_frontier, by_programme
-from sprout.planning.policies import base, choose, co2_opt, decide, sprout
-from sprout.planning.problem import Deferrable, FloatArray, Floor, Problem
+from sprout.planning.outlook import Limits, Outlook, all_l0, by_frontier, by_programme
+from sprout.planning.policies import choose, decide
+from sprout.planning.problem import FloatArray, Problem
 
 
 def problem() -> Problem:
-    """Return a dirty and a clean slot, two classes, three levels and a floor in each slot."""
+    """Return a dirty and a clean slot, two classes and three levels."""
     return Problem(
         energy_kwh=np.array([[3e-4, 6e-5, 4e-5], [1e-4, 5e-5, 6e-5]]),
         time_s=np.array([[4.5, 0.9, 0.6], [1.5, 0.7, 0.9]]),
@@ -19,79 +19,7 @@ def problem() -> Problem:
         intensity_g_per_kwh=np.array([600.0, 60.0]),
         embodied_g_per_s=1.67e-4,
         demand=np.array([[10.0, 20.0], [30.0, 0.0]]),
-        floors=tuple(Floor((t,), (0, 1), 0.36) for t in (0, 1)),
     )
-
-
-def test_base_serves_everything_at_l0() -> None:
-    mix = base(problem())
-    assert mix.share.tolist() == [[[1, 0, 0], [1, 0, 0]], [[1, 0, 0], [0, 0, 0]]]
-    assert mix.carbon_g == pytest.approx(mix.baseline_carbon_g)
-    # (40 * 0.54 + 20 * 0.24) / 60 = 0.44
-    assert mix.preference == pytest.approx(0.44)
-    assert mix.floor_price_g is None
-
-
-def test_base_serves_deferrable_demand_at_once() -> None:
-    mix = base(replace(problem(), deferrable=(Deferrable(1, 5.0, 0, 1),)))
-    assert mix.amount[:, 1, 0].tolist() == [25, 0]
-    assert mix.carbon_g == pytest.approx(mix.baseline_carbon_g)
-
-
-def test_base_explores_no_more_than_it_has_to() -> None:
-    mix = base(replace(problem(), min_share=np.array([0.0, 0.02, 0.05])))
-    assert mix.share[0, 0].tolist() == pytest.approx([0.93, 0.02, 0.05])
-    assert mix.carbon_g < mix.baseline_carbon_g
-
-
-def test_base_passes_on_what_l0_may_not_serve() -> None:
-    mix = base(replace(problem(), max_share=np.array([0.5, 0.3, 1.0])))
-    assert mix.share[0, 0].tolist() == pytest.approx([0.5, 0.3, 0.2])
-
-
-def test_co2_opt_takes_the_level_of_least_carbon_of_each_class() -> None:
-    mix = co2_opt(problem())
-    assert mix.share[0].tolist() == [[0, 0, 1], [0, 1, 0]]
-    assert mix.share[1].tolist() == [[0, 0, 1], [0, 0, 0]]
-    # Slot 0 serves 10 at 0.2 and 20 at 0.35: 0.3 is below its floor of 0.36.
-    assert not mix.is_floor_met
-    assert mix.floor_price_g is None
-
-
-def test_co2_opt_explores_as_it_is_told() -> None:
-    mix = co2_opt(replace(problem(), min_share=np.array([0.1, 0.0, 0.0])))
-    assert mix.share[0, 0].tolist() == pytest.approx([0.1, 0, 0.9])
-
-
-def test_sprout_keeps_the_floor_that_co2_opt_breaks() -> None:
-    mix = sprout(problem())
-    assert mix.is_floor_met
-    assert mix.floor_price_g is not None
-    assert min(mix.floor_price_g) > 0
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st.lists(st.floats(1e-6, 1e-3), min_size=6, max_size=6),
-    st.lists(st.floats(0.01, 1), min_size=6, max_size=6),
-    st.floats(0, 1),
-)
-def test_sprout_lies_between_co2_opt_and_the_floor_of_base(
-    energies_kwh: list[float], preferences: list[float], tolerance: float
-) -> None:
-    preference = np.array(preferences).reshape(2, 3)
-    drawn = replace(
-        problem(), energy_kwh=np.array(energies_kwh).reshape(2, 3), preference=preference
-    )
-    kept = base(drawn).preference * (1 - tolerance)
-    drawn = replace(drawn, floors=(Floor((0, 1), (0, 1), kept),))
-    mix = sprout(drawn)
-    assert mix.is_floor_met
-    assert co2_opt(drawn).carbon_g <= mix.carbon_g * (1 + 1e-6)
-    assert mix.carbon_g <= base(drawn).carbon_g * (1 + 1e-6)
-
-
-# One programme, many schemes
 
 
 def outlook(
@@ -101,14 +29,50 @@ def outlook(
     window: tuple[int, ...] = (0, 0),
     limits: Limits | None = None,
 ) -> Outlook:
-    """Return the two slots without floors, at the greenest and at the dirtiest position."""
+    """Return the two slots, at the dirtiest and at the greenest position."""
     return Outlook(
-        problem=replace(problem() if drawn is None else drawn, floors=()),
+        problem=problem() if drawn is None else drawn,
         position=np.array([1.0, 0.0]),
         limits=limits or Limits(),
         window=np.array(window),
         covariance=covariance,
     )
+
+
+def test_base_serves_everything_at_l0() -> None:
+    mix, choice = decide("base", outlook())
+    assert mix.share.tolist() == [[[1, 0, 0], [1, 0, 0]], [[1, 0, 0], [0, 0, 0]]]
+    # (40 * 0.54 + 20 * 0.24) / 60 = 0.44
+    assert mix.preference == pytest.approx(0.44)
+    assert choice.price_g is None
+
+
+def test_base_and_co2_opt_explore_as_they_are_told() -> None:
+    known = outlook(replace(problem(), min_share=np.array([0.01, 0.02, 0.05])))
+    base, co2_opt = (decide(name, known)[0].share[0, 0].tolist() for name in ("base", "co2-opt"))
+    assert base == pytest.approx([0.93, 0.02, 0.05])
+    assert co2_opt == pytest.approx([0.01, 0.02, 0.97])
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.floats(1e-6, 1e-3), min_size=6, max_size=6),
+    st.lists(st.floats(0.01, 1), min_size=6, max_size=6),
+    st.floats(0, 1),
+)
+def test_class_lies_between_co2_opt_and_base(
+    energies_kwh: list[float], preferences: list[float], tolerance: float
+) -> None:
+    drawn = replace(
+        problem(),
+        energy_kwh=np.array(energies_kwh).reshape(2, 3),
+        preference=np.array(preferences).reshape(2, 3),
+    )
+    known = outlook(drawn, limits=Limits(tolerance))
+    co2_opt, free, base = (decide(name, known)[0] for name in ("co2-opt", "class", "base"))
+    assert free.is_floor_met
+    assert co2_opt.carbon_g <= free.carbon_g * (1 + 1e-6)
+    assert free.carbon_g <= base.carbon_g * (1 + 1e-6)
 
 
 def spread(num_judged: float) -> FloatArray:
@@ -122,7 +86,7 @@ def test_the_floor_of_a_slot_is_the_papers_with_the_mean_of_its_classes() -> Non
     choice = choose("class", outlook())
     assert choice.floors.overall.tolist() == pytest.approx([0.9 * 0.34, 0.54])
     assert choice.floors.by_class is None
-    assert choice.margins.overall.tolist() == [0, 0]
+    assert choice.margins.tolist() == [0, 0]
 
 
 def test_class_fair_keeps_a_floor_of_each_class_too() -> None:
@@ -172,7 +136,7 @@ def test_what_was_served_before_is_as_uncertain_as_what_is_left() -> None:
     mindful = choose("class-robust-horizon", second)
     assert np.allclose(mindful.amount[0], amount[1], atol=0.01)
     forgetful = choose("class-robust-horizon", replace(second, past=None))
-    assert forgetful.margins.overall[0] < 0.9 * mindful.margins.overall[0]
+    assert forgetful.margins[0] < 0.9 * mindful.margins[0]
 
 
 def test_slots_apart_are_not_moved_by_a_window() -> None:
@@ -195,7 +159,6 @@ def test_model_opt_rounds_to_tenths() -> None:
         time_s=np.array([[4.5, 3.0]]),
         preference=np.array([[0.57, 0.43]]),
         demand=np.array([[10.0], [10.0]]),
-        floors=(),
     )
     # Slot 0: 0.57 - 0.14 x = 0.9 * 0.57: x = 0.407, rounded to 0.4. Slot 1: x = 0.
     choice = choose("model-opt", outlook(two))
@@ -219,7 +182,7 @@ def test_a_margin_in_one_class_and_two_levels_is_exact() -> None:
     known = Outlook(one, np.array([1.0]), Limits(confidence=1), np.array([0]), covariance)
     choice = choose("class-robust", known)
     assert choice.amount[0, 0].tolist() == pytest.approx([0.782203, 0.217797], abs=2e-5)
-    assert choice.margins.overall.tolist() == pytest.approx([0.2 * 0.782203 - 0.14], abs=1e-5)
+    assert choice.margins.tolist() == pytest.approx([0.2 * 0.782203 - 0.14], abs=1e-5)
     plain = choose("class-robust", replace(known, limits=Limits(confidence=0)))
     assert plain.amount[0, 0].tolist() == pytest.approx([0.7, 0.3])
 
@@ -264,8 +227,7 @@ def test_a_margin_holds_and_costs_little_more_than_the_best_mix(
 
 def test_the_margin_shrinks_as_verdicts_come_in() -> None:
     margins = [
-        choose("class-robust", outlook(covariance=spread(n))).margins.overall[0]
-        for n in (50, 500, 5000)
+        choose("class-robust", outlook(covariance=spread(n))).margins[0] for n in (50, 500, 5000)
     ]
     assert margins[0] > 2 * margins[1] > 4 * margins[2] > 0
 
@@ -274,7 +236,7 @@ def test_what_only_l0_can_promise_l0_serves() -> None:
     # tolerance 0: any other mix is uncertain, and three standard deviations of 30 prompts are much
     limits = Limits(tolerance=0.0, confidence=5.0)
     choice = choose("class-robust", outlook(covariance=spread(30), limits=limits))
-    assert np.allclose(choice.amount, base(problem()).amount, atol=0.01)
+    assert np.allclose(choice.amount, all_l0(problem()), atol=0.01)
 
 
 def test_levels_that_are_liked_alike_share_what_the_margin_leaves() -> None:
@@ -325,6 +287,11 @@ def test_both_solvers_choose_alike(seed: int, name: str) -> None:
     assert carbon_g[0] == pytest.approx(carbon_g[1], rel=1e-3)
 
 
+def test_a_level_that_may_serve_a_part_is_left_to_the_programme() -> None:
+    with pytest.raises(ValueError, match="only levels that are free"):
+        by_frontier(replace(problem(), max_share=np.array([1.0, 0.5, 1.0])))
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6))
 @example(6)  # no operational carbon, where a level that is only explored is the fastest
@@ -338,7 +305,6 @@ def test_both_solvers_serve_what_is_explored_and_then_choose_alike(seed: int) ->
         preference=rng.dirichlet(np.ones(3), 2),
         intensity_g_per_kwh=rng.choice([0.0, 60.0, 600.0], 2),
         demand=rng.uniform(0.5, 2, (2, 2)),
-        floors=(),
         min_share=least,
         max_share=np.where(is_free, 1.0, least),
     )

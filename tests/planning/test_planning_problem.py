@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sprout.planning.problem import Deferrable, Floor, Problem, mix_of, paper_floor
+from sprout.planning.problem import Deferrable, Floor, Problem, mix_of
 
 
 def two_slots() -> Problem:
@@ -27,12 +27,11 @@ def test_cost_adds_operational_and_embodied_carbon() -> None:
 
 
 def test_a_mix_says_what_its_amounts_come_to() -> None:
-    # Slot 0 halves: (0.19 + 0.046) / 2 + 0.03 = 0.148 g against 0.19 + 0.03 g, and the mean of
-    # 0.5 and 0.6 is preferred.
+    # Slot 0 halves: (0.19 + 0.046) / 2 + 0.03 = 0.148 g, and the mean of 0.5 and 0.6 is
+    # preferred.
     problem = replace(two_slots(), floors=(Floor((0, 1), (0,), 0.55), Floor((0,), (0,), 0.5)))
     mix = mix_of(problem, np.array([[[0.5, 0.5]], [[1.0, 0.0]]]), None)
     assert mix.carbon_g == pytest.approx(0.148)
-    assert mix.baseline_carbon_g == pytest.approx(0.22)
     assert mix.preference == pytest.approx(0.55)
     assert mix.is_floor_met
 
@@ -47,18 +46,6 @@ def test_a_slot_that_serves_nothing_has_no_shares() -> None:
     problem = replace(two_slots(), demand=np.array([[0.0], [2.0]]))
     mix = mix_of(problem, np.array([[[0.0, 0.0]], [[1.0, 1.0]]]), None)
     assert mix.share[:, 0].tolist() == [[0, 0], [0.5, 0.5]]
-
-
-def test_the_papers_floor_falls_with_the_intensity() -> None:
-    # (1 - 0.5 * 0.1) * 0.4 = 0.38
-    assert paper_floor(0.5, 0.1, 0.4) == pytest.approx(0.38)
-    assert paper_floor(0.0, 0.1, 0.4) == pytest.approx(0.4)
-
-
-@pytest.mark.parametrize(("position", "tolerance"), [(-0.1, 0.1), (1.1, 0.1), (0.5, 1.1)])
-def test_the_papers_floor_wants_fractions(position: float, tolerance: float) -> None:
-    with pytest.raises(ValueError, match="within 0 and 1"):
-        paper_floor(position, tolerance, 0.4)
 
 
 NAN = float("nan")
