@@ -156,7 +156,9 @@ def oracle(stage: Stage) -> tuple[FloatArray, FloatArray]:
             + stage.world.embodied_g_per_s * time_s
         )
         shares.append(chosen)
-        ratios.append(best_g(cost_g, chosen[:, 0]) / cost_g[:, :, 0].mean(axis=1))
+        base_g = cost_g[:, :, 0].mean(axis=1)
+        spent_g = best_g(cost_g, chosen[:, 0])
+        ratios.append(np.divide(spent_g, base_g, out=np.ones_like(base_g), where=base_g > 0))
     return np.array(shares), np.array(ratios)
 
 

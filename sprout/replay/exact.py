@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sprout.errors import UsageError
 from sprout.planning.problem import FloatArray
 from sprout.replay.acting import shares_of
-from sprout.replay.replay import POINT, Replayed, evaluates
+from sprout.replay.replay import Replayed, evaluates, percents
 from sprout.replay.stage import (
     Options,
     assessed_hours,
@@ -41,7 +42,9 @@ def replay_exactly(
 
 def _first(hourly: HourlyInputs, num_hours: int) -> HourlyInputs:
     if num_hours > len(hourly.preference):
-        raise ValueError(f"hourly inputs cover {len(hourly.preference)} hours, not {num_hours}")
+        raise UsageError(
+            f"--hours: hourly inputs cover {len(hourly.preference)} hours, not {num_hours}"
+        )
     return HourlyInputs(
         hourly.preference[:num_hours], hourly.energy_kwh[:num_hours], hourly.time_s[:num_hours]
     )
@@ -76,14 +79,17 @@ def _exact_result(
     carbon_g, base_g = (mix * cost_g).sum(axis=1), cost_g[:, 0]
     kept, base = (mix * hourly.preference).sum(axis=1), hourly.preference[:, 0]
     factor = 1 - position * limits_of(options).tolerance
+    saved, preference, below = percents(
+        (carbon_g[None], base_g), (kept[None], base, factor), np.ones(len(hour))
+    )
     num_evaluations = len(assessed) if evaluates(name) else 0
     each_g = cost_g.sum(axis=1)
     return Replayed(
         region=region,
         policy=name,
-        saved_percent=np.array([100 * (1 - carbon_g.sum() / base_g.sum())]),
-        preference_percent=np.array([100 * (kept / base).mean()]),
-        below_floor_percent=np.array([100 * (kept < (factor - POINT) * base).mean()]),
+        saved_percent=saved,
+        preference_percent=preference,
+        below_floor_percent=below,
         worst_class_percent=np.array([np.nan]),
         class_percent=np.array([]),
         num_evaluations=num_evaluations,

@@ -65,7 +65,7 @@ def replay(
     """Yield what each scheme does in each region, with judged prompts drawn from the pool.
 
     Raises:
-        ValueError: the hours are not in the record, or a scheme needs what was not recorded.
+        ValueError: a scheme needs what was not recorded.
     """
     for region in regions:
         stage = build(world, region, options)
@@ -123,12 +123,15 @@ def _judged(
     per_class = np.ones_like(all_by_class)
     np.divide(kept_by_class, all_by_class, out=per_class, where=all_by_class > 0)
     num_evaluations = len(stage.assessed) if evaluates(name) else 0
+    saved, preference, below = percents((carbon_g, base_g), (kept, base, stage.factor), weight)
+    if POLICIES[name].spans_window:
+        below = _days_below(kept, base, stage.factor)
     return Replayed(
         region=stage.region,
         policy=name,
-        saved_percent=100 * (1 - carbon_g @ weight / (base_g @ weight)),
-        preference_percent=100 * (kept / base) @ weight / weight.sum(),
-        below_floor_percent=100 * _below(stage, name, kept, base),
+        saved_percent=saved,
+        preference_percent=preference,
+        below_floor_percent=below,
         worst_class_percent=100 * per_class.min(axis=1),
         class_percent=100 * per_class.mean(axis=0),
         num_evaluations=num_evaluations,
@@ -145,15 +148,32 @@ def _cost_g(stage: Stage, energy_kwh: FloatArray, time_s: FloatArray) -> FloatAr
     return operational_g + stage.world.embodied_g_per_s * time_s
 
 
-def _below(stage: Stage, name: str, kept: FloatArray, base: FloatArray) -> FloatArray:
-    """Return [s], the share of hours, or of windows, that are a point below their floor."""
-    promised = stage.factor * base
-    if POLICIES[name].spans_window:
-        first = np.arange(0, kept.shape[1], WINDOW_HOURS)
-        kept, base, promised = (
-            np.add.reduceat(values, first, axis=1) for values in (kept, base, promised)
-        )
-    below: FloatArray = (kept < promised - POINT * base).mean(axis=1)
+def percents(
+    carbon_g: tuple[FloatArray, FloatArray],
+    preference: tuple[FloatArray, FloatArray, FloatArray],
+    weight: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return [s] each: what was saved, the preference kept, and the hours a point below the floor.
+
+    Args:
+        carbon_g: [s, t] of the mix and [t] of all-L0; NaN is saved where that is nothing.
+        preference: [s, t] of the mix, that of L0, and the floor as a factor of it.
+        weight: [t] of each hour.
+    """
+    (spent_g, base_g), (kept, base, factor) = carbon_g, preference
+    all_base_g = float(base_g @ weight) or np.nan
+    below = (kept < (factor - POINT) * base).mean(axis=1)
+    kept_percent = 100 * (kept / base) @ weight / weight.sum()
+    return 100 * (1 - spent_g @ weight / all_base_g), kept_percent, 100 * below
+
+
+def _days_below(kept: FloatArray, base: FloatArray, factor: FloatArray) -> FloatArray:
+    """Return [s], the percentage of windows that are a point below the floor of their hours."""
+    first = np.arange(0, kept.shape[1], WINDOW_HOURS)
+    kept, least = (
+        np.add.reduceat(values, first, axis=1) for values in (kept, (factor - POINT) * base)
+    )
+    below: FloatArray = 100 * (kept < least).mean(axis=1)
     return below
 
 
@@ -186,17 +206,18 @@ def _model_opt(stage: Stage) -> Replayed:
     shares = shares_of(outlook, "model-opt", 1)[0, :, 0]
     cost_g = outlook.problem.cost_g[:, 0]
     carbon_g, base_g = (shares * cost_g).sum(axis=1), cost_g[:, 0]
-    kept = shares @ variants.preference / variants.preference[0]
-    weight = stage.weight
-    below = (kept < stage.factor - POINT).mean()
-    once = np.ones(stage.num_seeds)
+    kept, base, weight = shares @ variants.preference, variants.preference[0], stage.weight
+    saved, kept_percent, below = (
+        np.repeat(each, stage.num_seeds)
+        for each in percents((carbon_g[None], base_g), (kept[None], base, stage.factor), weight)
+    )
     return Replayed(
         region=stage.region,
         policy="model-opt",
-        saved_percent=once * 100 * (1 - carbon_g @ weight / (base_g @ weight)),
-        preference_percent=once * 100 * (kept @ weight) / weight.sum(),
-        below_floor_percent=once * 100 * below,
-        worst_class_percent=once * np.nan,
+        saved_percent=saved,
+        preference_percent=kept_percent,
+        below_floor_percent=below,
+        worst_class_percent=np.full(stage.num_seeds, np.nan),
         class_percent=np.array([]),
         num_evaluations=0,
         evaluation_g=0.0,

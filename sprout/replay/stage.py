@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sprout.errors import InputError, UsageError
 from sprout.planning.frontier import IntArray
 from sprout.planning.outlook import Limits
 from sprout.planning.problem import FloatArray
@@ -101,8 +102,9 @@ def hours_of(world: World, region: str, options: Options) -> tuple[FloatArray, t
     record = world.intensity_g_per_kwh[region]
     end = options.start_hour + options.num_hours
     if not (0 <= options.start_hour < end <= len(record)):
-        raise ValueError(
-            f"{region} has hours 0 to {len(record) - 1}, not {options.start_hour} to {end - 1}"
+        raise UsageError(
+            f"--start-hour, --hours: {region} has hours 0 to {len(record) - 1}, not "
+            f"{options.start_hour} to {end - 1}"
         )
     low_high = float(record.min()), float(record.max())
     return record[options.start_hour : end], (world.ranges or {}).get(region, low_high)
@@ -145,7 +147,8 @@ def build(world: World, region: str, options: Options) -> Stage:
     """Return the stage of one region, with every seed's draws.
 
     Raises:
-        ValueError: the hours are not in the record.
+        UsageError: the hours are not in the record, or a pool is too small to split.
+        InputError: in some hour nobody preferred L0, which the others are held against.
     """
     intensity, low_high = hours_of(world, region, options)
     first = options.start_hour if world.is_parallel else 0
@@ -160,6 +163,7 @@ def build(world: World, region: str, options: Options) -> Stage:
         drawn = _draw(shares, composition, options.num_judged, rng)
         seen.append(drawn if options.labels_right >= 1 else _told_as(drawn, labels, rng))
         truths.append(judged_by @ world.patterns)
+    _check_base(np.array(truths), composition, world)
     weight = np.ones(len(intensity)) if world.weight is None else world.weight[hours]
     return Stage(
         region=region,
@@ -185,16 +189,28 @@ def _pools(
     """Return the shares [c, p] of patterns to draw from, and those that are the truth."""
     drawn: list[FloatArray] = []
     true: list[FloatArray] = []
-    for row in world.pool:
+    for task, row in zip(world.tasks, world.pool, strict=True):
         prompts = row[row >= 0]
         halves = (prompts, prompts)
         if is_split:
+            if len(prompts) < len(halves):
+                raise UsageError(f"--split: {task} has {len(prompts)} judged prompt, no two halves")
             prompts = rng.permutation(prompts)
             halves = (prompts[: len(prompts) // 2], prompts[len(prompts) // 2 :])
         for half, shares in zip(halves, (drawn, true), strict=True):
             counts = np.bincount(half, minlength=len(world.patterns))
             shares.append(counts / counts.sum())
     return np.array(drawn), np.array(true)
+
+
+def _check_base(truth: FloatArray, composition: FloatArray, world: World) -> None:
+    """Refuse hours whose tasks have no preference at L0, [s, c, v], that could be lost."""
+    bare = np.flatnonzero((truth[:, :, 0] @ composition.T <= 0).any(axis=0))
+    if len(bare):
+        raise InputError(
+            f"hour {bare[0]} of the task mix: its tasks have no {world.quality} at "
+            f"{world.levels[0]}, which the other levels are held against"
+        )
 
 
 def _labels(num_tasks: int, right: float) -> FloatArray:

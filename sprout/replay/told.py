@@ -66,8 +66,10 @@ def outlook_of(stage: Stage, told: Told, *, apart: bool) -> Outlook:
     composition = np.tile(stage.composition, (num_seeds, 1))
     if apart and stage.options.labels_right < 1:
         demand = composition @ stage.labels
-        # of each label, the tasks that its prompts really are
-        parts = composition[:, None, :] * stage.labels.T / demand[..., None]
+        # of each label that is told at all, the tasks that its prompts really are
+        told_as = composition[:, None, :] * stage.labels.T
+        total = demand[..., None]
+        parts = np.divide(told_as, total, out=np.zeros_like(told_as), where=total > 0)
         energy_kwh, time_s = parts @ world.energy_kwh, parts @ world.time_s
     elif apart:
         energy_kwh, time_s, demand = world.energy_kwh, world.time_s, composition

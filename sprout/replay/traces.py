@@ -56,7 +56,7 @@ def read_world(folder: Path, *, quality: str = "preference", factor: str = "dire
             f"no folder {folder} with traces to replay (`man 7 sprout-replay` says more)"
         )
     requests = _requests(folder)
-    levels = tuple(sorted({level for _, level in requests} - {SECOND_MODEL}))
+    levels = tuple(sorted({level for _, level in requests} - {SECOND_MODEL}, key=_in_order))
     read = _accuracy if quality == "accuracy" else _judgements
     credits_ = read(folder, levels)
     tasks = tuple(sorted({task for task, _ in requests} & credits_.keys()))
@@ -121,13 +121,19 @@ def _rows(folder: Path, stem: str, columns: tuple[str, ...]) -> Iterator[tuple[s
         raise InputError(f"{path}:{reader.line_num}: not CSV ({error})") from error
 
 
-def _number(text: str, where: str) -> float:
+def _in_order(level: str) -> tuple[int, str]:
+    """Return what sorts L10 behind L2: verdicts name levels by their place."""
+    return len(level), level
+
+
+def _number(text: str, where: str, most: float = np.inf) -> float:
     try:
         value = float(text)
     except ValueError:
         value = np.nan
-    if not (np.isfinite(value) and value >= 0):
-        raise InputError(f"{where}: {text!r} is no number of 0 or more")
+    if not (np.isfinite(value) and 0 <= value <= most):
+        wanted = "of 0 or more" if most == np.inf else f"from 0 to {most:g}"
+        raise InputError(f"{where}: {text!r} is no number {wanted}")
     return value
 
 
@@ -172,7 +178,7 @@ def _accuracy(folder: Path, levels: tuple[str, ...]) -> dict[str, FloatArray]:
     found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     columns = ("dataset", "prompt_index", "level", "correct")
     for task, prompt, level, correct in _rows(folder, "accuracy", columns):
-        found[task][prompt][level] = _number(correct, f"accuracy.csv, {task} {prompt}")
+        found[task][prompt][level] = _number(correct, f"accuracy.csv, {task} {prompt}", 1)
     complete = {
         task: [
             [of[level] for level in levels] for of in prompts.values() if of.keys() >= set(levels)
@@ -238,18 +244,25 @@ def _grid(folder: Path, column: str) -> dict[str, FloatArray]:
 
 
 def _hourly(folder: Path, levels: tuple[str, ...]) -> HourlyInputs | None:
-    if _find(folder, "hourly_inputs") is None:
+    path = _find(folder, "hourly_inputs")
+    if path is None:
         return None
     columns = tuple(
         f"{quantity}_{level.lower()}"
         for quantity in ("preference", "energy_kwh", "time_s")
         for level in levels
     )
-    rows = [
-        [_number(text, "hourly_inputs.csv") for text in row]
-        for row in _rows(folder, "hourly_inputs", columns)
-    ]
-    preference, energy_kwh, time_s = np.split(np.array(rows), 3, axis=1)
+    rows = np.array(
+        [
+            [_number(text, path.name) for text in row]
+            for row in _rows(folder, "hourly_inputs", ("hour", *columns))
+        ]
+    )
+    if not len(rows) or (rows[:, 0] != np.arange(len(rows))).any():
+        raise InputError(f"{path}: the rows are not hours 0, 1, 2 and so on")
+    preference, energy_kwh, time_s = np.split(rows[:, 1:], 3, axis=1)
+    if not preference[:, 0].all():
+        raise InputError(f"{path}: an hour in which {levels[0]} has no preference")
     return HourlyInputs(preference, energy_kwh, time_s)
 
 
@@ -265,7 +278,7 @@ def _variants(
         return None
     prefers: dict[str, list[float]] = defaultdict(list)
     for task, text in _rows(folder, "judgements_7b", ("dataset", "prefers_7b")):
-        prefers[task].append(_number(text, "judgements_7b.csv"))
+        prefers[task].append(_number(text, "judgements_7b.csv", 1))
     tables = np.array(
         [_aligned(requests, task, ("L0", SECOND_MODEL)).mean(axis=0) for task in tasks]
     )

@@ -41,7 +41,9 @@ def test_a_folder_of_traces_makes_a_table(traces: Path) -> None:
 
 
 def test_the_rows_for_programs(traces: Path) -> None:
-    found = sprout("replay", "--data", traces, "-p", "base", "-p", "sprout", "--json").data
+    twice = ("-r", "XX", "-r", "XX", "--levels", "L0,L1,L1")
+    found = sprout("replay", "--data", traces, "-p", "base", "-p", "sprout", *twice, "--json").data
+    assert found["levels"] == ["L0", "L1"]
     rows = found["rows"]
     assert [row["policy"] for row in rows] == ["base", "sprout"]
     assert rows[0].keys() >= {
@@ -88,6 +90,7 @@ def test_a_policy_that_cannot_be_is_named_when_asked_for_and_left_out_otherwise(
         (("--data", "traces", "--inputs", "hourly", "--split"), 2, "no --split"),
         (("--data", "traces", "--quality", "taste"), 2, "--quality 'taste'"),
         (("--data", "traces", "--levels", "L1"), 2, "begin with L0"),
+        (("--data", "traces", "--split"), 2, "--split: quiz has 1 judged prompt"),
         (("--data", "traces", "--csv", "no/such/rows.csv"), 74, "cannot be written"),
         (("--data", "store"), 78, "no history to replay"),
         (("--data", "store", "--quality", "accuracy"), 2, "--data store: no --quality"),

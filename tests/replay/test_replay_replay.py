@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
+from sprout.errors import InputError, UsageError
 from sprout.planning.outlook import Limits
 from sprout.planning.policies import POLICIES
 from sprout.planning.problem import FloatArray
@@ -203,13 +204,39 @@ def test_what_a_scheme_needs_is_named() -> None:
 
 
 def test_hours_that_were_not_recorded_are_refused() -> None:
-    with pytest.raises(ValueError, match="XX has hours 0 to 23, not 10 to 33"):
+    with pytest.raises(UsageError, match="XX has hours 0 to 23, not 10 to 33"):
         one(small(), "base", options(start_hour=10))
     with pytest.raises(ValueError, match="no hourly inputs"):
         list(replay_exactly(small(), ("XX",), ("base",), options()))
     hourly = HourlyInputs(*(np.ones((3, 2)) for _ in range(3)))
-    with pytest.raises(ValueError, match="hourly inputs cover 3 hours, not 24"):
+    with pytest.raises(UsageError, match="hourly inputs cover 3 hours, not 24"):
         list(replay_exactly(small(hourly=hourly), ("XX",), ("base",), options()))
+
+
+def test_hours_in_which_nobody_prefers_l0_are_refused() -> None:
+    by_turns = np.array([[1.0, 0.0], [0.0, 1.0]])
+    world = small(composition=by_turns, pool=np.array([[0, 0, 1], [1, 1, -1]]))
+    with pytest.raises(InputError, match=r"hour 1 .* no preference at L0"):
+        one(world, "base")
+    assert one(replace(world, composition=by_turns[:1]), "base").preference_percent[0] == 100
+
+
+def test_a_prompt_cannot_be_split() -> None:
+    world = small(pool=np.array([[0, 1], [0, -1]]))
+    with pytest.raises(UsageError, match="--split: quiz has 1 judged prompt"):
+        one(world, "base", options(is_split=True))
+
+
+def test_a_task_that_no_prompt_is_told_as_disturbs_none() -> None:
+    # every poem is told as a quiz, and there are no quizzes: one mix, one floor, all L0 at 100 %
+    poems = small(composition=np.array([[1.0, 0.0]]))
+    found = one(poems, "class", options(labels_right=0.0, floor=1.0))
+    assert found.preference_percent == pytest.approx([100, 100], abs=1)
+
+
+def test_nothing_is_saved_where_nothing_is_emitted() -> None:
+    found = one(small(intensity_g_per_kwh={"XX": np.zeros(24)}), "co2-opt")
+    assert np.isnan(found.saved_percent).all()
 
 
 # the paper's month, exactly

@@ -9,6 +9,9 @@ from plain_traces import GRID, REQUESTS, write
 from sprout.errors import InputError, NoInputError
 from sprout.replay.traces import read_world
 
+JUDGED = "dataset,preferred_level\n"
+HOURLY = "hour,preference_l0,preference_l1,energy_kwh_l0,energy_kwh_l1,time_s_l0,time_s_l1\n"
+
 
 def test_a_folder_of_traces_is_a_world(tmp_path: Path) -> None:
     world = read_world(write(tmp_path / "d"))
@@ -64,6 +67,20 @@ def test_a_second_model_stands_for_tasks_that_were_not_judged(tmp_path: Path) ->
     assert world.variants.preference.tolist() == [0.75, 0.25]
     assert world.variants.energy_kwh == pytest.approx(np.array([[1e-4, 6e-5]] * 2))
     assert "quiz alone" in world.variants.note
+    (folder / "judgements_7b_quiz.csv").write_text(judged + "quiz,4,2\n")
+    with pytest.raises(InputError, match="'2' is no number from 0 to 1"):
+        read_world(folder)
+
+
+def test_the_tenth_level_comes_behind_the_second(tmp_path: Path) -> None:
+    levels = [f"L{number}" for number in range(11)]
+    requests = "dataset,index,level,energy_kwh,time_s\n" + "".join(
+        f"poem,0,{level},{number + 1},1\n" for number, level in enumerate(levels)
+    )
+    world = read_world(write(tmp_path / "d", requests=requests, judgements=f"{JUDGED}poem,2\n"))
+    assert world.levels == tuple(levels)
+    assert world.energy_kwh[0].tolist() == list(range(1, 12))
+    assert world.patterns[world.pool[0, 0]].tolist() == np.eye(11)[2].tolist()
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
@@ -92,6 +109,9 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         ("composition", "poem,quiz\n", "no hours"),
         ("composition", "poem,quiz\n0,0\n", "an hour without any of poem, quiz"),
         ("composition", "poem\n1\n", "no column quiz"),
+        ("hourly_inputs", HOURLY, "not hours 0, 1, 2 and so on"),
+        ("hourly_inputs", HOURLY + "1,0.6,0.4,1,1,1,1\n", "not hours 0, 1, 2 and so on"),
+        ("hourly_inputs", HOURLY + "0,0,0.4,1,1,1,1\n", "an hour in which L0 has no preference"),
     ],
 )
 def test_a_broken_table_is_one_clear_error(

@@ -121,7 +121,7 @@ def replay(
         )
         flags = replaying.ReplayFlags(
             data=data,
-            regions=tuple(region or ()),
+            regions=tuple(dict.fromkeys(region or ())),
             policies=tuple(policy or ()),
             start_hour=start_hour,
             num_hours=hours,
@@ -135,7 +135,7 @@ def replay(
             foresight=foresight,
             quality=quality,
             factor=factor,
-            levels=tuple(levels.split(",")) if levels else (),
+            levels=tuple(dict.fromkeys(levels.split(","))) if levels else (),
             csv=csv,
             plot=plot,
         )

@@ -87,7 +87,7 @@ def show(out: Out, flags: ReplayFlags, config: Config) -> None:
                 if stop.came():
                     break
     except ValueError as error:
-        raise UsageError(f"--start-hour, --hours: {error}") from error
+        raise InputError(f"{flags.data}: {error}") from error
     rows = replayed.rows(found, world, options)
     out.data |= {
         "data": flags.data,
