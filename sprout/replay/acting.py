@@ -59,7 +59,7 @@ def _static_shares(stage: Stage) -> FloatArray:
         stage,
         intensity_g_per_kwh=at,
         position=position_of(at, stage.low_high, stage.options),
-        composition=composition,
+        told_mix=composition,
     )
     shares = shares_of(outlook_of(still, Told(mean, None), apart=False), "sprout-sta", num_seeds)
     return np.broadcast_to(shares, (num_seeds, num_hours, *shares.shape[2:]))
@@ -69,8 +69,8 @@ def _window_shares(stage: Stage, name: str) -> FloatArray:
     """Return the shares of a scheme whose floor holds over a day.
 
     Every hour solves again for what is left of its day, with the newest preference, the coming
-    hours' intensity and this hour's task mix. What past hours had beyond their floors counts, by
-    what was believed of preferences when they served.
+    hours' intensity and the task mix that this hour is told. What past hours had beyond their
+    floors counts, by what was believed of preferences when they served.
     """
     apart = POLICIES[name].knows_classes
     accumulates = POLICIES[name].is_robust

@@ -34,6 +34,8 @@ class Options:
         labels_right: share of prompts whose task a classifier tells right; the others are told
             as any other task alike. 1 is prompts that carry their task.
         foresight: what schemes that look ahead believe of the coming hours' intensity, by name.
+        knows_mix: whether schemes are told the task mix of the hour that they plan; otherwise that
+            of the hours before.
         knows_month: whether the evaluator compares with the month's mean, as the paper's does;
             otherwise with the trailing mean, which knows no future.
     """
@@ -47,6 +49,7 @@ class Options:
     is_split: bool = False
     labels_right: float = 1.0
     foresight: str = "truth"
+    knows_mix: bool = True
     knows_month: bool = True
 
 
@@ -57,6 +60,7 @@ class Stage:
     Args:
         position, factor: [t], where the intensity stands, and the floor's factor of L0's.
         composition: [t, c].
+        told_mix: [t, c], what schemes are told of it.
         labels: [c, c], how often a prompt of a task (row) is told as another (column).
         assessed: hours that assess.
         counts: [s, t, c, p], what an assessment in each hour would see.
@@ -72,6 +76,7 @@ class Stage:
     position: FloatArray
     factor: FloatArray
     composition: FloatArray
+    told_mix: FloatArray
     labels: FloatArray
     weight: FloatArray
     assessed: IntArray
@@ -174,6 +179,7 @@ def build(world: World, region: str, options: Options) -> Stage:
         position=position,
         factor=1 - position * limits_of(options).tolerance,
         composition=composition,
+        told_mix=composition if options.knows_mix else _past_mix(composition, weight),
         labels=labels,
         weight=weight,
         assessed=assessed_hours(intensity, options),
@@ -201,6 +207,18 @@ def _pools(
             counts = np.bincount(half, minlength=len(world.patterns))
             shares.append(counts / counts.sum())
     return np.array(drawn), np.array(true)
+
+
+def _past_mix(composition: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return [t, c], the task mix of all hours before, and of one before them with all tasks alike.
+
+    A plan of `sprout run` counts so what was served; see `sprout.planning.classes`.
+    """
+    served = composition * weight[:, None]
+    alike = np.full((1, composition.shape[1]), weight.mean() / composition.shape[1])
+    before = np.cumsum(np.concatenate((alike, served[:-1])), axis=0)
+    mix: FloatArray = before / before.sum(axis=1, keepdims=True)
+    return mix
 
 
 def _check_base(truth: FloatArray, composition: FloatArray, world: World) -> None:

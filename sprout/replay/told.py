@@ -63,7 +63,7 @@ def told_by_class(stage: Stage, *, accumulates: bool) -> Told:
 def outlook_of(stage: Stage, told: Told, *, apart: bool) -> Outlook:
     """Return the hours of all seeds as slots of one outlook."""
     world, num_seeds = stage.world, stage.num_seeds
-    composition = np.tile(stage.composition, (num_seeds, 1))
+    composition = np.tile(stage.told_mix, (num_seeds, 1))
     if apart and stage.options.labels_right < 1:
         demand = composition @ stage.labels
         # of each label that is told at all, the tasks that its prompts really are

@@ -4,6 +4,8 @@ import csv
 import importlib.util
 import os
 import pty
+import re
+import shlex
 import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -89,6 +91,7 @@ def test_a_policy_that_cannot_be_is_named_when_asked_for_and_left_out_otherwise(
         (("--data", "traces", "--inputs", "hourly"), 66, "no hourly_inputs.csv"),
         (("--data", "traces", "--inputs", "hourly", "--split"), 2, "no --split"),
         (("--data", "traces", "--quality", "taste"), 2, "--quality 'taste'"),
+        (("--data", "traces", "--mix", "all"), 2, "--mix 'all': choose one of hour, past"),
         (("--data", "traces", "--levels", "L1"), 2, "begin with L0"),
         (("--data", "traces", "--split"), 2, "--split: quiz has 1 judged prompt"),
         (("--data", "traces", "--csv", "no/such/rows.csv"), 74, "cannot be written"),
@@ -348,6 +351,26 @@ def test_a_long_store_starts_with_its_first_hour(store: Path, tmp_path: Path) ->
     found = sprout("replay", "--data", "store", "-p", "base", "--json").data
     assert f"{num} hours with {num} requests" in found["notes"]
     assert [row["start_hour"] for row in found["rows"]] == [0]
+
+
+COMMAND = re.compile(r"^sprout (replay --data DIR(?:\\\n|.)*)$", re.MULTILINE)
+PAGE = Path(__file__).parents[2] / "man/sprout-replay.7"
+SHOWN = COMMAND.findall(
+    PAGE.read_text(encoding="utf-8").replace("\\-", "-").replace("\\e\n", "\\\n")
+)
+
+
+def test_the_page_of_replays_shows_its_commands() -> None:
+    assert len(SHOWN) >= 14
+
+
+@pytest.mark.slow
+@needs_data
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_replay_that_is_shown_runs(command: str) -> None:
+    words = [str(DATA) if word == "DIR" else word for word in shlex.split(command)]
+    words[words.index("--seeds") + 1] = "1"
+    assert sprout(*words, "--hours", 24, "--region", "GB").code == 0
 
 
 @needs_data

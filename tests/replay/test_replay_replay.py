@@ -182,6 +182,23 @@ def test_tasks_that_are_told_wrong_cost_a_task_some_of_its_preference() -> None:
     assert never.preference_percent == pytest.approx([100, 100], abs=1)
 
 
+def test_who_is_told_the_mix_of_the_past_spends_what_this_hour_does_not_have() -> None:
+    by_turns = small(composition=np.array([[0.9, 0.1], [0.1, 0.9]]))
+    # Of 0.9 poems and 0.1 quizzes L0 has 0.7 and L1 0.3: 0.63 is kept. Of 0.1 and 0.9 L0 has 0.3
+    # and L1 0.7, so that L1 serves all.
+    told = one(by_turns, "class", options(floor=0.9))
+    assert told.preference_percent == pytest.approx([50 * (0.9 + 7 / 3)] * 2, abs=1)
+    assert told.below_floor_percent.tolist() == [0, 0]
+    # hours of poems are told that half of the prompts are quizzes, at whose cost L1 serves all
+    past = one(by_turns, "class", options(floor=0.9, knows_mix=False))
+    assert past.mix[::2] == pytest.approx(np.array([[0, 1]] * 12))
+    assert past.below_floor_percent.tolist() == [50, 50]
+    # a floor for each task needs to know of no mix
+    limits = Limits(class_floor=0.9, confidence=0.0)
+    fair = one(by_turns, "class-fair", options(floor=0.9, knows_mix=False, limits=limits))
+    assert fair.below_floor_percent.tolist() == [0, 0]
+
+
 def test_hours_weigh_as_much_as_the_requests_they_served() -> None:
     weight = np.array([1.0, 0.0] * 12)
     found = one(small(weight=weight, composition=np.full((24, 2), 0.5)), "base")

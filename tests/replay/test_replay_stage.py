@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from sprout.replay.stage import Options, build
 from sprout.replay.world import World
@@ -30,6 +31,13 @@ def test_hours_of_one_record_keep_their_own_demand() -> None:
     assert stage.intensity_g_per_kwh.tolist() == [300, 400]
     assert stage.composition.tolist() == [[0.5, 0.5], [0.25, 0.75]]
     assert stage.weight.tolist() == [3, 4]
+
+
+def test_the_mix_of_the_past_is_of_its_requests_and_of_an_hour_with_all_tasks_alike() -> None:
+    stage = build(world_of_four_hours(), "XX", Options(0, num_hours=4, knows_mix=False))
+    # 1.25 requests of either task to begin with; then 1 of a, 2 of b, 1.5 of each
+    told = [[1.25, 1.25], [2.25, 1.25], [2.25, 3.25], [3.75, 4.75]]
+    assert stage.told_mix == pytest.approx(np.array([np.array(row) / sum(row) for row in told]))
 
 
 def test_a_months_mix_begins_with_the_month() -> None:

@@ -71,6 +71,13 @@ def replay(
             "(again), unchanged."
         ),
     ] = "truth",
+    mix: Annotated[
+        str,
+        typer.Option(
+            help="Task mix that policies are told: hour (its own), past (of the hours before, as "
+            "a run is)."
+        ),
+    ] = "hour",
     quality: Annotated[
         str, typer.Option(help="preference, or accuracy: correct answers instead of verdicts.")
     ] = "preference",
@@ -129,6 +136,7 @@ def replay(
             inputs=inputs,
             floor=floor,
             num_judged=judged,
+            mix=mix,
             knows_month=not trailing,
             is_split=split,
             labels_right=labels_right,

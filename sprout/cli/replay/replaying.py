@@ -35,6 +35,7 @@ DEFAULT_POLICIES = (
 )
 INPUTS = ("sampled", "hourly")
 QUALITIES = ("preference", "accuracy")
+MIXES = ("hour", "past")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class ReplayFlags:
     inputs: str
     floor: float | None
     num_judged: int
+    mix: str
     knows_month: bool
     is_split: bool
     labels_right: float
@@ -118,6 +120,7 @@ def _check(flags: ReplayFlags) -> None:
         ("quality", flags.quality, QUALITIES),
         ("factor", flags.factor or DIRECT, tuple(COLUMNS)),
         ("foresight", flags.foresight, tuple(FORESIGHTS)),
+        ("mix", flags.mix, MIXES),
     )
     for name, value, known in choices:
         if value not in known:
@@ -196,6 +199,7 @@ def _options(flags: ReplayFlags, config: Config, world: World, regions: tuple[st
         is_split=flags.is_split,
         labels_right=flags.labels_right,
         foresight=flags.foresight,
+        knows_mix=flags.mix == MIXES[0],
         knows_month=flags.knows_month,
     )
 
