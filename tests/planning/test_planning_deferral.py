@@ -197,6 +197,12 @@ def test_a_request_is_given_two_standard_errors_more_than_its_mean_seconds() -> 
     assert found.slots[1].num_prompts == pytest.approx(2880 / (unsure.busy_s.mean + 2 * error_s))
 
 
+def test_a_request_that_was_measured_once_is_given_three_times_its_seconds() -> None:
+    known = replace(hours([400, 100, 400]), costs=snapshot(MEASURED | {"L0": cost([100.0])}).costs)
+    found = wave(known, {replace(due_in(3), level="L0"): 100})
+    assert found.slots[1].num_prompts == pytest.approx(2880 / (3 * 10))
+
+
 def test_a_level_that_is_only_explored_does_not_count_as_slow() -> None:
     """A variant of ten times the seconds that nobody judged serves a hundredth."""
     costs = MEASURED | {"L1": cost([1000.0, 1000.0, 1000.0], "L1")}
@@ -213,6 +219,9 @@ def test_what_is_due_is_a_wave_before_others() -> None:
     anytime = Group("", None)
     found = wave(hours([100, 400, 400]), {anytime: 50, due_in(3): 30, due_in(0.5): 240})
     assert found.quota == {due_in(0.5): 240}
+    # 100 of them leave 440 s
+    found = wave(hours([100, 400, 400]), {anytime: 50, due_in(0.5): 100})
+    assert found.quota == {due_in(0.5): 100, anytime: 44}
 
 
 def test_a_wave_holds_a_minute_of_work_at_least() -> None:

@@ -68,6 +68,21 @@ def test_a_margin_lets_a_floor_be_missed_as_often_as_preference_is_worth_its_pri
     assert choice.margins.tolist() == pytest.approx([0.2 * 0.796422 - 0.14], abs=6e-5)
 
 
+def test_embodied_carbon_is_charged_for_as_operational_is() -> None:
+    # the same 0.15 and 0.05 g, all of them embodied
+    embodied = replace(
+        ONE,
+        energy_kwh=np.zeros((1, 2)),
+        time_s=np.array([[150.0, 50.0]]),
+        embodied_g_per_s=0.001,
+    )
+    margins = [
+        choose("class-robust", outlook(each, ONE_COVARIANCE, 1.2815516)).margins
+        for each in (ONE, embodied)
+    ]
+    assert margins[0] == pytest.approx(margins[1])
+
+
 def test_l0_takes_over_as_much_as_lowers_what_is_expected_to_be_lost() -> None:
     # as above, by brute force: more of L0 is surer as well as preferred
     def expected_g(share: float) -> float:

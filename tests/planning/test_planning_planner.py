@@ -12,8 +12,10 @@ from sprout.costs import ALL_TASKS, Cost
 from sprout.errors import NotReadyError, UsageError
 from sprout.grid import reading as grid
 from sprout.grid.reading import GridReading
+from sprout.planning.classes import form
 from sprout.planning.plan import Plan, PlanOptions, Snapshot
 from sprout.planning.planner import make, unmeasured
+from sprout.planning.window import outlook_of
 from sprout.quality.preference import Preference, Shares, estimate
 
 HALF = {"L0": 0.4, "L1": 0.2}
@@ -351,6 +353,13 @@ def test_a_policy_that_knows_the_future_cannot_be_followed() -> None:
 def test_a_horizon_without_a_forecast_says_so() -> None:
     plan = plan_of(two_tasks(), how=following("class-horizon"))
     assert "no forecast is stored" in plan.notes[0]
+
+
+def test_margins_weigh_carbon_at_the_middle_of_the_range() -> None:
+    known = two_tasks()
+    formed = form(known.preference, known.costs, LEVELS, apart=True)
+    # 100 to 500 g/kWh
+    assert outlook_of((known.grid,), LEVELS, formed, options()).reference_g_per_kwh == 300
 
 
 def test_a_slot_of_a_whole_day_is_the_horizon_and_lacks_no_forecast() -> None:

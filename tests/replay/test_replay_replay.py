@@ -12,12 +12,14 @@ import pytest
 
 from sprout.carbon import PAPER_LIFETIME_S, PAPER_NODE_G
 from sprout.errors import InputError, UsageError
-from sprout.planning.outlook import Limits
-from sprout.planning.policies import POLICIES
+from sprout.planning.outlook import Limits, by_frontier
+from sprout.planning.policies import POLICIES, choose
 from sprout.planning.problem import FloatArray
+from sprout.replay.acting import shares_by
 from sprout.replay.exact import replay_exactly
-from sprout.replay.replay import Replayed, needs, replay
-from sprout.replay.stage import Options
+from sprout.replay.replay import Replayed, needs, percents, replay
+from sprout.replay.stage import Options, build
+from sprout.replay.told import outlook_of, told_by_class
 from sprout.replay.traces import read_world
 from sprout.replay.world import HourlyInputs, World, only_levels
 
@@ -114,6 +116,38 @@ def test_one_floor_for_a_day_spends_preference_where_the_grid_is_dirty() -> None
     assert daily.mix[1::2, 1].sum() == pytest.approx(3.6, abs=0.1)
     assert daily.preference_percent == pytest.approx(hourly.preference_percent, abs=0.2)
     assert (daily.saved_percent > hourly.saved_percent + 1).all()
+    assert daily.below_floor_percent.tolist() == [0, 0]  # of days, not of hours
+
+
+def test_what_a_day_has_beyond_its_floor_is_over_with_it() -> None:
+    # a day of quizzes, which gain by L1, and a day of poems
+    mix = np.repeat([[0.1, 0.9], [0.9, 0.1]], 24, axis=0)
+    world = small(composition=mix, intensity_g_per_kwh={"XX": np.tile([100.0, 500.0], 24)})
+    found = one(world, "class-horizon", options(num_hours=48, floor=0.9))
+    # as in the hours above: L1 for all, 7/3 of what L0 has, and then the floor
+    assert found.preference_percent == pytest.approx([50 * (7 / 3 + 0.9)] * 2, abs=1)
+
+
+def test_an_hour_solves_for_what_the_day_has_left_as_the_hour_before_did() -> None:
+    how = options(num_hours=2, num_judged=300, num_seeds=1)
+    dirty_first = {"XX": np.array([500.0, 300.0] * 12)}
+    stage = build(small(intensity_g_per_kwh=dirty_first), "XX", how)
+    told = told_by_class(stage, accumulates=True)
+    day = replace(outlook_of(stage, told, apart=True), window=np.zeros(2, dtype=np.int64))
+    planned = choose("class-robust-horizon", day, by_frontier).amount / 0.5
+    served = shares_by(stage, "class-robust-horizon")[0]
+    assert served == pytest.approx(planned, abs=0.01)
+
+
+def test_percentages_are_of_requests_but_those_below_of_hours() -> None:
+    spent_g, base_g = np.array([[1.0, 2.0, 0.0]]), np.array([2.0, 2.0, 2.0])
+    kept, base = np.array([[0.885, 0.895, 2.0]]), np.array([1.0, 1.0, 2.0])
+    carbon_g, preference = (spent_g, base_g), (kept, base, np.array([0.9, 0.9, 1.0]))
+    saved, kept_percent, below = percents(carbon_g, preference, np.array([1.0, 2.0, 1.0]))
+    assert saved == pytest.approx([100 * (1 - 5 / 8)])
+    assert kept_percent == pytest.approx([100 * (0.885 + 2 * 0.895 + 1) / 4])
+    # a point is forgiven: 0.885 is below 0.89, 0.895 is not
+    assert below == pytest.approx([100 / 3])
 
 
 def test_a_day_that_is_like_yesterday_is_foreseen_by_it() -> None:
