@@ -111,14 +111,6 @@ def by_frontier(problem: Problem) -> Callable[[Floors], tuple[FloatArray, tuple[
     Raises:
         ValueError: something else binds.
     """
-    if problem.min_share is None and problem.max_share is None:
-        whole = frontier.Frontier(problem)
-
-        def solve_whole(floors: Floors) -> tuple[FloatArray, tuple[float, ...]]:
-            amount, price = whole.solve(floors)
-            return amount, _price_g(price, sums(floors.window, problem.demand.sum(axis=1)))
-
-        return solve_whole
     least, most = problem.share_bounds
     preference, rest = problem.preference_by_slot, 1 - least.sum(axis=1)
     explored = problem.demand[..., None] * least
@@ -147,14 +139,9 @@ def by_frontier(problem: Problem) -> Callable[[Floors], tuple[FloatArray, tuple[
             by_class = (floors.by_class - by_level.sum(axis=2)) / rest
         overall = (floors.overall * served - reached) / left
         amount, price = chains.solve(Floors(floors.window, overall, by_class))
-        return explored + amount, _price_g(price, served)
+        return explored + amount, tuple((price * served * optimizer.PREFERENCE_POINT).tolist())
 
     return solve
-
-
-def _price_g(price: FloatArray, served: FloatArray) -> tuple[float, ...]:
-    """Return what a preference point of all that each window serves costs, in g."""
-    return tuple((price * served * optimizer.PREFERENCE_POINT).tolist())
 
 
 def as_floors(problem: Problem, floors: Floors) -> tuple[Floor, ...]:
