@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sprout.carbon import embodied
@@ -344,14 +344,16 @@ def test_more_tolerance_never_raises_carbon(
 
 @settings(deadline=None, max_examples=50)
 @given(SEEDS, st.floats(0.1, 0.4))
+@example(7055, 0.390625)  # out of reach: what then falls short is measured by floor
 def test_a_floor_over_the_horizon_saves_at_least_as_much_as_one_a_slot(
     seed: int, min_preference: float
 ) -> None:
     problem = random_problem(seed)
     classes = (0, 1, 2)
     each = replace(problem, floors=tuple(Floor((t,), classes, min_preference) for t in range(4)))
-    once = with_floor(problem, min_preference)
-    assert solve(once).carbon_g <= solve(each).carbon_g * (1 + 1e-6)
+    by_slot, together = solve(each), solve(with_floor(problem, min_preference))
+    if by_slot.is_floor_met:
+        assert together.carbon_g <= by_slot.carbon_g * (1 + 1e-6)
 
 
 @settings(deadline=None, max_examples=50)
