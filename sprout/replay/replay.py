@@ -4,7 +4,8 @@ The world is what was recorded: the grid's intensity, the task mix of each hour,
 each task cost at each level, and a pool of judged prompts. Truth is the pool: a task's preference
 is its share of the pool. A scheme does not know the truth: each assessment (section 4) draws judged
 prompts from the pool, with replacement and by the hour's task mix, and the scheme sees these alone.
-Then it chooses as `sprout run` does, through `sprout.planning.policies`.
+Then it chooses as `sprout run` does, through `sprout.planning.policies`, told the task mix of the
+hour or that of the hours before (`Options.knows_mix`).
 
     saved       1 - sum of the mix's carbon / sum of all-L0's
     preference  mean over hours of q x / q[L0], q the truth: what the paper reports
