@@ -87,7 +87,7 @@ sqlite3 -readonly ~/.local/state/sprout/sprout.db "
 
 JSON_KEYS = {
     "schema_version": "grows when a name changes its meaning or goes",
-    "made_at, since": "times; since is null when all was asked for",
+    "made_at, since, until": "times; since and until (exclusive) are null where the period is open",
     "first, last": "first and last stretch with requests; null when there are none",
     "step": "hour, day or month: how long a stretch of the timeline is",
     "total, groups, timeline": "see above",

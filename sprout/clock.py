@@ -31,6 +31,18 @@ def in_utc(when: datetime) -> datetime:
     return when
 
 
+def parse_day(text: str) -> datetime:
+    """Return the UTC time that "2026-01-31" or "2026-01-31T12:00Z" says.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return in_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{text!r} is no day such as 2026-01-31") from error
+
+
 def parse_age(text: str) -> timedelta:
     """Return the time span that "90d", "12w", "24h" or "30m" says.
 

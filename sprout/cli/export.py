@@ -1,6 +1,5 @@
 """`sprout export`: facts for other programs."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +53,7 @@ def prometheus(
 
         settings = load({"state": state}, config).settings
         reporting.check_place(out_file, settings)
-        found = reporting.gather(settings, since, datetime.now(UTC), ("zone",))
+        found = reporting.gather(settings, reporting.Window.of(since), ("zone",))
         metrics.write(found, out_file)
         out.data |= {"file": str(out_file), **tables.data(found)}
         out.note(f"{out_file} written")

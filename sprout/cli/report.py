@@ -13,6 +13,13 @@ def report(
         str | None,
         typer.Option(metavar="AGE", help="Only the last 7d, 24h, 12w, ... [default: all]."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DAY", help="First day, UTC, such as 2026-01-31."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="End, exclusive [default: now].")
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -42,19 +49,20 @@ def report(
     Saved is what the same prompts would have cost more without any directive (all at L0), by the
     mean cost of requests at L0; its 95 % interval is that of this mean alone. Every number is
     marked: measured, estimated, forecast, yearly average, modelled, prior (published for another
-    model). sprout-carbon(7) has the equations and what is not counted. Days are in UTC; --since is
-    rounded down to the hour.
+    model). sprout-carbon(7) has the equations and what is not counted. Days are in UTC; what a
+    request cost counts in the hour in which it finished.
 
     --format html writes one page without any network, for people; sci a report in the terms of
     ISO/IEC 21031 (Markdown; with --json as data), for auditors; csv and json hold every number,
     under names that stay (see sprout-report-data(5)).
 
-    Example: sprout report --since 7d --by task
+    Example: sprout report --from 2026-10-01 --to 2026-11-01 --by task
     """
     with output.command("report", json=json, quiet=quiet) as out:
         from sprout.cli import reporting
         from sprout.config.sources import load
 
         configured = load({"state": state}, config)
-        wanted = reporting.Wanted(form=form, by=by, since=since, output=out_file)
+        window = reporting.Window.of(since, start, end)
+        wanted = reporting.Wanted(form=form, by=by, window=window, output=out_file)
         reporting.report(out, wanted, configured.settings)

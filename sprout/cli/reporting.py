@@ -7,10 +7,10 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sprout.cli.output import Out
-from sprout.clock import parse_age
+from sprout.clock import parse_age, parse_day
 from sprout.config.settings import Settings
 from sprout.errors import DiskError, UsageError
 from sprout.files.writing import replace_file
@@ -27,12 +27,44 @@ DEFAULT_BY: By = "level"
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A period, both ends rounded down to the hour; None: it is open there."""
+
+    now: datetime
+    begin: datetime | None
+    end: datetime | None
+
+    @classmethod
+    def of(cls, since: str | None, start: str | None = None, end: str | None = None) -> Self:
+        """Return the period of an age that ends now, or of days.
+
+        Raises:
+            UsageError: there is no such period.
+        """
+        now = datetime.now(UTC)
+        if since is None:
+            begin = None if start is None else _whole_hour(parse_day(start))
+        elif start is None and end is None:
+            begin = _whole_hour(now - parse_age(since))
+        else:
+            raise UsageError("--since is a period that ends now: give it, or --from and --to")
+        last = None if end is None else _whole_hour(parse_day(end))
+        if begin is not None and last is not None and begin >= last:
+            raise UsageError(f"--from {start} is not an hour before --to {end}")
+        return cls(now, begin, last)
+
+
+def _whole_hour(when: datetime) -> datetime:
+    return when.replace(minute=0, second=0, microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What was asked for, as it was written."""
 
     form: str
     by: str | None
-    since: str | None
+    window: Window
     output: Path | None
 
     def bys(self) -> tuple[By, ...]:
@@ -62,7 +94,7 @@ def report(out: Out, wanted: Wanted, settings: Settings) -> None:
     if wanted.output is not None:
         check_place(wanted.output, settings)
     bys = wanted.bys()
-    found = gather(settings, wanted.since, datetime.now(UTC), bys)
+    found = gather(settings, wanted.window, bys)
     text = _text(wanted.form, found, settings, bys)
     out.data |= _data(wanted.form, found, settings)
     if wanted.output is not None:
@@ -89,16 +121,14 @@ def check_place(output: Path, settings: Settings) -> None:
         raise DiskError(f"there is no folder {output.parent}: make it first")
 
 
-def gather(settings: Settings, since: str | None, now: datetime, bys: tuple[By, ...]) -> Report:
-    """Return the facts of the period that ends now."""
-    begin = None if since is None else now - parse_age(since)
-    if begin is not None:
-        begin = begin.replace(minute=0, second=0, microsecond=0)
-    with Store.open(settings.state) as store, reports.reading(store, begin) as reading:
+def gather(settings: Settings, window: Window, bys: tuple[By, ...]) -> Report:
+    """Return the facts of a period."""
+    now, begin, end = window.now, window.begin, window.end
+    with Store.open(settings.state) as store, reports.reading(store, begin, end) as reading:
         span = reading.span()
         step = facts.step_for(span.first, span.last) if span else "day"
         known = reading.known(now)
-        return facts.make(reading.cells(step), known, Period(now, begin, step, bys))
+        return facts.make(reading.cells(step), known, Period(now, begin, step, bys, end))
 
 
 def _text(form: str, found: Report, settings: Settings, bys: tuple[By, ...]) -> str | None:

@@ -48,7 +48,8 @@ class Report:
     """All facts of a period.
 
     Args:
-        since: when the period begins, None: with the first request.
+        since, until: when the period begins, and the first moment behind it; None: with the first
+            request, with the last.
         first, last: hours (days, months) in which the first and last requests finished; None when
             nothing was served.
         step: how long the stretches of `timeline` are.
@@ -60,6 +61,7 @@ class Report:
 
     made_at: datetime
     since: datetime | None
+    until: datetime | None
     first: str | None
     last: str | None
     total: Group
@@ -124,6 +126,7 @@ class Period:
     since: datetime | None
     step: Step
     bys: tuple[By, ...] = BYS
+    until: datetime | None = None
 
 
 def make(cells: Iterable[Cell], known: Known, period: Period) -> Report:
@@ -154,6 +157,7 @@ def make(cells: Iterable[Cell], known: Known, period: Period) -> Report:
     return Report(
         made_at=period.now,
         since=period.since,
+        until=period.until,
         first=timeline[0].key if timeline else None,
         last=timeline[-1].key if timeline else None,
         total=total.group("total", baselines),

@@ -73,6 +73,8 @@ def _body(report: Report) -> Iterator[str]:
 
 
 def _since(report: Report) -> str:
+    if report.until is not None:  # the heading says it
+        return ""
     return f", of what finished since {report.since:%Y-%m-%d %H:%M}" if report.since else ""
 
 

@@ -59,6 +59,7 @@ def data(report: Report) -> dict[str, object]:
         "schema_version": SCHEMA_VERSION,
         "made_at": to_text(report.made_at),
         "since": None if report.since is None else to_text(report.since),
+        "until": None if report.until is None else to_text(report.until),
         "first": report.first,
         "last": report.last,
         "total": _group("total", report.total),

@@ -41,7 +41,8 @@ def plain(report: Report, by: By) -> str:
 
 def overview(report: Report) -> Table:
     """Return the facts, one a row."""
-    table = Table(title=f"report, {words.period(report)}", title_justify="left", show_header=False)
+    title = f"report, {words.period(report)}"
+    table = Table(title=title, title_justify="left", show_header=False, min_width=len(title))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for fact in words.facts(report):

@@ -54,10 +54,15 @@ class Fact:
 
 
 def period(report: Report) -> str:
-    """Return what time the report is about."""
-    if report.first is None or report.last is None:
-        return "nothing yet" if report.since is None else f"since {report.since:%Y-%m-%d %H:%M} UTC"
-    first, last = _moment(report.first), _moment(report.last)
+    """Return what time the report is about: all that was asked for, if that has an end."""
+    first = None if report.first is None else _moment(report.first)
+    since = None if report.since is None else f"{report.since:%Y-%m-%d %H:%M}"
+    if report.until is not None:
+        begin = since or first
+        return f"{f'{begin} to' if begin else 'before'} {report.until:%Y-%m-%d %H:%M} UTC"
+    if first is None or report.last is None:
+        return "nothing yet" if since is None else f"since {since} UTC"
+    last = _moment(report.last)
     return f"{first} UTC" if first == last else f"{first} to {last} UTC"
 
 

@@ -3,6 +3,7 @@
 A total would be infinite with them; SQLite, which keeps them, finds nothing wrong.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -17,7 +18,8 @@ def _search(amounts: tuple[str, ...], rows: str) -> str:
     possible = " AND ".join(f"{name} BETWEEN -{LARGEST} AND {LARGEST}" for name in amounts)
     return (
         f"SELECT holder, hour, {', '.join(amounts)} FROM ({rows})"
-        f" WHERE ({possible}) IS NOT TRUE AND hour >= :since ORDER BY hour DESC LIMIT 1"
+        f" WHERE ({possible}) IS NOT TRUE AND hour >= :since AND hour < :until"
+        " ORDER BY hour DESC LIMIT 1"
     )
 
 
@@ -46,17 +48,17 @@ _SEARCHES = (
 )
 
 
-def refuse(connection: Connection, since: str, path: Path) -> None:
+def refuse(connection: Connection, hours: Mapping[str, str], path: Path) -> None:
     """Refuse a period that holds such an amount; `tallies.live` has made its cells.
 
     Args:
-        since: the hour with which the period begins; "": the first.
+        hours: the hour with which the period begins (`since`), and the first behind it (`until`).
 
     Raises:
         DiskError: naming the last run or evaluation that holds any: a period may begin after it.
     """
     for sql in _SEARCHES:
-        found = connection.execute(sql, {"since": since}).fetchone()
+        found = connection.execute(sql, hours).fetchone()
         if found is None:
             continue
         holder, hour, *values = found

@@ -31,6 +31,8 @@ from sprout.state.values import from_json, from_text, readable
 
 _SHORT_CHARS = 8  # of a fingerprint, where two models have one name
 _HOUR = LENGTHS["hour"]
+_NEVER = "~"  # sorts behind every hour
+_STARTED = "started_at >= :since AND started_at < :until"
 
 _CELLS = """
     SELECT circumstance_id, CASE WHEN circumstance_id IS NULL THEN run_id END AS failed_in,
@@ -38,7 +40,7 @@ _CELLS = """
         sum(num_answered), sum(num_failed), sum(num_prompt_tokens), sum(num_new_tokens),
         sum(energy_j), sum(energy_j2), sum(busy_s), sum(busy_s2), sum(energy_busy_js),
         sum(g_per_kwh), sum(operational_g), sum(embodied_g)
-    FROM temp.cells WHERE hour >= ?
+    FROM temp.cells WHERE hour >= ? AND hour < ?
     GROUP BY circumstance_id, failed_in, at, task, level, directive_key, is_pinned
 """
 
@@ -47,8 +49,9 @@ _CELLS = """
 # rounding of sums, and nothing that was lost.
 _RUN_ENERGY = """
     WITH sums AS (
-        SELECT run_id, sum(energy_j) AS all_j, total(energy_j) FILTER (WHERE hour >= :since) AS j,
-            total(operational_g) FILTER (WHERE hour >= :since) AS g
+        SELECT run_id, sum(energy_j) AS all_j,
+            total(energy_j) FILTER (WHERE hour >= :since AND hour < :until) AS j,
+            total(operational_g) FILTER (WHERE hour >= :since AND hour < :until) AS g
         FROM temp.cells GROUP BY run_id),
     parts AS (
         SELECT r.metered_j * s.j / s.all_j AS metered_j,
@@ -66,7 +69,7 @@ _WAITED = """
         total(c.energy_j / 3.6e6 * u.pue * r.began_g_per_kwh - c.operational_g)
     FROM temp.cells c JOIN circumstances u USING (circumstance_id)
     JOIN runs r ON r.run_id = c.run_id
-    WHERE c.hour >= :since AND r.began_g_per_kwh IS NOT NULL
+    WHERE c.hour >= :since AND c.hour < :until AND r.began_g_per_kwh IS NOT NULL
 """
 
 
@@ -89,17 +92,27 @@ class Span:
 
 
 class Reports:
-    """Reads sums over all that was served since a moment; see `reading`."""
+    """Reads sums over all that was served in a period; see `reading`."""
 
-    def __init__(self, store: Store, connection: Connection, since: datetime | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connection: Connection,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> None:
         self._store = store
         self._connection = connection
-        self.since = "" if since is None else to_text(since)[:_HOUR]
+        self.hours = {
+            "since": "" if since is None else to_text(since)[:_HOUR],
+            "until": _NEVER if until is None else to_text(until)[:_HOUR],
+        }
 
     def span(self) -> Span | None:
         """Return the period that holds requests; None when there are none."""
         first, last = self._connection.execute(
-            "SELECT min(hour), max(hour) FROM temp.cells WHERE hour >= ?", (self.since,)
+            "SELECT min(hour), max(hour) FROM temp.cells WHERE hour >= :since AND hour < :until",
+            self.hours,
         ).fetchone()
         if first is None:
             return None
@@ -112,7 +125,7 @@ class Reports:
         failed = dict[str, tuple[str, str]]()
         # days and months are drawn by day: `--by day` needs them
         length = _HOUR if step == "hour" else LENGTHS["day"]
-        for row in self._connection.execute(_CELLS, (length, self.since)):
+        for row in self._connection.execute(_CELLS, (length, *self.hours.values())):
             with readable(row[2]):
                 datetime.fromisoformat(row[2])
             circumstances = known.get(row[0])
@@ -132,13 +145,14 @@ class Reports:
             evaluating=self._evaluating(),
             waited=self._waited(),
             num_open=self._num(
-                "SELECT count(*) FROM completions WHERE finished_at IS NULL AND admitted_at >= ?"
-                " AND run_id IN (SELECT run_id FROM runs WHERE finished_at IS NULL)",
-                self.since,
+                "SELECT count(*) FROM completions WHERE finished_at IS NULL"
+                " AND admitted_at >= :since AND admitted_at < :until"
+                " AND run_id IN (SELECT run_id FROM runs WHERE finished_at IS NULL)"
             ),
             num_ahead=self._num(
-                "SELECT coalesce(sum(num_answered), 0) FROM temp.cells WHERE hour > ?",
-                to_text(now)[:_HOUR],
+                "SELECT coalesce(sum(num_answered), 0) FROM temp.cells"
+                " WHERE hour > :now AND hour < :until",
+                now=to_text(now)[:_HOUR],
             ),
             num_rejected=self._num_rejected(),
         )
@@ -161,11 +175,12 @@ class Reports:
         return {comparable(c): profiles.costs(c) for c, _, _ in profiles.known_conditions()}
 
     def _preferences(self) -> dict[str, tuple[Preferred, ...]]:
-        """Return the preferences of the newest plan of each model."""
+        """Return the preferences of each model's newest plan of before the period's end."""
         rows = self._connection.execute(
             "SELECT model, document FROM (SELECT r.model, p.document, row_number() OVER"
             " (PARTITION BY r.model ORDER BY p.rowid DESC) AS age"
-            " FROM plans p JOIN runs r USING (run_id)) WHERE age = 1"
+            " FROM plans p JOIN runs r USING (run_id) WHERE p.made_at < :until) WHERE age = 1",
+            self.hours,
         )
         names = _names(self._circumstances())
         found = dict[str, tuple[Preferred, ...]]()
@@ -175,27 +190,27 @@ class Reports:
         return found
 
     def _run_energy(self) -> RunEnergy:
-        row = self._connection.execute(_RUN_ENERGY, {"since": self.since}).fetchone()
+        row = self._connection.execute(_RUN_ENERGY, self.hours).fetchone()
         return RunEnergy(*row)
 
     def _evaluating(self) -> Evaluating | None:
         """Return what evaluations cost; None where none is recorded."""
         num_evaluations, busy_s, embodied_g = self._connection.execute(
             "SELECT count(*), total(busy_s), total(embodied_g) FROM evaluations"
-            " WHERE started_at >= ?",
-            (self.since,),
+            f" WHERE {_STARTED}",
+            self.hours,
         ).fetchone()
         if not num_evaluations:
             return None
         energy = self._connection.execute(
             "SELECT energy_method, total(metered_j), total(operational_g) FROM evaluations"
-            " WHERE started_at >= ? GROUP BY 1 ORDER BY 1",
-            (self.since,),
+            f" WHERE {_STARTED} GROUP BY 1 ORDER BY 1",
+            self.hours,
         )
         intensity = self._connection.execute(
             "SELECT zone, intensity_source, intensity_kind, intensity_factor, total(operational_g)"
-            " FROM evaluations WHERE started_at >= ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
-            (self.since,),
+            f" FROM evaluations WHERE {_STARTED} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+            self.hours,
         )
         return Evaluating(
             num_evaluations=num_evaluations,
@@ -207,34 +222,37 @@ class Reports:
 
     def _waited(self) -> Waited | None:
         """Return what waiting for greener hours moved; None where no run may wait."""
-        found = self._connection.execute(_WAITED, {"since": self.since}).fetchone()
+        found = self._connection.execute(_WAITED, self.hours).fetchone()
         return Waited(*found) if found[0] else None
 
     def _num_rejected(self) -> int | None:
         """Return the lines that could not be served; None where no run recorded any."""
         (found,) = self._connection.execute(
-            "SELECT sum(num_rejected) FROM runs WHERE started_at >= ?", (self.since,)
+            f"SELECT sum(num_rejected) FROM runs WHERE {_STARTED}", self.hours
         ).fetchone()
         return None if found is None else int(found)
 
-    def _num(self, sql: str, *parameters: object) -> int:
-        return int(self._connection.execute(sql, parameters).fetchone()[0])
+    def _num(self, sql: str, **parameters: object) -> int:
+        return int(self._connection.execute(sql, self.hours | parameters).fetchone()[0])
 
 
 @contextmanager
-def reading(store: Store, since: datetime | None) -> Iterator[Reports]:
+def reading(
+    store: Store, since: datetime | None, until: datetime | None = None
+) -> Iterator[Reports]:
     """Open the sums of one moment, whatever a run writes meanwhile.
 
     Args:
-        since: requests that finished earlier are left out; rounded down to the hour.
+        since, until: requests that finished earlier, or not earlier, are left out; both rounded
+            down to the hour.
 
     Raises:
         DiskError: a run or an evaluation holds what it cannot have come to.
     """
     with store.moment() as connection:
         tallies.live(connection)
-        found = Reports(store, connection, since)
-        impossible.refuse(connection, found.since, store.path)
+        found = Reports(store, connection, since, until)
+        impossible.refuse(connection, found.hours, store.path)
         yield found
 
 

@@ -152,6 +152,28 @@ def test_only_what_finished_since_is_reported(store: Path) -> None:
 
 
 @pytest.mark.usefixtures("served")
+def test_a_past_month_is_reported_alone(store: Path) -> None:
+    times = ("2020-01-31T23:59:59.999Z", "2020-02-01T00:00:00.000Z", "2020-02-29T23:59:59.999Z")
+    for number, (name,) in enumerate(select(store, "SELECT prompt_id FROM completions")):
+        sql = "UPDATE completions SET finished_at = ? WHERE prompt_id = ?"
+        change(store, sql, (*times, "2020-03-01T00:00:00.000Z")[number % 4], name)
+    change(store, "DELETE FROM tallies")
+    month = ("--from", "2020-02-01", "--to", "2020-03-01")
+    found = sprout("report", *month, "--by", "day", "--json").data
+    assert (found["since"], found["until"]) == (
+        "2020-02-01T00:00:00.000Z",
+        "2020-03-01T00:00:00.000Z",
+    )
+    days = {day["key"]: day["num_answered"] for day in found["groups"]["day"]}
+    assert days == {"2020-02-01": 3, "2020-02-29": 2}
+    said = "2020-02-01 00:00 to 2020-03-01 00:00 UTC"
+    assert said in sprout("report", *month).stdout
+    assert f"| Timespan | {said} |" in sprout("report", *month, "--format", "sci").stdout
+    assert "before 2020-01-01 00:00 UTC" in sprout("report", "--to", "2020-01-01").stdout
+    assert sprout("report", "--to", "2020-02-01", "--json").data["total"]["num_answered"] == 3
+
+
+@pytest.mark.usefixtures("served")
 @pytest.mark.parametrize(
     ("sql", "named"),
     [
@@ -250,6 +272,9 @@ def test_days_are_days_in_utc_whatever_the_clock_of_the_machine_does(
         (("--format", "pdf"), 2, "choose one of text, html, sci, csv, json"),
         (("--by", "colour"), 2, "choose one of day, task, level, model, zone"),
         (("--since", "yesterday"), 2, "is no age"),
+        (("--from", "last month"), 2, "'last month' is no day such as 2026-01-31"),
+        (("--from", "2026-02-01", "--to", "2026-02-01"), 2, "is not an hour before"),
+        (("--since", "7d", "--to", "2026-02-01"), 2, "or --from and --to"),
         (("--format", "html"), 2, "-o FILE"),
         (("-o", "nowhere/report.txt"), 74, "no folder"),
         (("-o", "sprout.db"), 2, "is the store"),

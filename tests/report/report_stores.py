@@ -235,14 +235,18 @@ def write_mixed(store: Store, seed: int, num: int = 400) -> list[Row]:
 
 
 def read(
-    store: Store, since: datetime | None = None, now: datetime = NOW, bys: tuple[By, ...] = BYS
+    store: Store,
+    since: datetime | None = None,
+    now: datetime = NOW,
+    bys: tuple[By, ...] = BYS,
+    until: datetime | None = None,
 ) -> Report:
     """Return what a report says."""
-    with reports.reading(store, since) as reading:
+    with reports.reading(store, since, until) as reading:
         span = reading.span()
         step = facts.step_for(span.first, span.last) if span else "day"
         known = reading.known(now)
-        return facts.make(reading.cells(step), known, Period(now, since, step, bys))
+        return facts.make(reading.cells(step), known, Period(now, since, step, bys, until))
 
 
 def read_path(path: Path, since: datetime | None = None) -> Report:

@@ -179,6 +179,50 @@ def test_a_run_that_lies_half_in_the_period_counts_half(store: Store) -> None:
     assert (runs.metered_j, runs.idle_j, runs.lost_j) == pytest.approx((50.0, 7.5, 12.5))
 
 
+@pytest.mark.parametrize("hours", [0, 20, 60, 1000])
+def test_a_period_that_is_cut_in_two_sums_to_the_whole(store: Store, hours: int) -> None:
+    write_mixed(store, 4)
+    cut = (START + hours * HOUR).replace(minute=0)
+    parts = (read(store, until=cut), read(store, cut))
+    whole = read(store)
+    for of in (
+        lambda report: report.total.num_answered,
+        lambda report: report.total.num_failed,
+        lambda report: report.total.energy_j,
+        lambda report: report.total.carbon_g,
+        lambda report: report.runs.metered_j,
+        lambda report: report.runs.idle_j,
+        lambda report: report.num_open,
+        lambda report: sum(stretch.num_answered for stretch in report.timeline),
+    ):
+        assert sum(map(of, parts)) == pytest.approx(of(whole))
+
+
+def test_a_period_that_has_ended_stays_what_it_was(store: Store) -> None:
+    run = Writer(store, []).run(START, counting())
+    plan = a_plan()
+    end = START.replace(minute=0) + HOUR
+    Plans(store).add(plan, run.run_id)
+    for level in ("L0", "L0", "L1"):
+        run.answer(START, level)
+    before = read(store, until=end)
+    assert before.preference
+    run.answer(end, "L1", energy_j=500.0)
+    run.fail(end, "qa")
+    run.leave_open(end)
+    newer = replace(plan, id="plan-newer", made_at=end, preference_source="another judge")
+    Plans(store).add(newer, run.run_id)
+    run.end(end)
+    after = read(store, until=end)
+    assert (after.total, after.timeline, after.preference, after.num_open) == (
+        before.total,
+        before.timeline,
+        before.preference,
+        0,
+    )
+    assert read(store).preference[0].source == "another judge"
+
+
 def test_counters_that_saw_less_than_the_requests_lose_nothing(store: Store) -> None:
     # rows that were rebuilt from the output file bring joules whose reading a kill took
     run = Writer(store, []).run(START, counting(), metered_j=5.0, idle_j=1.0)

@@ -20,7 +20,7 @@ from sprout.cli.grid.asking import (
 from sprout.cli.interrupt import Interrupt
 from sprout.cli.output import Out
 from sprout.cli.present import utc_now
-from sprout.clock import in_utc, to_text
+from sprout.clock import parse_day, to_text
 from sprout.config.sources import Config
 from sprout.errors import InputError, UsageError
 from sprout.fetch import EPOCH, Span, spans
@@ -89,6 +89,8 @@ def history(out: Out, config: Config, start: str, end: str | None) -> None:
     target = target_of(settings)
     now = utc_now()
     first, last = parse_day(start), now if end is None else min(now, parse_day(end))
+    if first < EPOCH:
+        raise UsageError(f"{start!r} is before {EPOCH:%Y}: no provider has hours of it")
     if first >= last:
         raise UsageError(f"--from {start} is not before the end, {last:%Y-%m-%d %H:%M} UTC")
     wanted = spans(first, last, about(target.provider).max_span)
@@ -150,21 +152,6 @@ def _fetch_spans(
                 log.failed(target.asked, str(error), retry_at(error))
                 raise
     return total
-
-
-def parse_day(text: str) -> datetime:
-    """Return the UTC time that "2026-01-31" or "2026-01-31T12:00Z" says.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        when = in_utc(datetime.fromisoformat(text))
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is no day such as 2026-01-31") from error
-    if when < EPOCH:
-        raise UsageError(f"{text!r} is before {EPOCH:%Y}: no provider has hours of it")
-    return when
 
 
 def _ask_or_await(
