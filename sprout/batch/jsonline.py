@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 WANTED = "a line is an object with one of `body`, `messages` and `prompt`"
+_HINT = "write one JSON object a line"
+_HINTS = {  # of lines that begin a longer text
+    "[": f"{_HINT}: jq -c '.[]' FILE makes lines of a list",
+    "{": f"{_HINT}: jq -c . FILE makes lines of objects",
+}
 _SHOWN_CHARS = 60  # of a foreign value inside a reason
 _UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -38,15 +43,16 @@ def decode(text: bytes) -> dict[str, Any]:
             "not_utf8", "this looks like UTF-16; convert the file: iconv -f UTF-16 -t UTF-8"
         )
     try:
-        data = _JSON.decode(text.decode().strip(" \t\r\n"))
+        line = text.decode().strip(" \t\r\n")
+        data = _JSON.decode(line)
     except UnicodeDecodeError as error:
         byte = f"byte 0x{text[error.start]:02x} at offset {error.start}"
         raise LineError("not_utf8", f"{byte} is not UTF-8; convert the file to UTF-8") from error
     except json.JSONDecodeError as error:
-        where = f"{error.msg} at column {error.colno}"
-        raise LineError("invalid_json", f"{where}; write one JSON object a line") from error
+        where = f"{error.msg.removesuffix(' at')} at column {error.colno}"
+        raise LineError("invalid_json", f"{where}; {_HINTS.get(line, _HINT)}") from error
     except ValueError as error:
-        raise LineError("invalid_json", f"{error}; write one JSON object a line") from error
+        raise LineError("invalid_json", f"{error}; {_HINT}") from error
     if not isinstance(data, dict):
         raise LineError("invalid_json", f"{shown(data)} is not an object; {WANTED}")
     # Only an escape can bring in what UTF-8 and JSON forbid, so most lines are spared the walk.

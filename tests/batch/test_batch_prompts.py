@@ -399,6 +399,21 @@ def test_a_line_that_is_not_one_json_object_is_refused(line: bytes) -> None:
     assert row.code == "invalid_json"
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"prompt": "Hi', "Unterminated string starting at column 12; write"),
+        (b'{"prompt": "a\tb"}', "Invalid control character at column 14; write"),
+        (b" [\r\n", "a line: jq -c '.[]' FILE makes lines of a list"),
+        (b"{\n", "a line: jq -c . FILE makes lines of objects"),
+    ],
+)
+def test_what_is_wrong_with_the_json_is_one_plain_sentence(line: bytes, reason: str) -> None:
+    row = one(line)
+    assert isinstance(row, Rejected)
+    assert reason in row.reason
+
+
 def test_a_repeated_key_is_named() -> None:
     row = one(b'{"messages": [{"role": "user", "content": "a", "content": "b"}]}')
     assert isinstance(row, Rejected)
