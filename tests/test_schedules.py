@@ -1,5 +1,6 @@
 """The examples for cron and systemd: valid, and of commands that exist."""
 
+import os
 import re
 import shlex
 import shutil
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from cli.program import RECORDING, sprout, write_prompts
 
 from sprout.cli.app import app
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 UNITS = sorted((SCRIPTS / "systemd").iterdir())
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
+PAGE = SCRIPTS.parent / "man" / "sprout-cron.7"
 CRONTAB = SCRIPTS / "cron" / "crontab"
 ANALYZE = shutil.which("systemd-analyze")
 
@@ -32,7 +35,8 @@ def schedule() -> list[tuple[str, str]]:
 def words_of(command: str) -> list[str]:
     """Return the words behind `sprout` of a command, which a shell may run."""
     command = shlex.split(command)[2] if command.startswith("/bin/sh -c ") else command
-    return shlex.split(re.split(r"(?:\$SPROUT|/sprout) ", command, maxsplit=1)[1])
+    words = re.split(r"(?:\$SPROUT|/sprout) ", command, maxsplit=1)[1]
+    return shlex.split(words.partition(" 2>&1")[0])
 
 
 COMMANDS = [command for _, command in schedule()] + [
@@ -65,9 +69,59 @@ def test_every_job_of_the_crontab_says_when_and_is_quiet() -> None:
     jobs = schedule()
     assert len(jobs) == 5
     for when, command in jobs:
-        assert re.fullmatch(r"(?:(?:\*|\*/\d+|\d+)(?: |$)){5}", when)
+        assert re.fullmatch(r"(?:(?:\*|\*/\d+|\d+|\d-\d)(?: |$)){5}", when)
         assert "--quiet" in command
         assert not re.search(r"(?<!\\)%", command)  # cron would cut the line there
+
+
+def test_the_manual_shows_the_jobs_of_the_crontab() -> None:
+    page = PAGE.read_text().replace("\\-", "-").replace("\\e", "\\")
+    shown = [line for line in page.splitlines() if " $SPROUT " in line or "$($SPROUT " in line]
+    assert len(shown) == 4
+    assert set(shown) <= set(CRONTAB.read_text().splitlines())
+
+
+def said_by(word: str, folder: Path) -> str:
+    """Return what cron would mail of the crontab's job that has this word."""
+    (command,) = (command for _, command in schedule() if word in command)
+    found = subprocess.run(
+        ["/bin/sh", "-c", command.replace("\\%", "%").replace("/srv/batch", str(folder))],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {
+            "SPROUT": f"{sys.executable} -m sprout",
+            "SPROUT_MODEL": str(RECORDING),
+            "SPROUT_NESO_URL": "http://127.0.0.1:9",
+            "SPROUT_GRID_RETRIES": "0",
+        },
+    )
+    return found.stdout + found.stderr
+
+
+def test_cron_mails_of_the_nightly_batch_what_failed_and_nothing_else(tmp_path: Path) -> None:
+    prompts = write_prompts(tmp_path / "prompts.jsonl", 3)
+    assert said_by("prompts.jsonl", tmp_path) == ""
+    (answers,) = tmp_path.glob("answers-*.jsonl")
+    assert len(answers.read_text().splitlines()) == 3
+    assert said_by("prompts.jsonl", tmp_path) == ""  # finished: 73
+    answers.unlink()
+    prompts.write_text("no JSON\n" + prompts.read_text())
+    assert "1 of 4 lines failed" in said_by("prompts.jsonl", tmp_path)
+    prompts.unlink()
+    assert "no prompts file" in said_by("prompts.jsonl", tmp_path)
+    assert "nowhere" in said_by("prompts.jsonl", tmp_path / "nowhere")
+
+
+def test_cron_mails_nothing_of_a_grid_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no zone is set" in said_by("grid fetch", tmp_path)
+    monkeypatch.setenv("SPROUT_PROVIDER", "neso")
+    monkeypatch.setenv("SPROUT_ZONE", "GB")
+    assert sprout("grid", "fetch", env={"SPROUT_NESO_URL": "http://127.0.0.1:9"}).code == 75
+    assert said_by("grid fetch", tmp_path) == ""
 
 
 def test_every_service_has_its_timer() -> None:
