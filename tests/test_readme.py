@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cli.program import RECORDING, sprout, write_prompts
+from cli.program import RECORDING, REPLAY, change, select, sprout, write_prompts
 from local import grid_server, judge_server
 
 from sprout.cli.evaluate.judges import controls
@@ -98,6 +98,31 @@ def wise(_question: str, answers: list[str]) -> str:
     """Name the better answer of a control pair, or else the first."""
     better = {each.good for each in controls()}
     return next((label for label, text in zip("ABC", answers, strict=False) if text in better), "A")
+
+
+def test_what_was_counted_in_the_wrong_zone_is_counted_again(tmp_path: Path) -> None:
+    store = tmp_path / "sprout.db"
+    prompts = write_prompts(tmp_path / "prompts.jsonl", 5)
+    assert sprout("run", prompts, *REPLAY, "-o", tmp_path / "o", "--state", store).code == 0
+    change(
+        store,
+        "UPDATE completions SET admitted_at = '2026-10-05T10:20:00.000Z',"
+        " finished_at = '2026-10-05T11:20:00.000Z'",
+    )
+    hours = tmp_path / "hours.csv"
+    hours.write_text("t,g\n2026-10-05T09:00Z,800\n2026-10-05T10:00Z,100\n2026-10-05T11:00Z,900\n")
+    columns = ("--time-column", "t", "--value-column", "g", "--zone", "GB", "--factor", "direct")
+    assert sprout("grid", "import", hours, *columns, "--state", store).code == 0
+    (example,) = (text for text in examples(PAGES[0]) if "WITH again" in text)
+    (found,) = select(store, example.split('"')[1])
+    ((energy_j, embodied_g, carbon_g),) = select(
+        store,
+        "SELECT sum(energy_j), sum(embodied_g), sum(operational_g + embodied_g) FROM completions",
+    )
+    num, num_known, kwh, was_g, is_g = found
+    assert (num, num_known) == (5, 5)
+    assert (kwh, was_g) == pytest.approx((energy_j / 3.6e6, carbon_g))
+    assert is_g == pytest.approx(energy_j / 3.6e6 * 100 + embodied_g)  # PUE 1, 100 g/kWh at 10:20
 
 
 def placed(word: str) -> str:
