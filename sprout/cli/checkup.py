@@ -140,12 +140,13 @@ def _weights(config: Config) -> Iterator[Finding]:
         yield Finding("model: weights", "failed", str(error), fix, is_needed=True)
         return
     if slow is not None:
+        file = f"{path.stem}.Q8_0.gguf"
         yield Finding(
             "model: weights",
             "ok",
             f"{slow}: llama.cpp decodes batches of it row by row on a CPU",
-            f"`sprout requantize q8_0 -o {path.stem}.Q8_0.gguf` writes a type that it decodes "
-            "together; `sprout profile --variants` measures which takes less",
+            f"`sprout requantize q8_0 -o {file}` writes a type that it decodes together; "
+            f"`sprout profile --variants q8_0={file}` measures which takes less",
         )
 
 

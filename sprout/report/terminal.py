@@ -64,7 +64,7 @@ def classes_table(plan: Plan) -> Table:
 def plan_lines(plan: Plan) -> list[str]:
     """Return what the plan expects and where its inputs come from."""
     outcome, grid = plan.outcome, plan.grid
-    percent = 100 * (1 - outcome.carbon_g / outcome.baseline_g) if outcome.baseline_g else 0.0
+    percent = round(100 * (1 - outcome.carbon_g / outcome.baseline_g)) if outcome.baseline_g else 0
     price = (
         "not solved"
         if outcome.floor_price_g is None
@@ -74,7 +74,7 @@ def plan_lines(plan: Plan) -> list[str]:
     window = "" if outcome.window_h is None else f" over {outcome.window_h:.3g} h"
     return [
         f"expected  {grams(outcome.carbon_g)}CO2eq per request, {grams(outcome.baseline_g)} at "
-        f"all-L0 ({percent:.0f} % less)",
+        f"all-L0 ({abs(percent)} % {'more' if percent < 0 else 'less'})",
         f"preference  {outcome.preference:.3f}{window}, L0 {outcome.base_preference:.3f}, floor "
         f"{outcome.floor:.3f}{margin}; price of quality {price}",
         f"policy  {plan.policy}",

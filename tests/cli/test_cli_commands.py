@@ -176,7 +176,8 @@ def test_doctor_says_when_a_cpu_decodes_the_weights_row_by_row(
     assert found.code == 0
     weights = [check for check in found.data["checks"] if check["name"] == "model: weights"]
     assert [check["detail"].partition(":")[0] for check in weights] == ([told] if told else [])
-    assert all("`sprout requantize q8_0 -o m.Q8_0.gguf`" in check["fix"] for check in weights)
+    for command in ("requantize q8_0 -o m.Q8_0.gguf", "profile --variants q8_0=m.Q8_0.gguf"):
+        assert all(f"`sprout {command}`" in check["fix"] for check in weights)
 
 
 def test_doctor_finds_a_model_that_does_not_load() -> None:

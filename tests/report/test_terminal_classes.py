@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from plain_records import a_plan
 
 from sprout.cli.output import _render
@@ -35,3 +36,13 @@ def test_programs_get_the_classes_and_the_policy() -> None:
     assert [each["task"] for each in data["classes"]] == ["quiz", None]
     assert plan_data(a_plan())["classes"] == []
     assert "policy  class-fair" in plan_lines(plan)
+
+
+@pytest.mark.parametrize(
+    ("carbon_g", "told"),
+    [(0.75, "25 % less"), (1.002, "0 % less"), (1.02, "2 % more"), (0.0, "100 % less")],
+)
+def test_a_mix_that_explores_may_cost_more_than_all_l0(carbon_g: float, told: str) -> None:
+    plan = a_plan()
+    outcome = replace(plan.outcome, carbon_g=carbon_g, baseline_g=1.0)
+    assert plan_lines(replace(plan, outcome=outcome))[0].endswith(f" g at all-L0 ({told})")
