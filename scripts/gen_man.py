@@ -366,13 +366,8 @@ def _parameters(command: Any, context: Any) -> list[str]:
         if shown:
             lines.append(f".SH {heading}")
         for names, text in shown:
-            lines += [".TP", f".B {escape(_typed(names))}", *filled(text)]
+            lines += [".TP", f".B {escape(names)}", *filled(text)]
     return lines
-
-
-def _typed(names: str) -> str:
-    """Return "--ctx <int>" as "--ctx N"; arguments keep their own names."""
-    return names.replace(" <str>", "").replace("<int>", "N").replace("<float>", "X")
 
 
 def _shared(title: str) -> list[str]:

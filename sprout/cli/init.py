@@ -12,7 +12,12 @@ def init(
     zone: options.Zone = None,
     model: options.Model = None,
     provider: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Grid provider to ask for intensities.")
+        str | None,
+        typer.Option(
+            "--provider",
+            "-p",
+            help="neso, energy_charts, ...: `sprout grid sources` lists them [default: nobody].",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     config: Annotated[

@@ -3,11 +3,23 @@
 Typer 0.29 converts the value of every option by an adapter of pydantic: also the None of an option
 that nobody gave, and text where text is wanted. Importing pydantic takes as long as all else that a
 short command does.
+
+Their help names values as manual pages do.
 """
 
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+_NUMBERS = {"int": "N", "float": "X"}
+
+
+class PlainArgument(TyperArgument):
+    """An argument that help calls by its name alone."""
+
+    def display_type(self, ctx: Any) -> str:  # noqa: ANN401, ARG002 - as Typer calls it
+        """Return no type."""
+        return ""
 
 
 class LazyOption(TyperOption):
@@ -22,6 +34,10 @@ class LazyOption(TyperOption):
         if not is_single or not (is_unset or is_text):
             return super().process_value(ctx, value)
         return value if self.callback is None else self.callback(ctx, self, value)
+
+    def display_type(self, ctx: Any) -> str:  # noqa: ANN401, ARG002 - as Typer calls it
+        """Return what stands for the value in help: N, X, or the option's own name."""
+        return _NUMBERS.get(self.bare_type(), (self.name or "").upper())
 
 
 class LazyCommand(TyperCommand):
@@ -48,8 +64,10 @@ class LazyGroup(TyperGroup):
 
 def _made_lazy(params: list[Any]) -> list[Any]:
     for param in params:
+        # Typer makes its parameters itself and cannot be told their class; parsing compares them
+        # by identity, so copies would not do
         if type(param) is TyperOption:
-            # Typer makes its options itself and cannot be told their class; parsing compares
-            # options by identity, so copies would not do
             param.__class__ = LazyOption
+        elif type(param) is TyperArgument:
+            param.__class__ = PlainArgument
     return params

@@ -11,7 +11,7 @@ from sprout.cli import options, output
 def profile(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="Prompts to measure with; default: packaged ones."),
+        typer.Argument(metavar="FILE", help="Prompts to measure with [default: packaged ones]."),
     ] = None,
     repeats: Annotated[
         int, typer.Option(min=1, help="Times that each prompt is answered at each level.")

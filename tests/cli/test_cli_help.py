@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -152,6 +153,17 @@ def test_usage_names_what_must_be_given_as_manual_pages_do() -> None:
     assert usage["profile"].endswith("[OPTIONS] [FILE]")
     assert usage["grid import"].endswith("[OPTIONS] FILE...")
     assert "{" not in "".join(usage.values())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_values_in_capitals_and_defaults_in_brackets(name: str) -> None:
+    text = " ".join(sprout(*name.split(), "--help").stdout.split())
+    assert not re.search(r"<(int|float|str|path|list)|; default", text, re.IGNORECASE)
+    context = typer.Context(COMMANDS[name])
+    for parameter in COMMANDS[name].get_params(context):
+        names, _ = parameter.get_help_record(context)
+        if parameter.param_type_name == "option" and not parameter.is_flag:
+            assert re.fullmatch(r"-.* [A-Z0-9_=,.a-z]*[A-Z]+[A-Z0-9_=,.a-z]*", names), names
 
 
 def test_version_is_one_line_of_standard_output() -> None:

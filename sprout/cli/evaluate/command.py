@@ -10,7 +10,7 @@ from sprout.cli import options, output
 def evaluate(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="Prompts to judge; default: those that were served."),
+        typer.Argument(metavar="FILE", help="Prompts to judge [default: those that were served]."),
     ] = None,
     judge: Annotated[
         str | None,

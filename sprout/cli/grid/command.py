@@ -85,7 +85,7 @@ def history(
         str, typer.Option("--from", metavar="DAY", help="First day, UTC, such as 2026-01-31.")
     ],
     end: Annotated[
-        str | None, typer.Option("--to", metavar="DAY", help="End, exclusive; default: now.")
+        str | None, typer.Option("--to", metavar="DAY", help="End, exclusive [default: now].")
     ] = None,
     zone: options.GridZone = None,
     provider: options.Provider = None,
@@ -138,7 +138,7 @@ def show(
 def backtest(
     file: Annotated[
         Path | None,
-        typer.Argument(readable=False, metavar="FILE", help="CSV of hours; default: the store."),
+        typer.Argument(readable=False, metavar="FILE", help="CSV of hours [default: the store]."),
     ] = None,
     time_column: options.TimeColumn = None,
     value_column: options.ValueColumn = None,

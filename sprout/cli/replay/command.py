@@ -84,7 +84,7 @@ def replay(
     factor: Annotated[
         str | None,
         typer.Option(
-            help="Emission factors: direct or lifecycle; default direct, or as a store served."
+            help="Emission factors: direct or lifecycle [default: direct, or as a store served]."
         ),
     ] = None,
     levels: Annotated[

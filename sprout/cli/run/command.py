@@ -17,7 +17,7 @@ def run(
     ] = None,
     errors: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Failed lines; default: OUT.errors.jsonl."),
+        typer.Option(metavar="FILE", help="Failed lines [default: OUT.errors.jsonl]."),
     ] = None,
     model: options.Model = None,
     variants: options.Variants = None,
