@@ -54,7 +54,7 @@ def _asked(given: Mapping[str, object]) -> dict[str, str]:
     """Return the answers to what no flag gave."""
     found = {}
     for name, question in QUESTIONS.items():
-        if name in given or name not in SETTINGS:
+        if name in given:
             continue
         try:
             answer = typer.prompt(question, default="", show_default=False, err=True).strip()

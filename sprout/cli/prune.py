@@ -28,7 +28,7 @@ def prune(
     Example: sprout prune --older-than 90d
     """
     with output.command("prune", json=json, quiet=quiet, shows=dry_run) as out:
-        from sprout.cli.wiring import utc_now
+        from sprout.cli.present import utc_now
         from sprout.clock import parse_age, to_text
         from sprout.config.sources import load
         from sprout.state.retention import prune as forget

@@ -5,11 +5,12 @@ import io
 import json
 import os
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from sprout.cli.output import Out
+from sprout.cli.present import utc_now
 from sprout.clock import parse_age, parse_day
 from sprout.config.settings import Settings
 from sprout.errors import DiskError, UsageError
@@ -41,7 +42,7 @@ class Window:
         Raises:
             UsageError: there is no such period.
         """
-        now = datetime.now(UTC)
+        now = utc_now()
         if since is None:
             begin = None if start is None else _whole_hour(parse_day(start))
         elif start is None and end is None:
