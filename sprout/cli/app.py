@@ -30,6 +30,7 @@ app = typer.Typer(
     name="sprout",
     cls=LazyGroup,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of every command below it
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

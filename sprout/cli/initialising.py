@@ -74,6 +74,4 @@ def _look(out: Out, values: dict[str, object]) -> None:
         values["model"] = model
     zone = values.get("zone")
     if zone is not None and yearly.look_up(str(zone)) is None:
-        out.note(
-            f"no yearly average is known for zone {zone}: a plan will need stored intensities of it"
-        )
+        out.warning(f"no yearly average is known for {zone}: a provider or an import is needed")

@@ -147,6 +147,14 @@ def test_an_option_of_a_setting_tells_the_default(name: str) -> None:
             assert f"[default: {told}]" in parameter.help, parameter.name
 
 
+@pytest.mark.parametrize("name", ["", "run", "grid", "grid use"])
+def test_help_has_a_short_name_too(name: str) -> None:
+    found = sprout(*name.split(), "-h")
+    assert found.code == 0
+    assert found.stdout == sprout(*name.split(), "--help").stdout
+    assert "-h, --help" in found.stdout
+
+
 def test_usage_names_what_must_be_given_as_manual_pages_do() -> None:
     usage = {name: sprout(*name.split(), "--help").stdout.splitlines()[0] for name in COMMANDS}
     assert usage["run"].endswith("[OPTIONS] FILE")

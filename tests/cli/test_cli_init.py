@@ -97,6 +97,14 @@ def test_a_model_that_is_not_there_is_refused_and_nothing_written(file: Path) ->
     assert not file.exists()
 
 
+def test_a_zone_without_a_yearly_average_is_warned_of_without_a_terminal_too(file: Path) -> None:
+    found = sprout("init", "--zone", "XX", "--config", file)
+    assert found.code == 0
+    assert found.stderr.count("\n") == 1
+    assert "warning: no yearly average is known for XX" in found.stderr
+    assert sprout("init", "--zone", "DE", "--config", file, "--force").stderr == ""
+
+
 def test_a_provider_that_is_none_is_refused(file: Path) -> None:
     assert sprout("init", "--provider", "my aunt", "--config", file).code in {2, 65}
     assert not file.exists()
