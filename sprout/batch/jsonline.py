@@ -44,10 +44,11 @@ def decode(text: bytes) -> dict[str, Any]:
         )
     try:
         line = text.decode().strip(" \t\r\n")
-        data = _JSON.decode(line)
     except UnicodeDecodeError as error:
         byte = f"byte 0x{text[error.start]:02x} at offset {error.start}"
         raise LineError("not_utf8", f"{byte} is not UTF-8; convert the file to UTF-8") from error
+    try:
+        data = _JSON.decode(line)
     except json.JSONDecodeError as error:
         where = f"{error.msg.removesuffix(' at')} at column {error.colno}"
         raise LineError("invalid_json", f"{where}; {_HINTS.get(line, _HINT)}") from error

@@ -3,7 +3,7 @@
 import json
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -185,7 +185,7 @@ def test_a_period_that_is_cut_in_two_sums_to_the_whole(store: Store, hours: int)
     cut = (START + hours * HOUR).replace(minute=0)
     parts = (read(store, until=cut), read(store, cut))
     whole = read(store)
-    for of in (
+    sums: tuple[Callable[[Report], float], ...] = (
         lambda report: report.total.num_answered,
         lambda report: report.total.num_failed,
         lambda report: report.total.energy_j,
@@ -194,7 +194,8 @@ def test_a_period_that_is_cut_in_two_sums_to_the_whole(store: Store, hours: int)
         lambda report: report.runs.idle_j,
         lambda report: report.num_open,
         lambda report: sum(stretch.num_answered for stretch in report.timeline),
-    ):
+    )
+    for of in sums:
         assert sum(map(of, parts)) == pytest.approx(of(whole))
 
 
