@@ -15,7 +15,9 @@ def report(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="DAY", help="First day, UTC, such as 2026-01-31."),
+        typer.Option(
+            "--from", metavar="DAY", help="First day, UTC, such as 2026-01-31 [default: the first]."
+        ),
     ] = None,
     end: Annotated[
         str | None, typer.Option("--to", metavar="DAY", help="End, exclusive [default: now].")
