@@ -34,18 +34,24 @@ from sprout.state.store import Store
 
 RUN = ("--zone", "DE", *REPLAY, "--verbose")
 SLOT = timedelta(seconds=3)
+HOUR = timedelta(hours=1)
 
 
 def store_slots(store: Path, g_per_kwh: Sequence[float], slot: timedelta = SLOT) -> datetime:
-    """Store a measured slot that has just begun, and forecasts of those that follow."""
-    began = datetime.now(UTC).replace(microsecond=0)  # as every provider's slots do
+    """Store the measured present slot and forecasts of those that follow, each so many g/kWh.
+
+    Returns a full second, as every provider's slots begin with one: slot n begins so many slots
+    after it, and the first, of which at least a whole slot is left, a second before.
+    """
+    early = timedelta(seconds=1)
+    began = datetime.now(UTC).replace(microsecond=0) + early
     with Store.open(store) as opened:
         Intensities(opened).add(
             Intensity(
                 source="test",
                 zone="DE",
-                start=began + number * slot,
-                duration_s=int(slot.total_seconds()),
+                start=began + number * slot - (timedelta(0) if number else early),
+                duration_s=int((slot if number else slot + early).total_seconds()),
                 g_per_kwh=g,
                 kind="average",
                 factor_type="lifecycle",
@@ -59,6 +65,16 @@ def store_slots(store: Path, g_per_kwh: Sequence[float], slot: timedelta = SLOT)
     return began
 
 
+def bring_near(store: Path, begins: datetime) -> None:
+    """Move all stored slots, so that the one that began then begins a few seconds from now."""
+    shift_s = (datetime.now(UTC) + SLOT - begins).total_seconds()
+    change(
+        store,
+        "UPDATE intensities SET start_utc = strftime('%Y-%m-%dT%H:%M:%fZ', start_utc, ?)",
+        f"{shift_s} seconds",
+    )
+
+
 def profile(store: Path) -> None:
     """Measure the levels beforehand, so that the present slot is not over when serving begins.
 
@@ -66,6 +82,12 @@ def profile(store: Path) -> None:
     """
     assert sprout("profile", *REPLAY, "--idle", "0").code == 0
     change(store, "UPDATE profiles SET energy_mean_j = 10")
+
+
+def await_waiting(process: subprocess.Popen[bytes]) -> None:
+    assert process.stderr is not None
+    while b"prompts wait" not in (said := process.stderr.readline()):
+        assert said, "it did not wait"
 
 
 def intensities(lines: list[Json]) -> dict[str, float]:
@@ -114,18 +136,17 @@ def test_a_run_that_was_stopped_while_it_waited_goes_on_waiting(
     number: int, code: int, out: Path, store: Path
 ) -> None:
     profile(store)
-    began = store_slots(store, [400, 300, 100, 300])
-    prompts = write_lines(
-        Path("lines.jsonl"), [{"id": "now", "prompt": "Now?", "deadline": to_text(began)}]
-    )
-    with prompts.open("a") as file:
-        file.write('{"id": "later", "prompt": "Later?"}\n')
-    command = ("run", prompts, "-o", out, *RUN, "--finish-by", (began + 4 * SLOT).isoformat())
+    began = store_slots(store, [400, 300, 100, 300], HOUR)
+    lines = [{"id": "now", "prompt": "Now?", "deadline": to_text(began)},
+             {"id": "later", "prompt": "Later?"}]  # fmt: skip
+    prompts = write_lines(Path("lines.jsonl"), lines)
+    command = ("run", prompts, "-o", out, *RUN, "--finish-by", (began + 4 * HOUR).isoformat())
     process = start(*command, stderr=subprocess.DEVNULL)
     wait_for_lines(out, 1, process)
     process.send_signal(number)
     assert process.wait(PATIENCE_S) == code
     assert intensities(read_lines(out)) == {"now": 400}
+    bring_near(store, began + 2 * HOUR)
     found = sprout(*command)
     assert found.code == 0, found.stderr
     assert intensities(read_lines(out)) == {"now": 400, "later": 100}
@@ -143,9 +164,7 @@ def test_lines_that_come_and_go_while_all_wait_are_seen(out: Path, store: Path) 
         "run", path, "-o", out, *RUN, "--finish-by", (began + 3 * slot).isoformat(),
         stderr=subprocess.PIPE,
     )  # fmt: skip
-    assert process.stderr is not None
-    while b"prompts wait" not in (said := process.stderr.readline()):
-        assert said, "it did not wait"
+    await_waiting(process)
     write_lines(path, [*lines[:7], *lines[10:]])
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
@@ -187,13 +206,10 @@ def test_a_line_that_is_edited_behind_its_answer_is_answered_again(
 def test_a_span_counts_from_the_beginning_of_the_run(prompts: Path, out: Path, store: Path) -> None:
     """A run that is continued three hours later has three hours less to wait."""
     profile(store)
-    began = store_slots(store, [400, 100], timedelta(hours=1))
+    began = store_slots(store, [400, 100], HOUR)
     command = ("run", prompts, "-o", out, *RUN, "--finish-by", "3h")
     process = start(*command, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = b""
-    while b"prompts wait" not in said:
-        said += process.stderr.readline()
+    await_waiting(process)
     process.kill()
     process.communicate(timeout=PATIENCE_S)
     assert read_lines(out) == []
@@ -219,12 +235,11 @@ def test_a_forecast_that_never_comes_true_costs_no_deadline(
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     for number in range(1, 5):
-        moment = began + number * SLOT - timedelta(seconds=0.5)
+        begins = began + number * SLOT
+        moment = begins - SLOT / 2
         wait_until(lambda moment=moment: datetime.now(UTC) >= moment, process)  # type: ignore[misc]
-        change(store, "UPDATE intensities SET g_per_kwh = 500 WHERE start_utc < ?",
-               to_text(moment + SLOT / 2))  # fmt: skip
-        change(store, "UPDATE intensities SET g_per_kwh = 50 WHERE start_utc > ?",
-               to_text(moment + SLOT / 2))  # fmt: skip
+        change(store, "UPDATE intensities SET g_per_kwh = CASE WHEN start_utc > ? THEN 50 ELSE 500"
+               " END", to_text(begins))  # fmt: skip
     assert process.wait(PATIENCE_S) == 0
     assert sorted(ids(read_lines(out))) == sorted(f"q{number}" for number in range(10))
     (latest,) = select(store, "SELECT max(finished_at) FROM completions")
@@ -241,7 +256,7 @@ def test_without_a_forecast_everything_is_served_at_once(prompts: Path, out: Pat
 
 def test_a_dry_run_says_when_prompts_would_be_served(prompts: Path, store: Path) -> None:
     profile(store)
-    began = store_slots(store, [400, 300, 100, 300], timedelta(hours=1))
+    began = store_slots(store, [400, 300, 100, 300], HOUR)
     deadline = (began + timedelta(hours=4)).isoformat()
     command = ("run", prompts, *RUN, "--dry-run", "--finish-by", deadline)
     (slot,) = sprout(*command, "--json").data["slots"]
@@ -289,7 +304,7 @@ def test_a_file_in_a_folder_out_of_reach_needs_permission(prompts: Path) -> None
 
 
 def test_a_deadline_on_a_pipe_is_served_at_once(store: Path) -> None:
-    store_slots(store, [400, 100], timedelta(hours=1))
+    store_slots(store, [400, 100], HOUR)
     deadline = (datetime.now(UTC) + timedelta(hours=9)).isoformat()
     line = f'{{"id": "a", "prompt": "Hi", "deadline": "{deadline}"}}\n'
     found = sprout("run", "-", *RUN, stdin=line)
