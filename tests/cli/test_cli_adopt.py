@@ -72,7 +72,7 @@ def test_a_file_that_was_whole_is_adopted_as_finished(prompts: Path, out: Path) 
 def test_a_torn_line_is_dropped_before_a_file_is_adopted(
     prompts: Path, out: Path, half: bytes
 ) -> None:
-    out.write_bytes(half + b'{"id": "run-2026')
+    out.write_bytes(half + b'{"id": "run-')
     assert run(prompts, out, "--adopt").code == 0
     assert len(read_lines(out)) == 10
 

@@ -49,7 +49,7 @@ class Run:
     turns: list[Turn] = field(default_factory=list)
     num_waves: int = 0
 
-    def decide(self, backlog: Backlog, _now: datetime) -> Wave:
+    def decide(self, backlog: Backlog, now: datetime) -> Wave:
         self.num_waves += 1
         assert self.num_waves <= MAX_WAVES, "no progress"
         quota, left = {}, self.quota
@@ -58,7 +58,7 @@ class Run:
             left -= quota[group]
         # behind the decision: this is when a wave meets another file than was counted
         self.edits.get(self.num_waves, lambda: None)()
-        return Wave(quota, NOW + timedelta(hours=1), (), None)
+        return Wave(quota, now + timedelta(hours=1), (), None)
 
     def take(self, _lines: object, rows: object) -> None:
         assert hasattr(rows, "__iter__")
