@@ -137,7 +137,7 @@ class Clock:
 # every prompt, once
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     tasks=st.lists(st.sampled_from([None, "qa", "maths"]), max_size=40),
     parallel=st.integers(1, 9),

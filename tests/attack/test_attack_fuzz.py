@@ -45,7 +45,6 @@ def test_valid_inputs_are_taken_or_refused_properly(known: dict[str, Target], na
 @given(rng=st.randoms(use_true_random=False))
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_broken_inputs_end_in_an_error_of_ours(

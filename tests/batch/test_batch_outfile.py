@@ -146,7 +146,7 @@ def test_a_line_that_a_full_disk_cut_is_torn_and_dropped(path: Path) -> None:
 # torn lines
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4), st.data())
 def test_a_kill_at_any_byte_loses_only_the_line_it_tore(
     path: Path, texts: list[str], data: st.DataObject
@@ -284,7 +284,7 @@ def test_lines_of_other_prompts_are_kept_however_often(path: Path) -> None:
     assert path.read_text(encoding="utf-8").splitlines() == lines[1:]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from("abcd"), max_size=12),
     st.sets(st.sampled_from("abcd")),

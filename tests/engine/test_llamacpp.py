@@ -14,7 +14,7 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from local.tiny_gguf import NORMAL, SPECIAL, tiny_gguf
 
@@ -159,7 +159,6 @@ def test_a_user_cannot_write_control_tokens(
 
 
 @pytest.mark.model
-@settings(deadline=None)
 @given(text=st.text(KNOWN_CHARACTERS, min_size=1))
 def test_the_pieces_of_a_text_are_its_bytes(words: Vocabulary, text: str) -> None:
     tokens = words.tokenize([(text, False)]).tolist()

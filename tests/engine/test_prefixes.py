@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sprout.engine.prefixes import (
@@ -49,7 +49,6 @@ def saved(prompt: list[int], others: list[list[int]], length: int, num_cached: i
     return sharers * (length - num_cached)
 
 
-@settings(deadline=None)
 @given(LONG_PROMPTS, st.lists(LONG_PROMPTS, max_size=6), st.integers(0, 40))
 def test_the_worthwhile_length_saves_the_most_tokens(
     prompt: list[int], others: list[list[int]], num_cached: int

@@ -201,7 +201,7 @@ def any_job(draw: st.DrawFn) -> Job:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(limits=any_limits(), jobs=st.lists(any_job(), max_size=24))
 def test_the_cache_always_holds_exactly_the_tokens_of_its_rows(
     limits: Limits, jobs: list[Job]

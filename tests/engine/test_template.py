@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sprout.chat import Chat, Message
@@ -129,7 +129,6 @@ def test_control_tokens_that_a_user_spells_stay_text(source: str) -> None:
 
 @pytest.mark.parametrize("source", [CHATML, PLAIN_CHATML, LLAMA3, DATED_LLAMA3, MISTRAL, TWICE])
 @given(system=TEXTS, first=TEXTS, answer=TEXTS, last=TEXTS)
-@settings(deadline=None)
 def test_only_the_template_writes_control_tokens(
     source: str, system: str, first: str, answer: str, last: str
 ) -> None:

@@ -252,7 +252,7 @@ def test_what_is_late_already_is_served_first() -> None:
 intensities = st.floats(20, 900)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     forecasts=st.lists(st.lists(intensities, min_size=12, max_size=12), min_size=13, max_size=13),
     backlog=st.dictionaries(

@@ -173,7 +173,7 @@ blocks_of = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     blocks=st.lists(blocks_of, min_size=1, max_size=6),
     speed=st.sampled_from([0.3, 0.6, 1.0]),

@@ -155,7 +155,7 @@ def test_the_solver_need_not_be_exact_to_more_than_a_tenth_of_a_thousandth() -> 
     check(312902012)  # 2.2e-5 apart
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10**9))
 def test_it_finds_what_the_linear_programme_finds(seed: int) -> None:
     check(seed)

@@ -177,7 +177,7 @@ def test_a_day_weighs_its_hours_together() -> None:
     assert 0 < choice.amount[0, 0, 0] < 0.7
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_both_solvers_choose_alike_and_explore_first(seed: int) -> None:
     rng = np.random.default_rng(seed)

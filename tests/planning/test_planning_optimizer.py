@@ -301,7 +301,7 @@ def test_the_price_of_a_floor_is_what_a_little_more_of_it_costs(seed: int) -> No
     assert left * 100 * 0.99 - 1e-9 <= mix.floor_price_g[0] <= right * 100 * 1.01 + 1e-9
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SEEDS, st.floats(0, 0.03), st.floats(0.5, 1.0))
 def test_demand_is_served_within_bounds_capacity_and_floors(
     seed: int, min_share: float, max_share: float
@@ -328,7 +328,7 @@ def test_demand_is_served_within_bounds_capacity_and_floors(
         assert mix.floor_price_g is None
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SEEDS, st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_more_tolerance_never_raises_carbon(
     seed: int, position: float, tolerance: float, more: float
@@ -342,7 +342,7 @@ def test_more_tolerance_never_raises_carbon(
     assert lax.carbon_g <= strict.carbon_g * (1 + 1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SEEDS, st.floats(0.1, 0.4))
 @example(7055, 0.390625)  # out of reach: what then falls short is measured by floor
 def test_a_floor_over_the_horizon_saves_at_least_as_much_as_one_a_slot(
@@ -356,7 +356,7 @@ def test_a_floor_over_the_horizon_saves_at_least_as_much_as_one_a_slot(
         assert together.carbon_g <= by_slot.carbon_g * (1 + 1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SEEDS, st.floats(0.1, 0.4))
 def test_classes_apart_never_do_worse_than_one_mix_for_all(
     seed: int, min_preference: float

@@ -90,7 +90,7 @@ def least_carbon_g(problem: Problem) -> float | None:
     return solver.Objective().Value() * unit_g if is_solved else None
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, 10**9))
 def test_it_finds_the_least_carbon_of_whatever_a_problem_may_ask(seed: int) -> None:
     problem = random_problem(seed)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from plain_records import KEYS, LEVELS, MEASURED, NOW, cost, intensity, levels, reading, snapshot
 
@@ -425,7 +425,6 @@ def test_a_longer_slot_serves_more_of_the_window() -> None:
 # always
 
 
-@settings(deadline=None)
 @given(
     energies=st.lists(st.floats(0, 1e4), min_size=3, max_size=3),
     preferences=st.lists(st.none() | st.floats(0, 1), min_size=3, max_size=3),

@@ -54,7 +54,7 @@ def test_base_and_co2_opt_explore_as_they_are_told() -> None:
     assert co2_opt == pytest.approx([0.01, 0.02, 0.97])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.floats(1e-6, 1e-3), min_size=6, max_size=6),
     st.lists(st.floats(0.01, 1), min_size=6, max_size=6),
@@ -269,7 +269,7 @@ def test_a_class_that_is_hardly_known_stays_at_l0() -> None:
     assert choice.amount[0, 1, 0] == pytest.approx(0, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.sampled_from(["class-robust", "class-fair"]))
 def test_both_solvers_choose_alike(seed: int, name: str) -> None:
     rng = np.random.default_rng(seed)
@@ -292,7 +292,7 @@ def test_a_level_that_may_serve_a_part_is_left_to_the_programme() -> None:
         by_frontier(replace(problem(), max_share=np.array([1.0, 0.5, 1.0])))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6))
 @example(6)  # no operational carbon, where a level that is only explored is the fastest
 def test_both_solvers_serve_what_is_explored_and_then_choose_alike(seed: int) -> None:

@@ -14,7 +14,7 @@ def test_a_levels_share_goes_to_the_requests_that_save_most() -> None:
     assert best_g(cost_g, np.array([[0.0, 1.0]])).tolist() == [2.5]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(0, 6))
 def test_no_other_choice_of_requests_saves_more(seed: int, num_brief: int) -> None:
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from plain_records import a_plan
 from report.report_stores import read, write_mixed
@@ -86,7 +86,6 @@ def test_a_line_follows_the_rows_that_end_a_section() -> None:
         max_size=4,
     ),
 )
-@settings(deadline=None)
 def test_nothing_is_left_out_on_any_screen(
     width: int, rows: list[tuple[str, float, float]]
 ) -> None:
