@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from cli.program import (
@@ -15,7 +16,6 @@ from cli.program import (
     start,
     wait_for_lines,
     write_lines,
-    write_prompts,
 )
 
 from sprout.errors import EXIT_CODES
@@ -59,16 +59,21 @@ def no_place(prompts: Path) -> int:
     return sprout("run", prompts, *REPLAY, "-o", "nowhere/out.jsonl").code
 
 
-def lock_held(_prompts: Path) -> int:
-    many, out = write_prompts(Path("many.jsonl"), 500), Path("out.jsonl")
-    command = ("run", many, *REPLAY, "-o", out, "--parallel", 1)
-    first = start(*command)
-    wait_for_lines(out, 1, first)
-    first.send_signal(signal.SIGSTOP)
-    second = sprout(*command)
-    first.send_signal(signal.SIGCONT)
-    assert first.wait(PATIENCE_S) == 0
-    assert len(read_lines(out)) == 500
+def unended(prompts: Path) -> subprocess.Popen[bytes]:
+    """Start a run that has answered all but goes on, as its standard input has no end yet."""
+    process = start("run", "-", *REPLAY, "-o", "out.jsonl", stdin=PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdin is not None
+    process.stdin.write(prompts.read_bytes())
+    process.stdin.flush()
+    wait_for_lines(Path("out.jsonl"), 10, process)
+    return process
+
+
+def lock_held(prompts: Path) -> int:
+    with unended(prompts) as first:
+        second = sprout("run", prompts, *REPLAY, "-o", "out.jsonl")
+    assert first.returncode == 0
+    assert len(read_lines(Path("out.jsonl"))) == 10
     assert "another run is writing" in second.stderr
     return second.code
 
@@ -81,12 +86,10 @@ def not_measured(_prompts: Path) -> int:
     return sprout("optimize", *REPLAY).code
 
 
-def interrupted(number: int) -> int:
-    prompts, out = write_prompts(Path("many.jsonl"), 3000), Path("out.jsonl")
-    process = start("run", prompts, *REPLAY, "-o", out, "--parallel", 1, stderr=subprocess.DEVNULL)
-    wait_for_lines(out, 5, process)
-    process.send_signal(number)
-    return process.wait(PATIENCE_S)
+def interrupted(prompts: Path, number: int) -> int:
+    with unended(prompts) as process:
+        process.send_signal(number)
+        return process.wait(PATIENCE_S)
 
 
 def reader_left(_prompts: Path) -> int:
@@ -108,9 +111,9 @@ CASES: dict[int, Callable[[Path], int]] = {
     75: lock_held,
     77: no_permission,
     78: not_measured,
-    130: lambda _: interrupted(signal.SIGINT),
+    130: lambda prompts: interrupted(prompts, signal.SIGINT),
     141: reader_left,
-    143: lambda _: interrupted(signal.SIGTERM),
+    143: lambda prompts: interrupted(prompts, signal.SIGTERM),
 }
 
 

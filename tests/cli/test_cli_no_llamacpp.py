@@ -16,15 +16,19 @@ FAULTS = {
 }
 
 
-@pytest.fixture(params=FAULTS)
-def environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """Where importing llama_cpp fails, as the package itself or its shared library does."""
-    package = tmp_path / "broken" / "llama_cpp"
+def broken(fault: str) -> dict[str, str]:
+    """Return where importing llama_cpp fails, as the package itself or its shared library does."""
+    package = Path("broken", "llama_cpp").absolute()
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text(f'raise {request.param}("{FAULTS[request.param]}")\n')
+    (package / "__init__.py").write_text(f'raise {fault}("{FAULTS[fault]}")\n')
     Path("m.gguf").write_bytes(tiny_gguf())
     paths = [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    return broken("RuntimeError")
 
 
 def assert_unavailable(found: Result, name: str) -> None:
@@ -35,17 +39,20 @@ def assert_unavailable(found: Result, name: str) -> None:
     assert "install what is missing" in line
 
 
-def test_commands_that_need_it_say_so_and_end_with_69(
-    environment: dict[str, str], prompts: Path, out: Path
-) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_its_import_raises_is_said_so(fault: str, prompts: Path, out: Path) -> None:
+    found = run_process("run", prompts, "-o", out, "--model", "m.gguf", env=broken(fault))
+    assert_unavailable(found, "run")
+    assert not out.exists()
+
+
+def test_commands_that_need_it_say_so_and_end_with_69(environment: dict[str, str]) -> None:
     for name, *words in (
-        ("run", prompts, "-o", out, "--model", "m.gguf"),
         ("profile", "--model", "m.gguf"),
         ("evaluate", "--model", "m.gguf"),
         ("requantize", "q8_0", "-o", "n.gguf", "--model", "m.gguf"),
     ):
-        assert_unavailable(run_process(name, *words, env=environment), str(name))
-    assert not out.exists()
+        assert_unavailable(run_process(name, *words, env=environment), name)
 
 
 def test_commands_that_need_it_not_work(environment: dict[str, str], prompts: Path) -> None:
