@@ -278,9 +278,9 @@ def test_a_letter_that_only_looks_like_one_names_no_slot(label: str) -> None:
     ],
 )
 def test_the_words_of_a_judge_are_read_in_no_time(words: str) -> None:
-    start_s = time.perf_counter()
+    start_s = time.process_time()  # of this process alone, however busy the machine is
     choice_in(words, 3)
-    assert time.perf_counter() - start_s < 2
+    assert time.process_time() - start_s < 2
 
 
 # files

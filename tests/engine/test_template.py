@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,7 @@ PIECES = st.sampled_from([*CONTROL, " ", "\n", "a", "<|im_", "end|>", "\ue0000\u
 TEXTS = st.lists(PIECES, max_size=6).map("".join)
 
 
+@cache
 def template(source: str) -> ChatTemplate:
     now = datetime(2026, 2, 3, tzinfo=UTC)
     return ChatTemplate(source, bos="<s>", eos="</s>", control_tokens=CONTROL, now=now)

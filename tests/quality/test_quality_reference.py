@@ -118,9 +118,9 @@ def test_a_letter_is_told_from_a_pronoun_and_an_article(answer: str, letter: str
 
 @pytest.mark.parametrize("answer", ["answer:" + " " * 9_000 + "x", "answer is" + "*" * 9_000])
 def test_an_answer_of_many_blanks_is_read_in_no_time(answer: str) -> None:
-    start_s = time.perf_counter()
+    start_s = time.process_time()  # of this process alone, however busy the machine is
     assert choice_of(answer) is None
-    assert time.perf_counter() - start_s < 1
+    assert time.process_time() - start_s < 1
 
 
 def nested(depth: int, kind: str) -> object:
