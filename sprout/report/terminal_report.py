@@ -32,7 +32,7 @@ def tables(report: Report, by: By) -> list[Table | str]:
 
 def plain(report: Report, by: By) -> str:
     """Return the same as text without colours."""
-    console = PlainConsole(file=io.StringIO(), width=FILE_WIDTH)
+    console = PlainConsole(file=io.StringIO(), width=FILE_WIDTH, force_terminal=False)
     with console.capture() as captured:
         for part in tables(report, by):
             console.print(part, highlight=False)

@@ -193,7 +193,8 @@ def test_what_is_not_known_is_empty_in_csv_and_null_in_json(store_path: Path) ->
     assert total["baseline_g"] is None
 
 
-def test_terminal_tables_show_marks_and_fit(mixed: Report) -> None:
+def test_terminal_tables_show_marks_and_fit(mixed: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a file is no terminal
     text = terminal_report.plain(mixed, "task")
     assert max(map(len, text.splitlines())) <= terminal_report.FILE_WIDTH
     assert "est." in text
