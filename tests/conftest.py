@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from sprout.config.sources import KEY_VARIABLES
+
 # No deadline for an example: a busy machine is no fault. In CI the same examples each time, so that
 # a failure is the change's own; new ones are found by everybody else's runs.
 settings.register_profile("sprout", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("sprout")
 
 MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SURROUNDINGS = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "CREDENTIALS_DIRECTORY"}
 GPU_LINE = pytest.StashKey[str]()
 
 
@@ -63,11 +66,13 @@ def check_loopback(host: bytes | str | None) -> None:
 
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep settings, store and caches of whoever runs the tests out of them."""
+    """Keep settings, keys, store, caches and terminal of whoever runs the tests out of them."""
+    keys = {name for names in KEY_VARIABLES.values() for name in names}
     for name in os.environ:
         is_proxy = name.lower().endswith("_proxy")  # it would stand before servers on loopback
-        if name.startswith("SPROUT_") or name == "OPENAI_API_KEY" or is_proxy:
+        if name.startswith("SPROUT_") or name in keys | SURROUNDINGS or is_proxy:
             monkeypatch.delenv(name)
+    os.umask(0o022)
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))

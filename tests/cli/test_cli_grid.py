@@ -102,7 +102,8 @@ def test_a_fetch_stores_what_it_says_and_a_fresh_one_asks_nobody(
     assert len(server.seen) == num_requests
     assert sprout("grid", "fetch", "--max-age", "0m").code == 0
     assert len(server.seen) == 2 * num_requests
-    assert select(store, "SELECT count(*) FROM intensities") == [(num_rows,)]
+    ((num_stored,),) = select(store, "SELECT count(*) FROM intensities")
+    assert num_stored - num_rows in {0, 1}  # a slot may have begun meanwhile
 
 
 def test_what_was_fetched_as_another_kind_is_not_there(

@@ -17,6 +17,7 @@ USER, PASSWORD, TOKEN = "ada-lovelace", "s3cret pass/word+%", "token-4711-abcdef
 KEY = "key-0815-XYZ/+="
 SLOT = timedelta(minutes=30)
 HOUR = timedelta(hours=1)
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -300,6 +301,7 @@ def watttime(now: datetime, value: float = 1000.0) -> Behaviour:
         if request.path == "/v3/historical":
             start, end = (datetime.fromisoformat(query[name]) for name in ("start", "end"))
             assert end - start <= timedelta(days=32)
+            start += (EPOCH - start) % five  # its slots begin every five minutes, whenever asked
         else:
             start = hour_of(now)
             end = start + int(query["horizon_hours"]) * HOUR
