@@ -9,9 +9,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from measure import ROOT, SPROUT, Finished, run
-
-RECORDING = ROOT / "tests" / "cli" / "recording.jsonl"
+from measure import RECORDING, SPROUT, Finished, run
 
 
 def serve(folder: Path, count: int) -> Finished:

@@ -6,34 +6,21 @@ a year of hours (8,760 rows) is imported in under a second; ten years of five zo
 leave `sprout optimize` under 1.3 times its time on an empty store.
 """
 
-import os
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from measure import ROOT, in_turn, show
+from measure import RECORDING, SPROUT, in_turn, run, show
 
-RECORDING = ROOT / "tests" / "cli" / "recording.jsonl"
-SPROUT = [sys.executable, "-m", "sprout"]
 ZONES = ("DE", "FR", "GB", "NL", "PL")
 HEADER = (
     "Datetime (UTC),Country,Zone name,Zone id,Carbon intensity gCO₂eq/kWh (direct),"
     "Carbon intensity gCO₂eq/kWh (Life cycle),Data source,Data estimated"
 )
 OPEN = "import sys; from pathlib import Path; from sprout.state.store import Store; "
-
-
-def timed(words: list[str], state: Path, more: dict[str, str] | None = None) -> float:
-    """Return the wall seconds of a command that ends well."""
-    environment = os.environ | {"SPROUT_STATE": str(state)} | (more or {})
-    started_s = time.perf_counter()
-    subprocess.run(words, check=True, env=environment, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started_s
 
 
 def write_year(path: Path, zone: str, start: datetime) -> None:
@@ -52,7 +39,8 @@ def fetch_fresh(folder: Path) -> None:
         "SPROUT_PROVIDER": "neso",
         "SPROUT_NESO_URL": "http://127.0.0.1:9",
     }
-    timed([sys.executable, "-c", f"{OPEN}Store.open(Path({str(state)!r}))"], state)
+    opens = [sys.executable, "-c", f"{OPEN}Store.open(Path({str(state)!r}))"]
+    run(opens)
     connection = sqlite3.connect(state)
     with connection:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -60,13 +48,12 @@ def fetch_fresh(folder: Path) -> None:
             "INSERT INTO grid_fetches VALUES ('neso', 'GB', 'direct', ?, NULL, NULL, NULL)", (now,)
         )
     connection.close()
-    opens = f"{OPEN}Store.open(Path({str(state)!r}))"
     values = in_turn(
         15,
-        lambda: timed([*SPROUT, "grid", "fetch"], state, fetch),
-        lambda: timed([*SPROUT, "--version"], state),
-        lambda: timed([sys.executable, "-c", opens], state),
-        lambda: timed([sys.executable, "-c", "pass"], state),
+        lambda: run([SPROUT, "grid", "fetch"], state, **fetch).wall_s,
+        lambda: run([SPROUT, "--version"]).wall_s,
+        lambda: run(opens).wall_s,
+        lambda: run([sys.executable, "-c", "pass"]).wall_s,
     )
     fetched = show("sprout grid fetch, fresh", values[0], "s")
     version = show("sprout --version", values[1], "s")
@@ -80,17 +67,17 @@ def import_year(folder: Path) -> None:
     file = folder / "year.csv"
     write_year(file, "DE", datetime(2025, 1, 1, tzinfo=UTC))
     state = folder / "import.db"
-    timed([*SPROUT, "status"], state)
-    values = in_turn(5, lambda: timed([*SPROUT, "grid", "import", str(file)], state))
+    run([SPROUT, "status"], state)
+    values = in_turn(5, lambda: run([SPROUT, "grid", "import", file], state).wall_s)
     show("grid import, 8760 rows, whole", values[0], "s")
     print("goal: under 1 s")
 
 
 def optimize_large(folder: Path) -> None:
     small, large = folder / "small.db", folder / "large.db"
-    profile = [*SPROUT, "profile", "--model", str(RECORDING), "--idle", "0", "--repeats", "1"]
+    profile = [SPROUT, "profile", "--model", RECORDING, "--idle", "0", "--repeats", "1"]
     for state in (small, large):
-        timed(profile, state)
+        run(profile, state)
     this_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     connection = sqlite3.connect(large)
     begin = this_hour - timedelta(hours=87_599)
@@ -111,8 +98,8 @@ def optimize_large(folder: Path) -> None:
             )
         (rows,) = connection.execute("SELECT count(*) FROM intensities").fetchone()
     connection.close()
-    optimize = [*SPROUT, "optimize", "--model", str(RECORDING), "--zone", "DE"]
-    values = in_turn(15, lambda: timed(optimize, small), lambda: timed(optimize, large))
+    optimize = [SPROUT, "optimize", "--model", RECORDING, "--zone", "DE"]
+    values = in_turn(15, lambda: run(optimize, small).wall_s, lambda: run(optimize, large).wall_s)
     print(f"{rows} rows, {large.stat().st_size / 2**20:.0f} MB")
     before = show("optimize, empty store", values[0], "s")
     after = show("optimize, ten years of five zones", values[1], "s")

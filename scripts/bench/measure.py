@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SPROUT = Path(sys.executable).with_name("sprout")
+RECORDING = ROOT / "tests" / "cli" / "recording.jsonl"
+"""Answers of the default model, which the recorded engine replays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,9 @@ class Finished:
     stdout: str
 
 
-def run(command: Sequence[str | Path], state: Path | None = None) -> Finished:
-    """Run a command to its end and measure it."""
-    environment = os.environ | ({"SPROUT_STATE": str(state)} if state else {})
+def run(command: Sequence[str | Path], state: Path | None = None, **settings: str) -> Finished:
+    """Run a command to its end and measure it; `settings` go into its environment."""
+    environment = os.environ | ({"SPROUT_STATE": str(state)} if state else {}) | settings
     started_s = time.perf_counter()
     with subprocess.Popen(
         [str(word) for word in command], stdout=subprocess.PIPE, text=True, env=environment
