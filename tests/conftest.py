@@ -5,6 +5,7 @@ import ipaddress
 import os
 import socket
 import sqlite3
+import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,7 @@ settings.load_profile("sprout")
 
 MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SURROUNDINGS = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "CREDENTIALS_DIRECTORY"}
+SLOT_S, TURN_S = 1800.0, 10.0
 GPU_LINE = pytest.StashKey[str]()
 
 
@@ -79,6 +81,14 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("SPROUT_STATE", str(tmp_path / "sprout.db"))
+
+
+@pytest.fixture(autouse=True)
+def one_slot() -> None:
+    """Begin no test when the hour that it may call the present one is about to end."""
+    left_s = SLOT_S - time.time() % SLOT_S
+    if left_s < TURN_S:
+        time.sleep(left_s)
 
 
 @pytest.fixture(scope="session")

@@ -228,11 +228,9 @@ def test_a_recording_without_answers_is_bad_data(prompts: Path) -> None:
 # places to write
 
 
-def test_no_permission_to_write_is_said(prompts: Path, out: Path) -> None:
+def test_no_permission_to_write_is_said(prompts: Path) -> None:
     command = ("run", prompts, *REPLAY)
     assert_refused(sprout(*command, "-o", "/sys/out.jsonl"), 77, "/sys/out.jsonl")
-    found = sprout(*command, "-o", out, "--errors", "/sys/errors.jsonl")
-    assert found.code in {0, 77}  # nothing failed, so nothing had to be written
     assert_refused(sprout(*command, "--state", "/proc/sprout.db"), 77, "/proc/sprout.db")
     assert_refused(sprout(*command, "--state", prompts / "sprout.db"), 77, "prompts.jsonl")
 
