@@ -54,26 +54,13 @@ def commands() -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(sorted(commands()))
 
 
-def test_the_commands_are_those_that_the_readme_names() -> None:
-    assert {"doctor", "grid import", "optimize", "profile", "prune", "run", "status"} <= set(
-        COMMANDS
-    )
-
-
-@pytest.mark.parametrize(
-    ("words", "imported"),
-    [
-        (("--help",), []),
-        (("--version",), []),
-        (("run", "--help"), []),
-    ],
-)
-def test_help_imports_nothing_heavy(words: tuple[str, ...], imported: list[str]) -> None:
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("run", "--help")])
+def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     found = subprocess.run(
         [sys.executable, "-c", IMPORTED, *words], check=True, capture_output=True, text=True
     )
     assert found.stdout
-    assert set(json.loads(found.stderr)) <= set(imported)
+    assert json.loads(found.stderr) == []
 
 
 def test_a_fetch_with_a_fresh_cache_imports_nothing_heavy(tmp_path: Path) -> None:
