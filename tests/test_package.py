@@ -1,5 +1,6 @@
 """What the package says of itself agrees everywhere."""
 
+import importlib
 import json
 import os
 import re
@@ -109,6 +110,23 @@ def test_every_error_has_a_documented_exit_code() -> None:
 
 def test_the_layers_hold() -> None:
     subprocess.run([sys.executable, ROOT / "scripts" / "check_layers.py"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "imported", "fault"),
+    [
+        ("sprout.carbon", "pathlib", "a pure module imports pathlib"),
+        ("sprout.run", "sqlite3", "sqlite3 belongs to sprout.state"),
+        ("sprout.run", "sprout.state.store", "the core imports the adapter sprout.state.store"),
+        ("sprout.run", "sprout.cli.output", "only the command line imports the command line"),
+        ("sprout.cli.report", "leftpad", "leftpad has no owner in scripts/check_layers.py"),
+    ],
+)
+def test_a_road_the_wrong_way_is_a_fault(
+    module: str, imported: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    assert list(importlib.import_module("check_layers").faults(module, imported)) == [fault]
 
 
 def test_every_script_that_names_its_interpreter_can_be_started() -> None:

@@ -149,5 +149,6 @@ def test_nothing_that_is_no_json_number_is_printed(prompts: Path) -> None:
 
     for command in (("run", prompts, *REPLAY), PROFILE, ("optimize", *REPLAY), ("status",)):
         found = sprout(*command, "--json")
+        assert found.code == 0
         for line in found.stdout.splitlines():
             json.loads(line, parse_constant=refuse)
