@@ -64,6 +64,7 @@ class GridServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
 
             def setup(self) -> None:
                 outer.num_connections += 1
