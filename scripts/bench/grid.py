@@ -75,9 +75,8 @@ def import_year(folder: Path) -> None:
 
 def optimize_large(folder: Path) -> None:
     small, large = folder / "small.db", folder / "large.db"
-    profile = [SPROUT, "profile", "--model", RECORDING, "--idle", "0", "--repeats", "1"]
     for state in (small, large):
-        run(profile, state)
+        run([SPROUT, "profile", "--model", RECORDING, "--idle", "0", "--repeats", "1"], state)
     this_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     connection = sqlite3.connect(large)
     begin = this_hour - timedelta(hours=87_599)
@@ -98,7 +97,7 @@ def optimize_large(folder: Path) -> None:
             )
         (rows,) = connection.execute("SELECT count(*) FROM intensities").fetchone()
     connection.close()
-    optimize = [SPROUT, "optimize", "--model", RECORDING, "--zone", "DE"]
+    optimize: list[str | Path] = [SPROUT, "optimize", "--model", RECORDING, "--zone", "DE"]
     values = in_turn(15, lambda: run(optimize, small).wall_s, lambda: run(optimize, large).wall_s)
     print(f"{rows} rows, {large.stat().st_size / 2**20:.0f} MB")
     before = show("optimize, empty store", values[0], "s")
