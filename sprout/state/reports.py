@@ -196,8 +196,7 @@ class Reports:
     def _evaluating(self) -> Evaluating | None:
         """Return what evaluations cost; None where none is recorded."""
         num_evaluations, busy_s, embodied_g = self._connection.execute(
-            "SELECT count(*), total(busy_s), total(embodied_g) FROM evaluations"
-            f" WHERE {_STARTED}",
+            f"SELECT count(*), total(busy_s), total(embodied_g) FROM evaluations WHERE {_STARTED}",
             self.hours,
         ).fetchone()
         if not num_evaluations:

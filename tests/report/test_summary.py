@@ -128,14 +128,14 @@ def told(row: str, *rows: tuple[str, str | None, float, float, float]) -> str:
     console = Console(file=StringIO(), width=300)
     console.print(*terminal.run_summary(summary(tally_of(*rows))))
     assert isinstance(console.file, StringIO)
-    rows: dict[str, str] = {}
+    shown: dict[str, str] = {}
     name = ""
     for line in console.file.getvalue().splitlines():
         if "│" in line:
             _, first, second, _ = line.split("│")
             name = first.strip() or name
-            rows[name] = f"{rows.get(name, '')} {second.strip()}".strip()
-    return rows[row]
+            shown[name] = f"{shown.get(name, '')} {second.strip()}".strip()
+    return shown[row]
 
 
 def test_the_summary_says_how_much_of_the_baseline_was_served_by_the_run() -> None:
