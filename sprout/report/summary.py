@@ -33,7 +33,6 @@ class Tally:
     num_at_l0: int = 0
     at_l0_carbon_g: float = 0.0
     num_reduced: int = 0
-    reduced_carbon_g: float = 0.0
     levels: dict[str, int] = field(default_factory=dict)
     reduced: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
@@ -56,7 +55,6 @@ class Tally:
             self.at_l0_carbon_g += carbon_g
         else:
             self.num_reduced += 1
-            self.reduced_carbon_g += carbon_g
             task = row.admission.prompt.task or ""
             num, so_far_g, g_per_kwh = self.reduced.get(task, (0, 0.0, 0.0))
             self.reduced[task] = num + 1, so_far_g + carbon_g, g_per_kwh + row.grid.g_per_kwh

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -61,6 +62,13 @@ def turn(plan: Plan | None, *rows: Served) -> Turn:
     return Turn(plan, admitted, rows, (), (), 0, 0.0, 0.0)
 
 
+def known_of(num_requests: int, g_per_kwh: float = 300.0) -> Plan:
+    """A plan whose levels' costs are of so many requests."""
+    plan = a_plan(g_per_kwh=g_per_kwh)
+    levels = tuple(replace(level, num_requests=num_requests) for level in plan.levels)
+    return replace(plan, levels=levels)
+
+
 def idle(joules: float) -> Turn:
     return Turn(None, (), (), (), (), 0, joules, joules)
 
@@ -89,7 +97,7 @@ def test_what_was_saved_so_far_is_held_against_l0_of_the_plan_at_that_time(
     recorder: Recorder,
 ) -> None:
     assert recorder.saved_g is None
-    first, second = a_plan(g_per_kwh=300.0), a_plan(g_per_kwh=150.0)
+    first, second = known_of(30), known_of(30, g_per_kwh=150.0)
     rows = [
         served(admission(prompt(name, task=task), level, plan_id))
         for name, task, level, plan_id in (
@@ -105,6 +113,16 @@ def test_what_was_saved_so_far_is_held_against_l0_of_the_plan_at_that_time(
     recorder.record(turn(second, served(admission(prompt("e", task="qa"), "L1"))))
     # at half the intensity 1/240 g
     assert recorder.saved_g == pytest.approx(2 / 120 + 1 / 240 - 0.012)
+
+
+def test_nothing_is_said_to_be_saved_while_l0_is_known_of_few_requests(
+    recorder: Recorder,
+) -> None:
+    """After calibration alone the line said 0.9 mg, and the summary below it 6.8."""
+    recorder.record(turn(known_of(29), served(admission(prompt("a"), "L1"))))
+    assert recorder.saved_g is None
+    recorder.record(turn(known_of(30), served(admission(prompt("b"), "L1"))))
+    assert recorder.saved_g is not None
 
 
 class Terminal(StringIO):

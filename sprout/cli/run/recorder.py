@@ -10,7 +10,7 @@ from sprout.batch.answers import Counting, Failed, Served, answer_line, error_li
 from sprout.cli.output import Out
 from sprout.cli.wiring import utc_now
 from sprout.config.settings import Settings
-from sprout.costs import Conditions
+from sprout.costs import ENOUGH_REQUESTS, Conditions
 from sprout.directives import BASELINE, parted
 from sprout.planning.plan import Plan
 from sprout.report.foreign import showable
@@ -39,7 +39,7 @@ class Recorder:
         answers: the output file; None writes to standard output.
         errors_path: where failed lines go; None only says them.
         learns_as: the conditions to learn costs under; None learns nothing.
-        baseline_g: what requests below L0 would have emitted at L0, as the plans have it.
+        saved_g: so far, against L0 as the plans have it; None while they know L0 of few requests.
     """
 
     out: Out
@@ -53,7 +53,7 @@ class Recorder:
     errors_path: Path | None
     learns_as: Conditions | None
     tally: Tally = field(default_factory=Tally)
-    baseline_g: float = 0.0
+    saved_g: float | None = None
     plan: Plan | None = None
     changed: set[str] = field(default_factory=set)
     errors: outfile.LineFile | None = None
@@ -82,15 +82,10 @@ class Recorder:
         self._tell(turn.failed)
         for row in turn.served:
             self.tally.add(row)
-            self._add_baseline(row)
+            self._add_saving(row)
         self.tally.num_failed += len(turn.failed)
         self.tally.num_skipped += turn.num_skipped
         self.changed.update(turn.changed)
-
-    @property
-    def saved_g(self) -> float | None:
-        """Return what was saved so far against L0 as the plans have it; None before any plan."""
-        return None if self.plan is None else self.baseline_g - self.tally.reduced_carbon_g
 
     def close(self) -> None:
         """Bring everything to the disk; a prompt that was answered anew keeps its last line."""
@@ -103,15 +98,18 @@ class Recorder:
             if self.changed and self.answers.path.is_file():
                 self._drop_replaced(self.answers.path)
 
-    def _add_baseline(self, row: Served) -> None:
-        """Add to what L0 would have emitted: summed anew each turn, many tasks would take long.
+    def _add_saving(self, row: Served) -> None:
+        """Add what one request saved: summed anew each turn, many tasks would take long.
 
-        Only requests that a plan put below L0 count, as in `Tally.reduced_carbon_g`.
+        Only requests that a plan put below L0 count, and none while the plan knows L0 of little
+        more than the packaged prompts: what others cost may be far from it.
         """
         admission = row.admission
         if self.plan is None or admission.plan_id is None or admission.level == BASELINE:
             return
-        self.baseline_g += self.plan.levels_of(admission.prompt.task)[0].carbon_g
+        base = self.plan.levels_of(admission.prompt.task)[0]
+        if base.num_requests >= ENOUGH_REQUESTS:
+            self.saved_g = (self.saved_g or 0.0) + base.carbon_g - row.footprint.carbon_g
 
     def _drop_replaced(self, output: Path) -> None:
         num_replaced = outfile.keep_last_lines(output, self.changed)
