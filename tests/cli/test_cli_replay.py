@@ -354,11 +354,9 @@ def test_a_long_store_starts_with_its_first_hour(store: Path, tmp_path: Path) ->
     assert [row["start_hour"] for row in found["rows"]] == [0]
 
 
-COMMAND = re.compile(r"^sprout (replay --data DIR(?:\\\n|.)*)$", re.MULTILINE)
+COMMAND = re.compile(r"^sprout (replay --data DIR.*)$", re.MULTILINE)
 PAGE = Path(__file__).parents[2] / "man/sprout-replay.7"
-SHOWN = COMMAND.findall(
-    PAGE.read_text(encoding="utf-8").replace("\\-", "-").replace("\\e\n", "\\\n")
-)
+SHOWN = COMMAND.findall(PAGE.read_text(encoding="utf-8").replace("\\-", "-").replace("\\e\n", ""))
 
 
 def test_the_page_of_replays_shows_its_commands() -> None:
