@@ -1,8 +1,7 @@
 """What directives saved, over any requests together. Pure.
 
-As for one run (`summary`): a request that was served at L0 is its own counterfactual; for another
-one the mean cost of L0 requests stands in (see `baselines`), counted at its own intensity, PUE and
-embodied rate:
+A request that was served at L0 is its own counterfactual; for another one the mean cost of L0
+requests stands in (see `baselines`), counted at its own intensity, PUE and embodied rate:
 
     expected = A e0 + B p0,   A = sum of k0 PUE / 3.6e6,   B = sum of k1   (over requests not at L0)
 
